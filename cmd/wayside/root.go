@@ -1,0 +1,66 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// newRootCmd builds the whole command tree. started turns true when a verb's own code begins to run: an error before
+// that is a mistake in the command line.
+func newRootCmd() (root *cobra.Command, started *bool) {
+	root = &cobra.Command{
+		Use:   "wayside",
+		Short: "run quantized models beside the sensors and outputs of a Linux gateway",
+		Long: `Wayside turns a Linux gateway into an inference node: it polls sensors, runs quantized
+models (.tflite and .onnx as they are) and drives outputs through a guardian process.`,
+		Example: `  wayside demo                                   a simulated roadside cabinet, nothing to set up
+  wayside inspect model.tflite                   what a model needs and which kernels it gets
+  wayside infer model.tflite --in x.npy --out y.npz
+  wayside check site.toml && wayside run --config site.toml`,
+		SilenceErrors: true, // report prints them, once
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	// One line per verb, in the file of the same name. Keep them sorted inside their group.
+	groups := []struct {
+		id, title string
+		verbs     []*cobra.Command
+	}{
+		{"node", "Run a node:", []*cobra.Command{}},
+		{"models", "Work with models:", []*cobra.Command{}},
+		{"try", "Try without hardware:", []*cobra.Command{
+			newSimulateCmd(),
+		}},
+		{"about", "About this program:", []*cobra.Command{
+			newVersionCmd(),
+		}},
+	}
+	for _, g := range groups {
+		if len(g.verbs) == 0 {
+			continue
+		}
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, v := range g.verbs {
+			v.GroupID = g.id
+			root.AddCommand(v)
+		}
+	}
+	root.SetHelpCommandGroupID("about")
+	root.SetCompletionCommandGroupID("about")
+	started = new(bool)
+	markStart(root, started)
+	return root, started
+}
+
+// markStart makes every verb of the tree note that its code began.
+func markStart(c *cobra.Command, started *bool) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(cmd *cobra.Command, args []string) error {
+			*started = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range c.Commands() {
+		markStart(sub, started)
+	}
+}
