@@ -2,6 +2,7 @@ package hal
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,15 +34,23 @@ func (realClock) Boot() time.Duration {
 
 func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
-// Sleep waits d on c, or until ctx ends; then it returns ctx's error.
+// Ended is why ctx ended, nil while it has not: a deadline that has passed is ErrTimeout, a cancelled one is context.Canceled.
+func Ended(ctx context.Context) error {
+	if err := ctx.Err(); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return ErrTimeout
+}
+
+// Sleep waits d on c, or until ctx ends; then it returns what Ended says.
 func Sleep(ctx context.Context, c Clock, d time.Duration) error {
-	if err := ctx.Err(); err != nil {
+	if err := Ended(ctx); err != nil {
 		return err
 	}
 	select {
 	case <-c.After(d):
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return Ended(ctx)
 	}
 }

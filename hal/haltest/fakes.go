@@ -39,7 +39,7 @@ func (s *Sensor) Read(ctx context.Context) (hal.Sample, error) {
 	if closed {
 		return hal.Missing(s.Clock, hal.ErrClosed), hal.ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
+	if err := hal.Ended(ctx); err != nil {
 		return hal.Missing(s.Clock, err), err
 	}
 	v, err := s.Next(n)

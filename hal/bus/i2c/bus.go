@@ -92,7 +92,7 @@ func (b *Bus) Do(ctx context.Context, addr uint16, f func(i2c.Bus) error) error 
 	select {
 	case <-c.turn:
 	case <-ctx.Done():
-		return b.wrap(addr, fmt.Errorf("waiting for the chip: %w", ended(ctx)))
+		return b.wrap(addr, fmt.Errorf("waiting for the chip: %w", hal.Ended(ctx)))
 	}
 	defer func() { c.turn <- struct{}{} }()
 	if wait := c.rest.Wait(b.clock.Boot()); wait > 0 && shared {
@@ -124,12 +124,12 @@ func (b *Bus) wrap(addr uint16, err error) error {
 // ends after its caller left must not write into memory that is in use again.
 func (b *Bus) transfer(ctx context.Context, addr uint16, w, r []byte) error {
 	if ctx.Err() != nil {
-		return ended(ctx) // select below picks at random, and a driver that polls must be stopped
+		return hal.Ended(ctx) // select below picks at random, and a driver that polls must be stopped
 	}
 	select {
 	case <-b.wire:
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the bus: %w", ended(ctx))
+		return fmt.Errorf("waiting for the bus: %w", hal.Ended(ctx))
 	}
 	w, in := append([]byte(nil), w...), make([]byte, len(r))
 	done := make(chan error, 1)
@@ -145,16 +145,8 @@ func (b *Bus) transfer(ctx context.Context, addr uint16, w, r []byte) error {
 		}
 		return err
 	case <-ctx.Done():
-		return ended(ctx)
+		return hal.Ended(ctx)
 	}
-}
-
-// ended is why ctx ended, a passed deadline being a hal.ErrTimeout.
-func ended(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return hal.ErrTimeout
-	}
-	return ctx.Err()
 }
 
 // session is the i2c.Bus that one Do gives to a driver of periph.

@@ -159,7 +159,7 @@ func (c *Chip) open(env hal.Env) (Device, error) {
 		}
 		return bme280.Physical{Celsius: t, Pascal: 100 * p, Humidity: h}, err
 	})
-	chip.StuckBusy = c.Fault == "stuck-busy"
+	chip.SetStuckBusy(c.Fault == "stuck-busy")
 	return chip, nil
 }
 

@@ -51,7 +51,7 @@ func (c *Client) Do(ctx context.Context, id byte, r Request) (Response, error) {
 	select {
 	case <-c.turn:
 	case <-ctx.Done():
-		return Response{}, c.wrap(id, fmt.Errorf("waiting for the bus: %w", timeoutOr(ctx.Err())))
+		return Response{}, c.wrap(id, fmt.Errorf("waiting for the bus: %w", hal.Ended(ctx)))
 	}
 	defer func() { c.turn <- struct{}{} }()
 	if c.closed {
@@ -101,12 +101,4 @@ func (c *Client) Close() error {
 	}
 	c.closed = true
 	return c.line.close()
-}
-
-// timeoutOr makes a passed deadline a hal.ErrTimeout and leaves a cancelled context what it is.
-func timeoutOr(err error) error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return hal.ErrTimeout
-	}
-	return err
 }

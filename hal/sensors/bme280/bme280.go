@@ -132,11 +132,12 @@ func (s *sensor) Read(ctx context.Context) (hal.Sample, error) {
 // Close implements hal.Sensor; in forced mode the chip sleeps between measurements.
 func (s *sensor) Close() error { return nil }
 
-// Data registers, and what they hold when a measurement was skipped (DS002, 5.4.7 to 5.4.9 and table 18).
+// Registers, and what the data hold when a measurement was skipped (DS002, 5.4.3, 5.4.5, 5.4.7 to 5.4.9).
 const (
-	regData   = 0xf7
-	skipped20 = 0x80000
-	skipped16 = 0x8000
+	regCtrlHum = 0xf2 // followed by the status and by ctrl_meas
+	regData    = 0xf7
+	skipped20  = 0x80000
+	skipped16  = 0x8000
 )
 
 // tap stands between periph's driver and the bus. It looks at the data on their way: a chip that was reset, by a dip of its supply, answers
@@ -153,12 +154,21 @@ func (t *tap) Tx(addr uint16, w, r []byte) error {
 	}
 	pressure := int(r[0])<<12 | int(r[1])<<4 | int(r[2])>>4
 	temperature := int(r[3])<<12 | int(r[4])<<4 | int(r[5])>>4
+	humid := len(r) >= 8
+	if temperature != skipped20 && pressure != skipped20 && (!humid || int(r[6])<<8|int(r[7]) != skipped16) {
+		return nil
+	}
+	// The same numbers can be true readings, of a temperature near 26 degrees for instance. The settings tell: those that were lost are 0.
+	var c [3]byte
+	if err := t.Bus.Tx(addr, []byte{regCtrlHum}, c[:]); err != nil {
+		return err
+	}
 	switch {
-	case temperature == skipped20:
+	case c[2]>>5 == 0:
 		t.skipped = "temperature"
-	case pressure == skipped20:
+	case c[2]>>2&7 == 0:
 		t.skipped = "pressure"
-	case len(r) >= 8 && int(r[6])<<8|int(r[7]) == skipped16:
+	case humid && c[0]&7 == 0:
 		t.skipped = "humidity"
 	}
 	return nil

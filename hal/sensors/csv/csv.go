@@ -104,7 +104,7 @@ type sensor struct {
 // Read implements hal.Sensor: the value of the row whose time has come, stamped with the time of the reading. An empty cell is a
 // device without a measurement, the end of the file a missing one.
 func (s *sensor) Read(ctx context.Context) (hal.Sample, error) {
-	if err := ctx.Err(); err != nil {
+	if err := hal.Ended(ctx); err != nil {
 		return hal.Missing(s.clock, err), err
 	}
 	sample := hal.Sample{Boot: s.clock.Boot(), Wall: s.clock.Now()}

@@ -66,8 +66,6 @@ type Physical struct {
 type Chip struct {
 	// Air is the state of the air at the moment; an error is a chip without power: it does not acknowledge.
 	Air func() (Physical, error)
-	// StuckBusy keeps the measuring bit set for ever.
-	StuckBusy bool
 
 	clock hal.Clock
 	cal   Calibration
@@ -79,6 +77,7 @@ type Chip struct {
 	ready time.Duration
 	next  [8]byte
 	fixed *[3]int // raw values that replace Air
+	stuck bool
 }
 
 // New is a chip just after power-up. id is IDBME280 or IDBMP280, or a wrong one to simulate another chip.
@@ -113,6 +112,13 @@ func (c *Chip) SetRaw(temperature, pressure, humidity int) {
 	c.fixed = &[3]int{temperature, pressure, humidity}
 }
 
+// SetStuckBusy keeps the measuring bit set, whatever the chip does.
+func (c *Chip) SetStuckBusy(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stuck = on
+}
+
 // Reset is a loss of power, or the reset word: settings and data are lost, the calibration is not.
 func (c *Chip) Reset() {
 	c.mu.Lock()
@@ -144,7 +150,7 @@ func (c *Chip) Tx(w, r []byte) error {
 		c.write(w[i-1], w[i])
 	}
 	c.regs[regStatus] &^= bitMeasuring
-	if c.busy || c.StuckBusy {
+	if c.busy || c.stuck {
 		c.regs[regStatus] |= bitMeasuring
 	}
 	for i := range r {
@@ -251,12 +257,13 @@ func search(n int, f func(int) float64, want float64) int {
 	return hi
 }
 
-// temperature is the floating-point formula of DS002, 8.1: degrees Celsius, and t_fine for the others.
+// temperature is the floating-point formula of DS002, 8.1: degrees Celsius, and t_fine for the others. t_fine keeps its fraction, as in
+// the worked example and unlike the C code beside it.
 func (c *Calibration) temperature(adc int) (celsius, fine float64) {
 	a := float64(adc)
 	v1 := (a/16384 - float64(c.T1)/1024) * float64(c.T2)
 	d := a/131072 - float64(c.T1)/8192
-	fine = math.Trunc(v1 + d*d*float64(c.T3))
+	fine = v1 + d*d*float64(c.T3)
 	return fine / 5120, fine
 }
 

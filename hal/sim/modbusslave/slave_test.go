@@ -42,7 +42,7 @@ func mappings(t *testing.T, specs ...string) []Mapping {
 
 func connect(t *testing.T, s *Slave, clock hal.Clock) *modbus.Client {
 	t.Helper()
-	c, err := modbus.NewTCP("test", &modbus.Config{Address: s.Addr(), Timeout: hal.Duration(60 * time.Millisecond), BackoffMax: hal.Duration(100 * time.Millisecond)}, clock)
+	c, err := modbus.NewTCP("test", &modbus.Config{Address: s.Addr(), Timeout: hal.Duration(150 * time.Millisecond), BackoffMax: hal.Duration(100 * time.Millisecond)}, clock)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestFaults(t *testing.T) {
 		{"dead", hal.ErrNoDevice},
 		{"silent", hal.ErrTimeout},
 		{"stale", hal.ErrTimeout},
-		{"slow 100", hal.ErrTimeout},
+		{"slow 400", hal.ErrTimeout},
 		{"exception 11", hal.ErrTimeout},
 		{"exception 10", hal.ErrNoDevice},
 		{"wrong-unit", modbus.ErrProtocol},

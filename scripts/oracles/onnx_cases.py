@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""Writes graph/onnx/testdata/cases.json.gz: small ONNX models with ONNX Runtime's outputs.
+
+Usage: onnx_cases.py [--shared DIR]   (needs requirements.txt; DIR adds goldens for the real models in it)
+
+Each case holds the model's bytes (or the path of a shared model), its inputs and the outputs. Inputs are seeded, weights are
+rounded to a few bits so that the file compresses well.
+"""
+import argparse
+import base64
+import gzip
+import json
+import pathlib
+
+import ml_dtypes
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CASES = []
+RNG = np.random.default_rng(7)
+
+
+def rand(*shape):
+    """Values that are multiples of 1/16 in -2..2: exact in bfloat16, short when compressed."""
+    return (RNG.integers(-32, 33, size=shape) / 16).astype(np.float32)
+
+
+def pack(name, a):
+    a = np.asarray(a)
+    return {"name": name, "dtype": str(a.dtype), "shape": list(a.shape), "data": base64.b64encode(a.tobytes()).decode()}
+
+
+def run(data, inputs):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs()]
+    return list(zip(names, session.run(None, {k: np.asarray(v) for k, v in inputs.items()})))
+
+
+def bf16(name, a):
+    return helper.make_tensor(name, TensorProto.BFLOAT16, a.shape, a.astype(ml_dtypes.bfloat16).tobytes(), raw=True)
+
+
+def model(nodes, inputs, consts, outputs, opset, bf16_consts=(), shapes=None):
+    """A model whose inputs are arrays; outputs are names. Names in bf16_consts are stored as bfloat16 behind a Cast."""
+    inits, head = [], []
+    for k, v in consts.items():
+        if k in bf16_consts:
+            inits.append(bf16(k + "_bf16", v))
+            head.append(helper.make_node("Cast", [k + "_bf16"], [k], to=TensorProto.FLOAT))
+        else:
+            inits.append(numpy_helper.from_array(np.asarray(v), k))
+    dtype = lambda a: helper.np_dtype_to_tensor_dtype(np.asarray(a).dtype)
+    infos = [helper.make_tensor_value_info(k, dtype(v), (shapes or {}).get(k, np.asarray(v).shape)) for k, v in inputs.items()]
+    outs = [helper.make_tensor_value_info(o, t, None) for o, t in outputs]
+    graph = helper.make_graph(head + nodes, "case", infos, outs, inits)
+    ir = 7 if opset < 17 else 8 if opset < 19 else 10
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir)
+
+
+def case(name, nodes, inputs, consts=None, outputs=(("y", TensorProto.FLOAT),), opset=13, **kw):
+    data = model(nodes, inputs, consts or {}, outputs, opset, **kw).SerializeToString()
+    CASES.append({"name": name, "model": base64.b64encode(data).decode(), "inputs": [pack(k, v) for k, v in inputs.items()],
+                  "outputs": [pack(k, v) for k, v in run(data, inputs)]})
+
+
+def one(name, op, inputs, consts=None, opset=13, extra=(), **attrs):
+    """One node; its inputs are those of the model and then the constants, in order; '' in extra skips one."""
+    names = list(extra) if extra else list(inputs) + list(consts or {})
+    case(name, [helper.make_node(op, names, ["y"], **attrs)], inputs, consts, opset=opset)
+
+
+def i64(*v):
+    return np.array(v, dtype=np.int64)
+
+
+def conv():
+    x, w, b = rand(1, 3, 9, 7), rand(4, 3, 3, 3), rand(4)
+    one("conv/plain", "Conv", {"x": x}, {"w": w, "b": b})
+    one("conv/no-bias-pads-strides", "Conv", {"x": x}, {"w": w}, pads=[1, 0, 2, 1], strides=[2, 1])
+    one("conv/dilations", "Conv", {"x": x}, {"w": w, "b": b}, dilations=[2, 2], pads=[2, 2, 2, 2], kernel_shape=[3, 3])
+    for auto in ("SAME_UPPER", "SAME_LOWER", "VALID"):
+        one("conv/" + auto.lower(), "Conv", {"x": x}, {"w": rand(2, 3, 2, 4), "b": rand(2)}, auto_pad=auto, strides=[2, 2])
+    one("conv/batch", "Conv", {"x": rand(2, 2, 5, 5)}, {"w": rand(3, 2, 3, 3)}, opset=7)
+    one("conv/1x1-opset22", "Conv", {"x": x}, {"w": rand(5, 3, 1, 1), "b": rand(5)}, opset=22)
+    one("conv/depthwise", "Conv", {"x": x}, {"w": rand(3, 1, 3, 3), "b": rand(3)}, group=3, pads=[1, 1, 1, 1])
+    one("conv/depthwise-multiplier", "Conv", {"x": x}, {"w": rand(6, 1, 3, 3), "b": rand(6)}, group=3, strides=[2, 2])
+    one("conv/groups", "Conv", {"x": rand(1, 4, 6, 6)}, {"w": rand(6, 2, 3, 3), "b": rand(6)}, group=2, pads=[1, 1, 1, 1])
+    one("conv/1d", "Conv", {"x": rand(1, 4, 17)}, {"w": rand(3, 4, 5), "b": rand(3)}, pads=[2, 2], strides=[2])
+    one("conv/1d-dilated-depthwise", "Conv", {"x": rand(1, 4, 17)}, {"w": rand(4, 1, 3), "b": rand(4)}, group=4, dilations=[3], pads=[6, 0])
+    case("conv/bfloat16", [helper.make_node("Conv", ["x", "w", "b"], ["y"])], {"x": x}, {"w": w, "b": b}, bf16_consts=("w", "b"))
+
+
+def pool():
+    x = rand(1, 3, 9, 7)
+    one("maxpool/plain", "MaxPool", {"x": x}, opset=12, kernel_shape=[2, 2], strides=[2, 2])
+    one("maxpool/pads", "MaxPool", {"x": x}, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    one("maxpool/ceil", "MaxPool", {"x": x}, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+    one("maxpool/same", "MaxPool", {"x": x}, kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_UPPER")
+    one("maxpool/1d", "MaxPool", {"x": rand(1, 2, 11)}, kernel_shape=[3], strides=[2])
+    one("averagepool/plain", "AveragePool", {"x": x}, opset=7, kernel_shape=[3, 2])
+    one("averagepool/pads-excluded", "AveragePool", {"x": x}, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    one("averagepool/pads-included", "AveragePool", {"x": x}, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1)
+    one("averagepool/ceil", "AveragePool", {"x": x}, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, opset=19)
+    one("averagepool/same-lower", "AveragePool", {"x": x}, kernel_shape=[3, 3], strides=[2, 2], auto_pad="SAME_LOWER")
+    one("averagepool/1d", "AveragePool", {"x": rand(1, 2, 11)}, kernel_shape=[4], strides=[3], pads=[1, 1])
+    for op in ("GlobalAveragePool", "GlobalMaxPool"):
+        one(op.lower() + "/2d", op, {"x": x})
+        one(op.lower() + "/1d", op, {"x": rand(1, 3, 8)})
+
+
+def dense():
+    a, w = rand(3, 5), rand(5, 4)
+    one("gemm/plain", "Gemm", {"a": a}, {"b": w, "c": rand(4)})
+    one("gemm/trans-b", "Gemm", {"a": a}, {"b": rand(4, 5), "c": rand(1, 4)}, transB=1, opset=9)
+    one("gemm/trans-a-alpha-beta", "Gemm", {"a": rand(5, 3)}, {"b": w, "c": rand(3, 4)}, transA=1, alpha=0.5, beta=2.0)
+    one("gemm/scalar-c", "Gemm", {"a": a}, {"b": w, "c": np.float32(1.5)}, beta=0.25)
+    one("gemm/column-c", "Gemm", {"a": a}, {"b": w, "c": rand(3, 1)})
+    one("gemm/no-c", "Gemm", {"a": a}, {"b": w}, alpha=2.0)
+    one("gemm/computed", "Gemm", {"a": a, "b": rand(4, 5), "c": rand(4)}, transB=1, alpha=0.5)
+    one("gemm/computed-no-c", "Gemm", {"a": a, "b": rand(5, 4)})
+    node = helper.make_node("Gemm", ["a", "b", "c"], ["y"], transB=1)
+    case("gemm/bfloat16", [node], {"a": a}, {"b": rand(4, 5), "c": rand(4)}, bf16_consts=("b",))
+    case("gemm/bfloat16-no-trans", [helper.make_node("Gemm", ["a", "b"], ["y"], alpha=0.5)], {"a": a}, {"b": w}, bf16_consts=("b",))
+    one("matmul/weights", "MatMul", {"a": rand(2, 3, 5)}, {"b": w})
+    one("matmul/computed", "MatMul", {"a": a, "b": w}, opset=9)
+    one("matmul/batch", "MatMul", {"a": rand(2, 3, 4, 5), "b": rand(2, 3, 5, 2)})
+    one("matmul/broadcast", "MatMul", {"a": rand(2, 1, 4, 5), "b": rand(3, 5, 2)})
+    one("matmul/batched-weights", "MatMul", {"a": rand(4, 5)}, {"b": rand(3, 5, 2)})
+    one("matmul/vector-matrix", "MatMul", {"a": rand(5), "b": w})
+    one("matmul/matrix-vector", "MatMul", {"a": a, "b": rand(5)})
+    one("matmul/vector-weights", "MatMul", {"a": rand(5)}, {"b": w})
+    one("matmul/dot", "MatMul", {"a": rand(5), "b": rand(5)})
+    case("matmul/bfloat16", [helper.make_node("MatMul", ["a", "b"], ["y"])], {"a": rand(2, 3, 5)}, {"b": w}, bf16_consts=("b",))
+
+
+def elementwise():
+    for op in ("Add", "Sub", "Mul", "Div"):
+        one(op.lower() + "/same", op, {"a": rand(2, 3), "b": rand(2, 3) + 3})
+        one(op.lower() + "/broadcast", op, {"a": rand(2, 1, 4), "b": rand(3, 1) + 3}, opset=7)
+        one(op.lower() + "/scalar-first", op, {"a": np.float32(1.5), "b": rand(2, 3) + 3}, opset=14)
+        one(op.lower() + "/constant", op, {"a": rand(1, 4, 3, 2)}, {"b": rand(4, 1, 1) + 3})
+    x = rand(3, 7) * 4
+    for op, kw in (("Relu", {}), ("Sigmoid", {}), ("Tanh", {}), ("LeakyRelu", {}), ("LeakyRelu", {"alpha": 0.3}), ("Sqrt", {})):
+        one(op.lower() + "".join(f"/{k}" for k in kw), op, {"x": np.abs(x) if op == "Sqrt" else x}, opset=13, **kw)
+    one("clip/attributes", "Clip", {"x": x}, opset=6, min=-1.0, max=2.5)
+    one("clip/inputs", "Clip", {"x": x}, {"lo": np.float32(-1), "hi": np.float32(2.5)})
+    one("clip/relu6", "Clip", {"x": x}, {"lo": np.float32(0), "hi": np.float32(6)})
+    one("clip/only-max", "Clip", {"x": x}, {"hi": np.float32(1)}, extra=["x", "", "hi"])
+    for axis, opset in ((-1, 13), (1, 13), (0, 13), (1, 11), (2, 11), (0, 7)):
+        one(f"softmax/axis{axis}-opset{opset}", "Softmax", {"x": rand(2, 3, 4)}, opset=opset, axis=axis)
+    one("softmax/default-opset11", "Softmax", {"x": rand(2, 3, 4)}, opset=11)
+    one("softmax/default-opset13", "Softmax", {"x": rand(2, 3, 4)}, opset=13)
+    case("dropout", [helper.make_node("Dropout", ["x"], ["t"]), helper.make_node("Relu", ["t"], ["y"])], {"x": x}, opset=12)
+    case("identity", [helper.make_node("Identity", ["x"], ["t"]), helper.make_node("Identity", ["t"], ["y"])], {"x": x})
+
+
+def normalization():
+    x = rand(2, 3, 4)
+    one("layernorm/last", "LayerNormalization", {"x": x}, {"s": rand(4), "b": rand(4)}, opset=17)
+    one("layernorm/axis1-no-bias", "LayerNormalization", {"x": x}, {"s": rand(3, 4)}, opset=17, axis=1, epsilon=1e-3)
+    bn = {"s": rand(3), "b": rand(3), "m": rand(3), "v": np.abs(rand(3)) + 0.5}
+    one("batchnorm/rank3", "BatchNormalization", {"x": x}, bn, opset=9)
+    one("batchnorm/rank2", "BatchNormalization", {"x": rand(4, 3)}, bn, opset=15)
+    nodes = [helper.make_node("Conv", ["x", "w", "c"], ["t"]), helper.make_node("BatchNormalization", ["t", "s", "b", "m", "v"], ["u"], epsilon=1e-3),
+             helper.make_node("Relu", ["u"], ["y"])]
+    case("batchnorm/after-conv", nodes, {"x": rand(1, 2, 6, 5)}, {"w": rand(3, 2, 3, 3), "c": rand(3), **bn})
+    nodes[0] = helper.make_node("Conv", ["x", "w"], ["t"], group=3)
+    case("batchnorm/after-depthwise", nodes, {"x": rand(1, 3, 6, 5)}, {"w": rand(3, 1, 3, 3), **bn})
+
+
+def movement():
+    x = rand(2, 3, 4)
+    one("reshape/rest", "Reshape", {"x": x}, {"s": i64(4, -1)})
+    one("reshape/zero", "Reshape", {"x": x}, {"s": i64(0, 12)}, opset=14)
+    one("flatten/default", "Flatten", {"x": x})
+    one("flatten/axis0", "Flatten", {"x": x}, axis=0)
+    one("flatten/negative", "Flatten", {"x": x}, axis=-1)
+    one("transpose/default", "Transpose", {"x": x})
+    one("transpose/perm", "Transpose", {"x": rand(2, 3, 4, 5)}, perm=[0, 3, 1, 2])
+    one("concat/axis1", "Concat", {"a": x, "b": rand(2, 2, 4)}, axis=1)
+    one("concat/negative", "Concat", {"a": x, "b": rand(2, 3, 1)}, {"c": rand(2, 3, 2)}, axis=-1)
+    y = rand(2, 1, 3, 1)
+    one("squeeze/attribute", "Squeeze", {"x": y}, opset=11, axes=[1, -1])
+    one("squeeze/input", "Squeeze", {"x": y}, {"axes": i64(1)})
+    one("squeeze/all", "Squeeze", {"x": y})
+    one("unsqueeze/attribute", "Unsqueeze", {"x": x}, opset=11, axes=[0, 4])
+    one("unsqueeze/input", "Unsqueeze", {"x": x}, {"axes": i64(-1, 1)})
+    one("reducemean/attribute", "ReduceMean", {"x": x}, opset=11, axes=[1], keepdims=0)
+    one("reducemean/input", "ReduceMean", {"x": x}, {"axes": i64(-1, 0)}, opset=18)
+    one("reducemean/all", "ReduceMean", {"x": x}, keepdims=0)
+    one("slice/attributes", "Slice", {"x": x}, opset=9, starts=[0, 1], ends=[2, -1], axes=[0, 2])
+    one("slice/inputs", "Slice", {"x": x}, {"s": i64(3, 2), "e": i64(-100, 1000), "a": i64(2, 1), "t": i64(-2, 1)})
+    one("gather/axis1", "Gather", {"x": x}, {"i": i64(2, 0, -1)}, axis=1)
+    one("gather/scalar", "Gather", {"x": x}, {"i": np.int64(1)}, axis=0)
+    case("gather/computed", [helper.make_node("Gather", ["x", "i"], ["y"], axis=2)], {"x": x, "i": i64(3, 0)})
+    one("pad/attribute", "Pad", {"x": x}, opset=10, pads=[0, 1, 0, 1, 0, 2], value=1.5)
+    one("pad/input", "Pad", {"x": x}, {"p": i64(1, 0, 0, 0, 2, 1), "v": np.float32(-1)})
+    one("pad/no-value", "Pad", {"x": x}, {"p": i64(0, 0, 1, 0, 0, 1)})
+    one("pad/axes", "Pad", {"x": x}, {"p": i64(1, 2), "v": np.float32(3), "a": i64(-1)}, opset=18)
+    one("expand", "Expand", {"x": rand(3, 1)}, {"s": i64(2, 1, 4)})
+    case("split/equal", [helper.make_node("Split", ["x"], ["a", "b"], axis=2), helper.make_node("Sub", ["a", "b"], ["y"])], {"x": x})
+    case("split/input", [helper.make_node("Split", ["x", "s"], ["a", "y"], axis=2)], {"x": x}, {"s": i64(1, 3)})
+    case("cast/int", [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.INT32)], {"x": x * 3}, outputs=(("y", TensorProto.INT32),))
+    case("cast/float", [helper.make_node("Cast", ["x"], ["t"], to=TensorProto.FLOAT), helper.make_node("Mul", ["t", "c"], ["y"])], {"x": i64(1, -2, 3)}, {"c": np.float32(0.5)})
+    case("cast/float16-weights", [helper.make_node("Cast", ["w"], ["t"], to=TensorProto.FLOAT), helper.make_node("MatMul", ["x", "t"], ["y"])],
+         {"x": rand(2, 4)}, {"w": rand(4, 3).astype(np.float16)})
+    case("cast/bfloat16-elementwise", [helper.make_node("Add", ["x", "w"], ["y"])], {"x": rand(2, 4)}, {"w": rand(4)}, bf16_consts=("w",))
+    fold = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Gather", ["s", "zero"], ["n"]), helper.make_node("Unsqueeze", ["n", "axis"], ["n1"]),
+            helper.make_node("Mul", ["n1", "three"], ["n3"]), helper.make_node("Concat", ["n3", "rest"], ["to"], axis=0), helper.make_node("Reshape", ["x", "to"], ["y"])]
+    case("fold/shape-chain", fold, {"x": x}, {"zero": np.int64(0), "axis": i64(0), "three": i64(3), "rest": i64(-1)})
+    case("fold/dynamic-batch", fold, {"x": x[:1]}, {"zero": np.int64(0), "axis": i64(0), "three": i64(3), "rest": i64(-1)}, shapes={"x": ["batch", 3, 4]})
+    case("fold/constant-of-shape", [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("ConstantOfShape", ["s"], ["c"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [2.5])),
+                                    helper.make_node("Add", ["x", "c"], ["y"])], {"x": x})
+
+
+def network():
+    nodes = [helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1]), helper.make_node("Relu", ["c1"], ["r1"]),
+             helper.make_node("Conv", ["r1", "w2"], ["c2"], pads=[1, 1, 1, 1]), helper.make_node("Add", ["c2", "b2"], ["a2"]),
+             helper.make_node("Add", ["a2", "r1"], ["sum"]), helper.make_node("Clip", ["sum", "lo", "hi"], ["r2"]),
+             helper.make_node("GlobalAveragePool", ["r2"], ["p"]), helper.make_node("Sigmoid", ["p"], ["g"]), helper.make_node("Mul", ["r2", "g"], ["gated"]),
+             helper.make_node("Concat", ["gated", "r1"], ["cat"], axis=1), helper.make_node("Pad", ["cat", "pads"], ["padded"]),
+             helper.make_node("MaxPool", ["padded"], ["pool"], kernel_shape=[2, 2], strides=[2, 2]), helper.make_node("Flatten", ["pool"], ["flat"]),
+             helper.make_node("Gemm", ["flat", "w3", "b3"], ["y"])]
+    case("network/residual", nodes, {"x": rand(1, 3, 6, 6)},
+         {"w1": rand(4, 3, 3, 3) / 4, "b1": rand(4), "w2": rand(4, 4, 3, 3) / 4, "b2": rand(4, 1, 1), "lo": np.float32(-1), "hi": np.float32(3),
+          "pads": i64(0, 0, 1, 1, 0, 0, 1, 1), "w3": rand(128, 5) / 8, "b3": rand(5)})
+    nodes = [helper.make_node("Conv", ["x", "w1"], ["c1"], pads=[1, 1]), helper.make_node("LeakyRelu", ["c1"], ["r1"]), helper.make_node("Conv", ["r1", "w2"], ["y"])]
+    case("network/1d", nodes, {"x": rand(1, 3, 12)}, {"w1": rand(4, 3, 3), "w2": rand(2, 4, 3)})
+
+
+def recurrent():
+    steps, batch, size, hidden = 4, 2, 3, 5
+    for op, gates in (("GRU", 3), ("LSTM", 4)):
+        def weights(d, peep=False):
+            w = {"w": rand(d, gates * hidden, size) / 2, "r": rand(d, gates * hidden, hidden) / 2, "b": rand(d, 2 * gates * hidden) / 2}
+            return {**w, "p": rand(d, 3 * hidden)} if peep else w
+
+        def rnn(name, inputs, consts, ins, outs=("y", "yh", "yc"), opset=14, bf=(), **kw):
+            outs = outs[: 3 if op == "LSTM" else 2]
+            node = helper.make_node(op, ins, list(outs), hidden_size=hidden, **kw)
+            case(f"{op.lower()}/{name}", [node], inputs, consts, tuple((o, TensorProto.FLOAT) for o in outs if o), opset, bf16_consts=bf)
+
+        x = rand(steps, batch, size)
+        for direction in ("forward", "reverse", "bidirectional"):
+            d = 2 if direction == "bidirectional" else 1
+            for lbr in (0, 1) if op == "GRU" else (None,):
+                kw = {"direction": direction, **({} if lbr is None else {"linear_before_reset": lbr})}
+                rnn(f"{direction}{'' if lbr is None else lbr}", {"x": x}, weights(d), ["x", "w", "r", "b"], **kw)
+        h0, c0 = rand(1, batch, hidden) / 2, rand(1, batch, hidden)
+        state = {"h0": h0, **({"c0": c0} if op == "LSTM" else {})}
+        rnn("initial", {"x": x, **state}, weights(1), ["x", "w", "r", "b", "", *state], opset=7)
+        rnn("no-bias-one-output", {"x": x}, weights(1), ["x", "w", "r"], outs=("", "yh"))
+        rnn("full-lengths", {"x": x}, {**weights(1), "n": np.full(batch, steps, np.int32)}, ["x", "w", "r", "b", "n"], opset=22)
+        rnn("clip", {"x": x * 4}, weights(1), ["x", "w", "r", "b"], clip=0.5)
+        acts = ["Sigmoid", "Relu"] if op == "GRU" else ["Sigmoid", "Relu", "Tanh"]
+        rnn("activations", {"x": x}, weights(1), ["x", "w", "r", "b"], activations=acts)
+        rnn("computed-weights", {"x": x, **weights(1)}, {}, ["x", "w", "r", "b"])
+        rnn("bfloat16", {"x": x}, weights(1), ["x", "w", "r", "b"], bf=("w", "r"))
+        rnn("bfloat16-bidirectional", {"x": x}, weights(2), ["x", "w", "r", "b"], bf=("w", "r", "b"), direction="bidirectional")
+    w = {"w": rand(1, 20, size), "r": rand(1, 20, hidden), "b": rand(1, 40), "p": rand(1, 15)}
+    node = helper.make_node("LSTM", ["x", "w", "r", "b", "", "", "", "p"], ["y", "yh", "yc"], hidden_size=hidden)
+    case("lstm/peepholes", [node], {"x": rand(steps, batch, size)}, w, (("y", 1), ("yh", 1), ("yc", 1)), 14)
+
+
+def layout1():
+    """ONNX Runtime lacks layout 1: the same layer in layout 0, its tensors transposed outside."""
+    steps, batch, size, hidden = 4, 2, 3, 5
+    for op, gates in (("GRU", 3), ("LSTM", 4)):
+        x, h0 = rand(steps, batch, size), rand(2, batch, hidden)
+        consts = {"w": rand(2, gates * hidden, size), "r": rand(2, gates * hidden, hidden)}
+        outs = ["y", "yh"] + (["yc"] if op == "LSTM" else [])
+        outputs = [(o, TensorProto.FLOAT) for o in outs]
+        build = lambda layout, inputs: model([helper.make_node(op, ["x", "w", "r", "", "", "h0"], outs, hidden_size=hidden, direction="bidirectional", layout=layout)],
+                                             inputs, consts, outputs, 14).SerializeToString()
+        y = dict(run(build(0, {"x": x, "h0": h0}), {"x": x, "h0": h0}))
+        swapped = {"x": x.transpose(1, 0, 2).copy(), "h0": h0.transpose(1, 0, 2).copy()}
+        want = {k: v.transpose(2, 0, 1, 3) if k == "y" else v.transpose(1, 0, 2) for k, v in y.items()}
+        CASES.append({"name": f"{op.lower()}/layout1", "model": base64.b64encode(build(1, swapped)).decode(),
+                      "inputs": [pack(k, v) for k, v in swapped.items()], "outputs": [pack(k, np.ascontiguousarray(v)) for k, v in want.items()]})
+
+
+def shared(folder):
+    for name, inputs in (("models/onnx/mnist-12.onnx", [{"Input3": RNG.integers(0, 256, (1, 1, 28, 28)).astype(np.float32)} for _ in range(3)]),
+                         ("models/onnx/gru.onnx", [{"data_input": rand(1, 9, 3), "init_hidden": rand(1, 1, 5)}, {"data_input": rand(2, 4, 3), "init_hidden": rand(1, 2, 5)}]),
+                         ("models/onnx/vit_ibp_3_3_8.onnx", [{"input": rand(1, 3, 32, 32)}]),
+                         ("models/mlperf/pretrainedResnet.onnx", [{"input_1": RNG.integers(0, 256, (1, 3, 32, 32)).astype(np.float32)}])):
+        for i, x in enumerate(inputs):
+            out = run((folder / name).read_bytes(), x)
+            CASES.append({"name": f"{pathlib.Path(name).stem}/{i}", "path": name, "inputs": [pack(k, v) for k, v in x.items()], "outputs": [pack(k, v) for k, v in out]})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
+    args = parser.parse_args()
+    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1):
+        build()
+    if (args.shared / "models").is_dir():
+        shared(args.shared)
+    out = ROOT / "graph/onnx/testdata/cases.json.gz"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    body = "".join(json.dumps(c, separators=(",", ":")) + "\n" for c in CASES)
+    out.write_bytes(gzip.compress(body.encode(), 9, mtime=0))
+    print(f"{len(CASES)} cases, {out.stat().st_size} bytes, onnx {onnx.__version__}, onnxruntime {ort.__version__}")
+
+
+if __name__ == "__main__":
+    main()
