@@ -91,7 +91,7 @@ func NewTable(t *table.Table, maps []Mapping, r Replay, clock hal.Clock) (*Table
 	rows := len(t.Lines)
 	switch {
 	case r.Step <= 0:
-		return nil, &hal.KeyError{Key: "step", Reason: fmt.Sprintf("%s", r.Step), Remedy: "give a time above 0, such as 100ms"}
+		return nil, &hal.KeyError{Key: "step", Reason: r.Step.String(), Remedy: "give a time above 0, such as 100ms"}
 	case r.Start < 0 || r.Start >= rows:
 		return nil, &hal.KeyError{Key: "start", Reason: fmt.Sprintf("row %d of %d", r.Start, rows), Remedy: fmt.Sprintf("give 0 to %d", rows-1)}
 	case len(maps) == 0:
