@@ -1,6 +1,10 @@
 package graph
 
 import (
+	"slices"
+	"strconv"
+	"unsafe"
+
 	"wayside/graph/tensor"
 )
 
@@ -27,7 +31,22 @@ type Value struct {
 	Quant *tensor.Quant // nil when not quantized
 	Const []byte        // the bytes of a constant, little endian, DType.Bytes(elements) long; nil otherwise.
 	// Const may alias the model file: it is read-only and need not be aligned.
+	Start  []byte   // for states: the bytes after Reset, nil means zeros
 	Labels []string // class labels from the file's metadata, on outputs
+}
+
+// Tensor returns a constant as a read-only tensor, aligned for its dtype: a view of the bytes where they are aligned, else a copy.
+// It returns false for values that are not constant.
+func (v *Value) Tensor() (*tensor.Tensor, bool) {
+	if v.Const == nil {
+		return nil, false
+	}
+	b := v.Const
+	if len(b) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%8 != 0 {
+		b = tensor.Aligned(len(v.Const))
+		copy(b, v.Const)
+	}
+	return &tensor.Tensor{DType: v.DType, Shape: v.Shape, Quant: v.Quant, Data: b}, true
 }
 
 // Source says where a node came from, for messages and for the lowering of its operator.
@@ -69,6 +88,7 @@ type Graph struct {
 	Nodes   []Node
 	Inputs  []ValueID
 	Outputs []ValueID
+	States  []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
 }
 
 // Unsupported is one node that cannot run, with everything a user needs to mend or replace it.
@@ -81,5 +101,95 @@ type Unsupported struct {
 	Reason  string `json:"reason"` // what is missing, and the nearest supported form
 }
 
+// Activation is a function that an operator applies to its result before it stores it.
+type Activation uint8
+
+// The activations that operators can fuse.
+const (
+	ActNone Activation = iota
+	ActRelu
+	ActRelu6
+	ActReluN1To1
+	ActTanh
+)
+
+var activationNames = [...]string{"none", "relu", "relu6", "relu_n1_to_1", "tanh"}
+
+// String returns the activation's name in lower case.
+func (a Activation) String() string {
+	if int(a) < len(activationNames) {
+		return activationNames[a]
+	}
+	return "activation" + strconv.Itoa(int(a))
+}
+
+// ActFuser is implemented by attribute structs whose operator can clamp its own result. FuseAct returns the attributes
+// with the activation, or false when one is fused already or the operator cannot do this one.
+type ActFuser interface {
+	FuseAct(Activation) (any, bool)
+}
+
+// Activator is implemented by the attribute structs of nodes that are a plain activation, so that passes can recognise them.
+type Activator interface {
+	Activation() Activation
+}
+
+// NewValue appends a value and returns its id. Pointers into Values that were taken before are no longer valid.
+func (g *Graph) NewValue(v Value) ValueID {
+	g.Values = append(g.Values, v)
+	return ValueID(len(g.Values) - 1)
+}
+
+// Users returns, for every value, the indices of the nodes that read it, once per use. Graph outputs do not count.
+func (g *Graph) Users() [][]int32 {
+	u := make([][]int32, len(g.Values))
+	for i := range g.Nodes {
+		for _, v := range g.Nodes[i].In {
+			if v != None {
+				u[v] = append(u[v], int32(i))
+			}
+		}
+	}
+	return u
+}
+
+// Producers returns, for every value, the index of the node that computes it, or -1.
+func (g *Graph) Producers() []int32 {
+	p := make([]int32, len(g.Values))
+	for i := range p {
+		p[i] = -1
+	}
+	for i := range g.Nodes {
+		for _, v := range g.Nodes[i].Out {
+			if v != None {
+				p[v] = int32(i)
+			}
+		}
+	}
+	return p
+}
+
+// IsOutput reports whether v is one of the graph's outputs.
+func (g *Graph) IsOutput(v ValueID) bool { return slices.Contains(g.Outputs, v) }
+
+// Replace makes every reader of old, and every graph output that is old, use new instead.
+func (g *Graph) Replace(old, new ValueID) {
+	for i := range g.Nodes {
+		for j, v := range g.Nodes[i].In {
+			if v == old {
+				g.Nodes[i].In[j] = new
+			}
+		}
+	}
+	for j, v := range g.Outputs {
+		if v == old {
+			g.Outputs[j] = new
+		}
+	}
+}
+
 // UnsupportedError lists all nodes of a model that cannot run, so that one look is enough.
 type UnsupportedError struct{ Nodes []Unsupported }
+
+// ShiftSignOp is the name of the neutral operator between uint8 and int8 data that differ by 128: one bit flips.
+const ShiftSignOp = "ShiftSign"

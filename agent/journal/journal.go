@@ -70,7 +70,7 @@ type Journal struct {
 	buf      []byte
 	closed   bool
 
-	syncMu sync.Mutex // held while a file is being synced, and while the current file is exchanged
+	syncMu sync.Mutex // held while a file is being synced, and while the current file is exchanged; taken after mu, never before it
 	damage []Damage
 }
 
@@ -410,18 +410,21 @@ func (j *Journal) Seq() uint64 {
 // Sync returns once every record appended before the call is on the disk. After an error it is not known which of them are; the
 // journal goes on in a new segment, since a later sync of the same file could succeed without them.
 func (j *Journal) Sync() error {
-	j.syncMu.Lock()
-	defer j.syncMu.Unlock()
 	j.mu.Lock()
-	f, path, closed := j.f, j.path, j.closed
-	j.mu.Unlock()
-	if closed {
+	f, path := j.f, j.path
+	if j.closed {
+		j.mu.Unlock()
 		return fmt.Errorf("journal: %s: %w", j.dir, os.ErrClosed)
 	}
 	if f == nil {
+		j.mu.Unlock()
 		return nil
 	}
-	if err := f.Datasync(); err != nil {
+	j.syncMu.Lock() // taken before mu is given back, so that the file is not exchanged in between
+	j.mu.Unlock()
+	err := f.Datasync()
+	j.syncMu.Unlock()
+	if err != nil {
 		j.mu.Lock()
 		j.renew = true
 		j.mu.Unlock()
@@ -432,10 +435,10 @@ func (j *Journal) Sync() error {
 
 // Close syncs and closes. A second Close does nothing.
 func (j *Journal) Close() error {
-	j.syncMu.Lock()
-	defer j.syncMu.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.syncMu.Lock()
+	defer j.syncMu.Unlock()
 	if j.closed {
 		return nil
 	}

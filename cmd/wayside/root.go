@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -18,17 +21,28 @@ models (.tflite and .onnx as they are) and drives outputs through a guardian pro
   wayside check site.toml && wayside run --config site.toml`,
 		SilenceErrors: true, // report prints them, once
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          knownVerb,
+		// Two letters wrong are still a verb that somebody meant.
+		SuggestionsMinimumDistance: 2,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	// One line per verb, in the file of the same name. Keep them sorted inside their group.
 	groups := []struct {
 		id, title string
 		verbs     []*cobra.Command
 	}{
-		{"node", "Run a node:", []*cobra.Command{}},
-		{"models", "Work with models:", []*cobra.Command{}},
+		{"node", "Run a node:", []*cobra.Command{
+			newCheckCmd(),
+			newDoctorCmd(),
+			newGuardCmd(),
+			newRunCmd(),
+		}},
+		{"models", "Work with models:", []*cobra.Command{
+			newInferCmd(),
+			newInspectCmd(),
+		}},
 		{"try", "Try without hardware:", []*cobra.Command{
+			newDemoCmd(),
 			newSimulateCmd(),
 		}},
 		{"about", "About this program:", []*cobra.Command{
@@ -50,6 +64,18 @@ models (.tflite and .onnx as they are) and drives outputs through a guardian pro
 	started = new(bool)
 	markStart(root, started)
 	return root, started
+}
+
+// knownVerb refuses arguments of the root: they are verbs that do not exist.
+func knownVerb(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	near := ""
+	if s := root.SuggestionsFor(args[0]); len(s) > 0 {
+		near = "; did you mean " + strings.Join(s, " or ") + "?"
+	}
+	return fmt.Errorf("there is no verb %q%s", args[0], near)
 }
 
 // markStart makes every verb of the tree note that its code began.

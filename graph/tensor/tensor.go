@@ -126,6 +126,9 @@ func New(d DType, s Shape) (*Tensor, error) {
 		return nil, err
 	}
 	nb := d.Bytes(n)
+	if nb < 0 { // 8 bytes each on a 32-bit machine
+		return nil, fmt.Errorf("tensor: %s%v does not fit this machine's memory", d, s)
+	}
 	return &Tensor{DType: d, Shape: s, Data: Aligned(nb)}, nil
 }
 

@@ -2,7 +2,7 @@
 //
 // Holds: GRU and LSTM steps with float32 or bfloat16 weights, and the scalar sigmoid and tanh that they use.
 // Never holds: tensors, sequences, directions, files, state beyond the caller's slices.
-// May import: the standard library and go-bfloat16's type.
+// May import: the standard library, go-bfloat16's type, kernels/gemm.
 // Start reading at: GRU.Step.
 //
 // Every sum has a fixed order and no multiplication is fused with an addition, so that all CPUs give the same bits.

@@ -1,9 +1,9 @@
 package rnn
 
 import (
-	"math"
-
 	bfloat16 "github.com/d4l3k/go-bfloat16"
+
+	"wayside/kernels/gemm"
 )
 
 // Matrix is a row-major weight matrix in one of two storages; exactly one slice is set. bfloat16 elements are widened as
@@ -20,9 +20,7 @@ func (m Matrix) Len() int { return len(m.F32) + len(m.BF16) }
 func (m Matrix) mulRows(dst, x []float32, lo, hi int) {
 	n := len(x)
 	if m.BF16 != nil {
-		for i := lo; i < hi; i++ {
-			dst[i-lo] = dotBF16(m.BF16[i*n:i*n+n], x)
-		}
+		gemm.MatMulBF16(dst[:hi-lo], x, m.BF16[lo*n:hi*n], 1, n, hi-lo)
 		return
 	}
 	for i := lo; i < hi; i++ {
@@ -30,7 +28,8 @@ func (m Matrix) mulRows(dst, x []float32, lo, hi int) {
 	}
 }
 
-// dotF32 sums in four interleaved lanes; the conversions forbid fused multiply-adds.
+// dotF32 sums in four interleaved lanes; the conversions forbid fused multiply-adds. The sum's order is that of
+// gemm.MatMulBF16, so that both storages of one matrix give the same bits.
 func dotF32(w, x []float32) float32 {
 	var a, b, c, d float32
 	w = w[:len(x)]
@@ -46,22 +45,3 @@ func dotF32(w, x []float32) float32 {
 	}
 	return (a + b) + (c + d)
 }
-
-// dotBF16 is dotF32 over widened weights.
-func dotBF16(w []bfloat16.BF16, x []float32) float32 {
-	var a, b, c, d float32
-	w = w[:len(x)]
-	for len(x) >= 4 {
-		a += float32(widen(w[0]) * x[0])
-		b += float32(widen(w[1]) * x[1])
-		c += float32(widen(w[2]) * x[2])
-		d += float32(widen(w[3]) * x[3])
-		w, x = w[4:len(x)], x[4:]
-	}
-	for i, v := range x {
-		a += float32(widen(w[i]) * v)
-	}
-	return (a + b) + (c + d)
-}
-
-func widen(v bfloat16.BF16) float32 { return math.Float32frombits(uint32(v) << 16) }

@@ -22,7 +22,7 @@ func narrow(v []float32) ([]float32, []bfloat16.BF16) {
 	f, b := make([]float32, len(v)), make([]bfloat16.BF16, len(v))
 	for i, x := range v {
 		b[i] = bfloat16.BF16(math.Float32bits(x) >> 16)
-		f[i] = widen(b[i])
+		f[i] = math.Float32frombits(uint32(b[i]) << 16)
 	}
 	return f, b
 }

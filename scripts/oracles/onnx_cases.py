@@ -285,6 +285,44 @@ def layout1():
                       "inputs": [pack(k, v) for k, v in swapped.items()], "outputs": [pack(k, np.ascontiguousarray(v)) for k, v in want.items()]})
 
 
+def refuse(name, text, nodes, inputs, consts=None, opset=13, outputs=(("y", TensorProto.FLOAT),)):
+    """A model that must not load, and what the reason must say."""
+    data = model(nodes, inputs, consts or {}, outputs, opset).SerializeToString()
+    CASES.append({"name": "refused/" + name, "model": base64.b64encode(data).decode(), "refused": text})
+
+
+def refused():
+    x = rand(1, 2, 5, 5)
+    n = helper.make_node
+    refuse("unknown-operator", "not implemented", [n("Einsum", ["x"], ["y"], equation="ii")], {"x": x})
+    refuse("other-domain", "not implemented", [n("Relu", ["x"], ["y"], domain="org.example")], {"x": x})
+    refuse("old-opset", "versions", [n("Add", ["x", "x"], ["y"])], {"x": x}, opset=6)
+    refuse("new-opset", "versions", [n("Relu", ["x"], ["y"])], {"x": x}, opset=99)
+    refuse("conv-computed-weights", "constant weights", [n("Conv", ["x", "w"], ["y"])], {"x": x, "w": rand(3, 2, 3, 3)})
+    refuse("conv-3d", "3 spatial axes", [n("Conv", ["x", "w"], ["y"])], {"x": rand(1, 1, 4, 4, 4)}, {"w": rand(1, 1, 2, 2, 2)})
+    refuse("conv-kernel-too-large", "larger than", [n("Conv", ["x", "w"], ["y"])], {"x": x}, {"w": rand(1, 2, 7, 7)})
+    refuse("conv-groups", "group 3", [n("Conv", ["x", "w"], ["y"], group=3)], {"x": x}, {"w": rand(3, 2, 3, 3)})
+    refuse("conv-pads", "pads has 2", [n("Conv", ["x", "w"], ["y"], pads=[1, 1])], {"x": x}, {"w": rand(3, 2, 3, 3)})
+    refuse("maxpool-indices", "Indices", [n("MaxPool", ["x"], ["y", "i"], kernel_shape=[2, 2])], {"x": x})
+    refuse("maxpool-dilations", "dilations", [n("MaxPool", ["x"], ["y"], kernel_shape=[2, 2], dilations=[2, 2])], {"x": x})
+    refuse("pad-reflect", "reflect", [n("Pad", ["x", "p"], ["y"], mode="reflect")], {"x": x}, {"p": i64(0, 0, 1, 1, 0, 0, 1, 1)})
+    refuse("reshape-computed", "run time", [n("Reshape", ["x", "s"], ["y"])], {"x": x, "s": i64(-1)})
+    refuse("reshape-wrong", "cannot take", [n("Reshape", ["x", "s"], ["y"])], {"x": x}, {"s": i64(7, -1)})
+    refuse("gather-outside", "outside", [n("Gather", ["x", "i"], ["y"])], {"x": x}, {"i": i64(1)})
+    refuse("axis-outside", "axis", [n("Softmax", ["x"], ["y"], axis=4)], {"x": x})
+    refuse("dropout-mask", "mask", [n("Dropout", ["x"], ["y", "m"])], {"x": x})
+    refuse("batchnorm-training", "training_mode", [n("BatchNormalization", ["x", "s", "s", "s", "s"], ["y"], training_mode=1)], {"x": x}, {"s": rand(2)}, opset=15)
+    refuse("broadcast", "broadcast", [n("Div", ["x", "c"], ["y"])], {"x": x}, {"c": rand(3)})
+    refuse("float64", "type", [n("Add", ["x", "c"], ["y"])], {"x": x}, {"c": np.float64(2)})
+    refuse("cast-float64", "not supported", [n("Cast", ["x"], ["y"], to=TensorProto.DOUBLE)], {"x": x})
+    seq = rand(4, 1, 3)
+    rnn = {"w": rand(1, 15, 3), "r": rand(1, 15, 5)}
+    refuse("gru-lengths", "sequence_lens has 2", [n("GRU", ["x", "w", "r", "", "n"], ["y"], hidden_size=5)], {"x": seq}, {**rnn, "n": np.array([2], np.int32)})
+    refuse("gru-activation", "Affine", [n("GRU", ["x", "w", "r"], ["y"], hidden_size=5, activations=["Affine", "Tanh"])], {"x": seq}, rnn)
+    refuse("gru-weights", "shape", [n("GRU", ["x", "w", "r"], ["y"], hidden_size=5)], {"x": seq}, {"w": rand(1, 15, 4), "r": rand(1, 15, 5)})
+    refuse("lstm-input-forget", "input_forget", [n("LSTM", ["x", "w", "r"], ["y"], hidden_size=5, input_forget=1)], {"x": seq}, {"w": rand(1, 20, 3), "r": rand(1, 20, 5)})
+
+
 def shared(folder):
     for name, inputs in (("models/onnx/mnist-12.onnx", [{"Input3": RNG.integers(0, 256, (1, 1, 28, 28)).astype(np.float32)} for _ in range(3)]),
                          ("models/onnx/gru.onnx", [{"data_input": rand(1, 9, 3), "init_hidden": rand(1, 1, 5)}, {"data_input": rand(2, 4, 3), "init_hidden": rand(1, 2, 5)}]),
@@ -299,7 +337,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
     args = parser.parse_args()
-    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1):
+    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, refused):
         build()
     if (args.shared / "models").is_dir():
         shared(args.shared)

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"wayside/graph"
+	"wayside/graph/feed"
+)
+
+func newInferCmd() *cobra.Command {
+	var o inferFlags
+	cmd := &cobra.Command{
+		Use:   "infer MODEL --in [NAME=]FILE ... [--out FILE.npz]",
+		Short: "run a model on files",
+		Long: `Run a model once, or once per row, on files.
+
+Inputs are .npy, .npz, CSV, PNG, JPEG or WAV; the content tells which. Files without NAME fill the model's inputs in its order; an .npz of several
+arrays fills inputs by name, or by the keys 0, 1, and so on. An array must have the model's dtype and shape; a leading axis of 1 may be left out. --quantize
+applies the model's scale to float32 arrays, tables and sounds. A picture is resized to the model's size (half-pixel bilinear) and normalized
+with --mean and --std; without them an 8-bit input takes the pixels themselves, int8 ones shifted by -128.
+
+With --rows the first axis of every input counts samples. The model's state goes on from one sample to the next, unless --reset-each.
+--out writes one array per output, with the keys 0, 1, and so on, in the model's order and dtype; with --rows they are stacked on a new first axis.
+The file appears whole or not at all. Without --out the outputs are printed.`,
+		Example: `  wayside infer kws.tflite --in sample.npy --out result.npz
+  wayside infer kws.tflite --in samples.npy --rows --out result.npz
+  wayside infer gru.onnx --in x=x.npy --in h0=h0.npy --json
+  wayside infer person.tflite --in photo.jpg
+  wayside infer mobilenet.tflite --in photo.png --mean 127.5 --std 127.5
+  wayside infer forecast.onnx --in series.csv --shape x=1,24,1 --out forecast.npz`,
+		Args: oneModel,
+		RunE: func(cmd *cobra.Command, args []string) error { return infer(cmd, args[0], &o) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.in, "in", nil, "input file, `[NAME=]FILE`; once per input")
+	f.StringVar(&o.out, "out", "", "write the outputs to this .npz `FILE`")
+	f.BoolVar(&o.feed.Rows, "rows", false, "the first axis of every input counts samples")
+	f.BoolVar(&o.resetEach, "reset-each", false, "with --rows: reset the model's state before every sample")
+	f.StringArrayVar(&o.shapes, "shape", nil, "extents of an input with dynamic axes, `NAME=1,49,10,1`")
+	f.BoolVar(&o.feed.Quantize, "quantize", false, "apply the model's scale to real values")
+	f.Float32SliceVar(&o.feed.Mean, "mean", nil, "mean of a picture's pixels, one or one per channel; with --std")
+	f.Float32SliceVar(&o.feed.Std, "std", nil, "standard deviation of a picture's pixels; with --mean")
+	f.BoolVar(&o.json, "json", false, "print JSON; without --out it has the values too")
+	cmd.MarkFlagsRequiredTogether("mean", "std")
+	return cmd
+}
+
+type inferFlags struct {
+	in, shapes []string
+	out        string
+	resetEach  bool
+	json       bool
+	feed       feed.Options
+}
+
+func infer(cmd *cobra.Command, model string, o *inferFlags) error {
+	if o.resetEach && !o.feed.Rows {
+		return badInput(errors.New("infer: --reset-each has a meaning with --rows only"))
+	}
+	if err := checkOut(o.out); err != nil {
+		return badInput(fmt.Errorf("infer: %w", err))
+	}
+	plan, err := loadModel(model, o.shapes)
+	if err != nil {
+		return fmt.Errorf("infer: %w", err)
+	}
+	if plan.Format() == graph.ONNX {
+		o.feed.Rounding = feed.HalfEven
+	}
+	inputs, err := assignInputs(plan, o.in, o.feed)
+	if err != nil {
+		return badInput(fmt.Errorf("infer: %w", withRemedy(err)))
+	}
+	for _, s := range inputs {
+		if s.Dropped > 0 {
+			cmd.PrintErrf("infer: the last %d values of the sound do not fill a sample and are left out\n", s.Dropped)
+		}
+	}
+	progress := newProgress(cmd.ErrOrStderr())
+	outputs, err := runSamples(cmd.Context(), plan, inputs, o.feed.Rows, o.resetEach, progress.at)
+	progress.end()
+	if err != nil {
+		return fmt.Errorf("infer: %w", err)
+	}
+	if o.out != "" {
+		if err := writeNPZ(o.out, outputs); err != nil {
+			return fmt.Errorf("infer: %w", err)
+		}
+	}
+	samples := 1
+	if o.feed.Rows {
+		samples = inputs[0].Count
+	}
+	if o.json {
+		return printJSON(cmd, inferResult(model, o.out, plan, outputs, samples))
+	}
+	if o.out != "" {
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s of %s\n", o.out, counted(len(outputs), "output"), counted(samples, "sample"))
+		return err
+	}
+	return printOutputs(cmd.OutOrStdout(), plan.Outputs(), outputs, o.feed.Rows)
+}
+
+// withRemedy names the flag that helps against a mismatch.
+func withRemedy(err error) error {
+	switch {
+	case errors.Is(err, feed.ErrNormalize):
+		return fmt.Errorf("%w: see --mean and --std", err)
+	case errors.Is(err, feed.ErrDType):
+		return fmt.Errorf("%w: save it with that dtype, or give --quantize for real values in float32", err)
+	case errors.Is(err, feed.ErrShape):
+		return fmt.Errorf("%w: reshape it, give --rows if its first axis counts samples, or --shape if the model's axes are dynamic", err)
+	}
+	return err
+}
+
+// checkOut refuses an output path that could not be written, before any work is done.
+func checkOut(path string) error {
+	if path == "" {
+		return nil
+	}
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return fmt.Errorf("--out %s is not a regular file", path)
+	}
+	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
+		return fmt.Errorf("--out %s: there is no folder %s", path, filepath.Dir(path))
+	}
+	return nil
+}
+
+// writeNPZ writes the file under a name of its own first, so that path has all of it or what was there before.
+func writeNPZ(path string, named []feed.Named) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
+		}
+	}()
+	err = feed.WriteNPZ(tmp, named)
+	if err == nil {
+		err = tmp.Chmod(0o644) // results are for others to read; CreateTemp keeps them private
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// inferJSON is what infer --json prints.
+type inferJSON struct {
+	Model   string       `json:"model"`
+	Format  graph.Format `json:"format"`
+	Samples int          `json:"samples"`
+	Out     string       `json:"out,omitempty"`
+	Outputs []outputJSON `json:"outputs"`
+}
+
+type outputJSON struct {
+	ioJSON
+	Values []jsonFloat `json:"values,omitempty"` // as the model has them, in C order; left out with --out
+}
+
+func inferResult(model, out string, plan *graph.Plan, outputs []feed.Named, samples int) inferJSON {
+	r := inferJSON{Model: model, Format: plan.Format(), Samples: samples, Out: out}
+	for i, d := range describeIO(plan.Outputs()) {
+		d.Shape = slices.Clone(outputs[i].T.Shape)
+		o := outputJSON{ioJSON: d}
+		if out == "" {
+			o.Values = rawValues(outputs[i].T)
+		}
+		r.Outputs = append(r.Outputs, o)
+	}
+	return r
+}

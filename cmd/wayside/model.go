@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"wayside/graph"
+	"wayside/graph/feed"
+	"wayside/graph/load"
+	"wayside/graph/tensor"
+)
+
+// oneModel checks the arguments of a verb on one model.
+func oneModel(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("MODEL is missing: name a .tflite or .onnx file")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("one MODEL is wanted, there are %d: %q", len(args), args)
+}
+
+// counted writes 1 sample, 2 samples.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// ioJSON describes one input, output or state in the JSON of infer and inspect.
+type ioJSON struct {
+	Index  int        `json:"index"`
+	Name   string     `json:"name"`
+	DType  string     `json:"dtype"`
+	Shape  []int      `json:"shape"`
+	Quant  *quantJSON `json:"quantization"` // null when the values are not quantized
+	Labels []string   `json:"labels,omitempty"`
+}
+
+// quantJSON says r = scale × (q − zero_point); several scales hold along axis.
+type quantJSON struct {
+	Scale []float32 `json:"scale"`
+	Zero  []int32   `json:"zero_point"`
+	Axis  int       `json:"axis"`
+}
+
+func describeIO(ios []graph.IO) []ioJSON {
+	out := make([]ioJSON, len(ios))
+	for i, v := range ios {
+		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: v.Labels}
+		if v.Quant != nil && len(v.Quant.Scale) > 0 {
+			out[i].Quant = &quantJSON{v.Quant.Scale, v.Quant.Zero, v.Quant.Axis}
+		}
+	}
+	return out
+}
+
+// parseShapes reads the values of --shape: NAME=1,49,10,1. A name may contain '='; the last one divides.
+func parseShapes(args []string) (map[string][]int, error) {
+	shapes := map[string][]int{}
+	for _, a := range args {
+		eq := strings.LastIndexByte(a, '=')
+		if eq < 1 {
+			return nil, fmt.Errorf("--shape %s: NAME=1,49,10,1 is wanted", a)
+		}
+		var shape []int
+		for _, f := range strings.Split(a[eq+1:], ",") {
+			n, err := strconv.Atoi(strings.TrimSpace(f))
+			if err != nil || n < 1 || n > tensor.MaxElems {
+				return nil, fmt.Errorf("--shape %s: %q is not a length of 1 or more", a, f)
+			}
+			shape = append(shape, n)
+		}
+		if _, twice := shapes[a[:eq]]; twice {
+			return nil, fmt.Errorf("--shape %s: input %q is given twice", a, a[:eq])
+		}
+		shapes[a[:eq]] = shape
+	}
+	return shapes, nil
+}
+
+// loadModel loads the model at path with --shape's values. All its errors are of the input: exit code 2.
+func loadModel(path string, shapeArgs []string) (*graph.Plan, error) {
+	shapes, err := parseShapes(shapeArgs)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil, badInput(fmt.Errorf("%s is a folder, a .tflite or .onnx file is wanted", path))
+	}
+	plan, err := load.File(path, load.Options{Shapes: shapes})
+	return plan, badInput(err)
+}
+
+// target is one model input as graph/feed wants it. ONNX rounds halves to even and keeps pictures channels first.
+func target(f graph.Format, v graph.IO) feed.Target {
+	return feed.Target{Name: v.Name, DType: v.DType, Shape: v.Shape, Quant: v.Quant, ChannelsFirst: f == graph.ONNX}
+}

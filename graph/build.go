@@ -1,0 +1,288 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"wayside/graph/tensor"
+)
+
+// maxFoldBytes bounds what constant folding may make of one model, so that a small file cannot ask for gigabytes at load.
+const maxFoldBytes = 256 << 20
+
+// Bind gives every dynamic axis of the graph's inputs an extent: shapes by input name first, 1 for what remains.
+// A given shape must have the input's rank and agree with its static axes, except that leading axes of a TFLite input
+// may be changed where its file marks them dynamic. It runs before Build.
+func Bind(g *Graph, shapes map[string][]int) error {
+	for name, s := range shapes {
+		i := slices.IndexFunc(g.Inputs, func(v ValueID) bool { return g.Values[v].Name == name })
+		if i < 0 {
+			names := make([]string, len(g.Inputs))
+			for j, v := range g.Inputs {
+				names[j] = g.Values[v].Name
+			}
+			return fmt.Errorf("graph: binding shapes: the model has no input %q; it has %q", name, names)
+		}
+		v := &g.Values[g.Inputs[i]]
+		if len(s) != len(v.Shape) {
+			return fmt.Errorf("graph: binding shapes: input %q has %d axes %v, the given shape %v has %d", name, len(v.Shape), v.Shape, s, len(s))
+		}
+		for a, d := range s {
+			if d < 1 || v.Shape[a] >= 0 && v.Shape[a] != d {
+				return fmt.Errorf("graph: binding shapes: axis %d of input %q is %d in the model, %d was asked for", a, name, v.Shape[a], d)
+			}
+		}
+		v.Shape = slices.Clone(tensor.Shape(s))
+	}
+	for _, id := range g.Inputs {
+		v := &g.Values[id]
+		v.Shape = slices.Clone(v.Shape)
+		for a, d := range v.Shape {
+			if d < 0 {
+				v.Shape[a] = 1
+			}
+		}
+		if n, err := v.Shape.Elems(); err != nil || v.DType.Bytes(n) < 0 {
+			return fmt.Errorf("graph: input %q of %s%v: %w: too large", v.Name, v.DType, v.Shape, ErrDamaged)
+		}
+	}
+	return nil
+}
+
+// Check verifies the invariants that everything after a reader relies on: ids in range, one producer per value, nodes in
+// topological order, constants of the right length. It returns an error that wraps ErrDamaged.
+func Check(g *Graph) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("graph: %w: "+format, append([]any{ErrDamaged}, args...)...)
+	}
+	known := make([]bool, len(g.Values))
+	for i := range g.Values {
+		v := &g.Values[i]
+		if v.Const == nil {
+			continue
+		}
+		n, err := v.Shape.Elems()
+		if err != nil {
+			return bad("constant %q: %w", v.Name, err)
+		}
+		if v.DType != tensor.Invalid && len(v.Const) != v.DType.Bytes(n) {
+			return bad("constant %q: %s%v needs %d bytes, the file has %d", v.Name, v.DType, v.Shape, v.DType.Bytes(n), len(v.Const))
+		}
+		known[i] = true
+	}
+	in := func(id ValueID) bool { return id >= 0 && int(id) < len(g.Values) }
+	for _, list := range [][]ValueID{g.Inputs, g.States} {
+		for _, id := range list {
+			if !in(id) {
+				return bad("input refers to value %d of %d", id, len(g.Values))
+			}
+			known[id] = true
+		}
+	}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		for _, id := range n.In {
+			if id == None {
+				continue
+			}
+			if !in(id) {
+				return bad("node %d (%s) reads value %d of %d", i, n.Src.Op, id, len(g.Values))
+			}
+			if !known[id] {
+				return bad("node %d (%s) reads %q before any node has computed it", i, n.Src.Op, g.Values[id].Name)
+			}
+		}
+		for _, id := range n.Out {
+			if id == None {
+				continue
+			}
+			if !in(id) {
+				return bad("node %d (%s) writes value %d of %d", i, n.Src.Op, id, len(g.Values))
+			}
+			if known[id] {
+				return bad("node %d (%s) computes %q a second time", i, n.Src.Op, g.Values[id].Name)
+			}
+			known[id] = true
+		}
+	}
+	for _, id := range g.Outputs {
+		if !in(id) || !known[id] {
+			return bad("output %d is computed by no node", id)
+		}
+	}
+	return nil
+}
+
+// Build turns the source nodes of a bound graph into neutral ones: each is lowered, its results are inferred, and what
+// depends on constants alone is computed. Every node that cannot run is collected in one *UnsupportedError.
+func Build(g *Graph) error {
+	src := g.Nodes
+	g.Nodes = nil
+	fold := &folder{left: maxFoldBytes}
+	unknown := map[ValueID]bool{}
+	var refused UnsupportedError
+	for i := range src {
+		n := &src[i]
+		if n.Op != "" { // neutral already: an early pass has put it there
+			if err := InferNode(g, n); err != nil {
+				return fmt.Errorf("graph: node %d %s: %w", i, n.Op, err)
+			}
+			g.Nodes = append(g.Nodes, *n)
+			continue
+		}
+		form, why := findForm(g.Format, &n.Src)
+		blind := slices.ContainsFunc(n.In, func(v ValueID) bool { return v != None && unknown[v] })
+		if form != nil && !blind {
+			l := &Lower{NodeCtx: NodeCtx{g, n}, fold: fold}
+			err := form.Lower(l)
+			if err == nil {
+				err = l.err
+			}
+			if err == nil {
+				g.Nodes = append(g.Nodes, l.emitted...)
+				continue
+			}
+			if errors.Is(err, ErrDamaged) {
+				return fmt.Errorf("graph: node %d %s %q: %w", i, n.Src.Op, n.Name, err)
+			}
+			why = err.Error()
+		}
+		for _, v := range n.Out {
+			if v != None {
+				unknown[v] = true
+			}
+		}
+		if form == nil || !blind {
+			refused.Nodes = append(refused.Nodes, describe(g, n, why))
+		}
+	}
+	if len(refused.Nodes) > 0 {
+		return &refused
+	}
+	return nil
+}
+
+func describe(g *Graph, n *Node, why string) Unsupported {
+	c := NodeCtx{g, n}
+	dt := tensor.Invalid
+	for i := range n.In {
+		if v := c.In(i); v != nil && v.DType != tensor.Invalid {
+			dt = v.DType
+			break
+		}
+	}
+	u := Unsupported{Node: n.Name, Op: n.Src.Op, Domain: n.Src.Domain, Version: n.Src.Version, Reason: why}
+	if dt != tensor.Invalid {
+		u.DType = dt.String()
+	}
+	return u
+}
+
+// InferNode checks a neutral node and sets dtype and shape of its outputs. Passes call it on the nodes they make.
+func InferNode(g *Graph, n *Node) error {
+	op, ok := opsByName[n.Op]
+	if !ok {
+		return fmt.Errorf("graph: no neutral operator %q", n.Op)
+	}
+	for _, v := range n.In {
+		if v == None {
+			continue
+		}
+		if g.Values[v].DType == tensor.Invalid {
+			return fmt.Errorf("input %q has no type", g.Values[v].Name)
+		}
+		if _, err := g.Values[v].Shape.Elems(); err != nil {
+			return fmt.Errorf("input %q: %w", g.Values[v].Name, err)
+		}
+	}
+	return op.Infer(&InferCtx{NodeCtx{g, n}})
+}
+
+// Fold computes every node whose inputs are constants, those with LateFold too, and removes it.
+func Fold(g *Graph) error {
+	f := &folder{left: maxFoldBytes}
+	kept := g.Nodes[:0]
+	for i := range g.Nodes {
+		n := g.Nodes[i]
+		done, err := f.node(g, &n, true)
+		if err != nil {
+			return fmt.Errorf("graph: folding %s %q: %w", n.Op, n.Name, err)
+		}
+		if !done {
+			kept = append(kept, n)
+		}
+	}
+	g.Nodes = kept
+	return nil
+}
+
+type folder struct{ left int64 }
+
+// node folds one inferred node if it may; late also folds operators with LateFold.
+func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {
+	op := opsByName[n.Op]
+	if op.Impure || op.LateFold && !late {
+		return false, nil
+	}
+	need, all := int64(0), true
+	for _, id := range n.Out {
+		if id == None {
+			continue
+		}
+		v := &g.Values[id]
+		all = all && v.Const != nil
+		e, err := v.Shape.Elems()
+		if err != nil {
+			return false, err
+		}
+		need += int64(v.DType.Bytes(e))
+	}
+	if all {
+		return true, nil // Infer has set the bytes
+	}
+	for _, id := range n.In {
+		if id != None && g.Values[id].Const == nil {
+			return false, nil
+		}
+	}
+	if need > f.left {
+		return false, nil // stays a step: its memory is then part of the plan, which has its own limit
+	}
+	f.left -= need
+	cc := &CompileCtx{NodeCtx{g, n}, make([]bool, len(n.In))}
+	k, err := op.Compile(cc)
+	if err != nil {
+		return false, err
+	}
+	a := &Args{Scratch: tensor.Aligned(k.Scratch)}
+	for i := range n.In {
+		var t *tensor.Tensor
+		if !cc.taken[i] {
+			t, _ = cc.Const(i)
+		}
+		a.In = append(a.In, t)
+	}
+	for _, id := range n.Out {
+		if id == None {
+			a.Out = append(a.Out, nil)
+			continue
+		}
+		v := &g.Values[id]
+		t, err := tensor.New(v.DType, v.Shape)
+		if err != nil {
+			return false, err
+		}
+		t.Quant = v.Quant
+		a.Out = append(a.Out, t)
+	}
+	if err := k.Run(a); err != nil {
+		return false, err
+	}
+	for i, id := range n.Out {
+		if id != None {
+			g.Values[id].Const = a.Out[i].Data
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,15 @@
+package graph
+
+// TransposeOp is the name of the neutral operator that reorders axes; passes look for it.
+const TransposeOp = "Transpose"
+
+// TransposeAttr is the attribute of TransposeOp: axis i of the output is axis Perm[i] of the input.
+type TransposeAttr struct{ Perm []int }
+
+// AxisMover is implemented by attribute structs of operators that work along axes and otherwise treat all axes alike.
+// MoveAxes returns the attributes with which the operator gives the same result when a transpose by perm is applied to its
+// output instead of its inputs: what was meant for axis i is meant for axis perm[i]. It returns false when that is
+// impossible. Inputs and output have one rank.
+type AxisMover interface {
+	MoveAxes(perm []int) (any, bool)
+}

@@ -1,0 +1,68 @@
+package ops
+
+import (
+	"slices"
+
+	"wayside/graph"
+	"wayside/graph/tensor"
+)
+
+// Transpose reorders axes: axis i of the output is axis Perm[i] of the input. Every dtype of whole bytes.
+func init() {
+	graph.Register(graph.Op{Name: graph.TransposeOp, Infer: inferTranspose, Compile: compileTranspose},
+		onnxForm("Transpose", 1, lowerTransposeONNX, "any"))
+}
+
+func lowerTransposeONNX(l *graph.Lower) error {
+	x := l.In(0)
+	if x == nil {
+		return l.Refuse("needs one input")
+	}
+	perm := ints(l.Attrs().Ints(-1, "perm"))
+	if !l.Attrs().Has(-1, "perm") {
+		for i := len(x.Shape) - 1; i >= 0; i-- {
+			perm = append(perm, i)
+		}
+	}
+	l.Emit(graph.TransposeOp, graph.TransposeAttr{Perm: perm}, ids(l.N.In[0]), l.Outs())
+	return nil
+}
+
+func inferTranspose(c *graph.InferCtx) error {
+	x := c.In(0)
+	perm := c.N.Attr.(graph.TransposeAttr).Perm
+	if x == nil || len(perm) != len(x.Shape) || len(perm) > maxRank {
+		return c.Refuse("needs one axis per axis of the input, at most %d", maxRank)
+	}
+	if x.DType == tensor.S4 {
+		return c.Refuse("int4 is not supported; store int8")
+	}
+	out := make(tensor.Shape, len(perm))
+	sorted := slices.Clone(perm)
+	slices.Sort(sorted)
+	for i, p := range perm {
+		if sorted[i] != i {
+			return c.Refuse("perm %v does not name every axis once", perm)
+		}
+		out[i] = x.Shape[p]
+	}
+	if o := c.Out(0); o != nil && o.Quant == nil && x.Quant.PerTensor() {
+		o.Quant = x.Quant
+	}
+	return c.Set(0, x.DType, out)
+}
+
+func compileTranspose(c *graph.CompileCtx) (*graph.Kernel, error) {
+	x := c.In(0)
+	perm := c.N.Attr.(graph.TransposeAttr).Perm
+	in := contiguous(x.Shape)
+	dims, st := make([]int, len(perm)), make([]int, len(perm))
+	for i, p := range perm {
+		dims[i], st[i] = x.Shape[p], in[p]
+	}
+	s := newStrided(dims, st, 0, x.DType.Bytes(1))
+	return &graph.Kernel{ID: "vec.transpose/any/generic", View: s.straight(), Run: func(a *graph.Args) error {
+		s.copy(a.Out[0].Data, a.In[0].Data)
+		return nil
+	}}, nil
+}

@@ -1,0 +1,43 @@
+package gemm
+
+// F32Weights is a packed matrix of float32 weights with bias and clamp. It is immutable.
+type F32Weights struct {
+	N, K     int
+	panel    []float32 // ceil(N/8) panels of [K][8] columns, padded with zeros
+	bias     []float32
+	min, max float32
+}
+
+const panelF32 = 8
+
+// PackF32 packs w[N][K]; bias may be nil; results are clamped to lo and hi. The slices are copied.
+func PackF32(w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
+	if len(w) < n*k || bias != nil && len(bias) < n {
+		panic("gemm: slice length mismatch")
+	}
+	np := (n + panelF32 - 1) / panelF32
+	p := &F32Weights{N: n, K: k, panel: make([]float32, np*k*panelF32), bias: make([]float32, np*panelF32), min: lo, max: hi}
+	copy(p.bias, bias[:min(len(bias), n)])
+	for j := range n {
+		out := p.panel[j/panelF32*k*panelF32+j%panelF32:]
+		for i, v := range w[j*k : j*k+k] {
+			out[i*panelF32] = v
+		}
+	}
+	return p
+}
+
+// Bytes returns the memory of the packed weights.
+func (w *F32Weights) Bytes() int { return 4 * (len(w.panel) + len(w.bias)) }
+
+// F32 computes m rows: dst[i*ldd+j] = clamp(bias[j] + sum over k, in order, of x[i*ldx+k] × w[j][k]). Products are rounded
+// before they are added, so that all CPUs give the same bits.
+func F32(dst []float32, ldd int, x []float32, ldx, m int, w *F32Weights) {
+	if m == 0 {
+		return
+	}
+	if len(x) < (m-1)*ldx+w.K || len(dst) < (m-1)*ldd+w.N {
+		panic("gemm: slice length mismatch")
+	}
+	f32Generic(dst, ldd, x, ldx, m, w)
+}

@@ -1,0 +1,131 @@
+package pool
+
+import "math"
+
+// Geometry is the shape of a pooling over NHWC data.
+type Geometry struct {
+	Batch, H, W, C   int
+	OutH, OutW       int
+	KH, KW           int
+	StrideH, StrideW int
+	PadTop, PadLeft  int
+	CountPad         bool // averages divide by KH×KW even where the window leaves the image
+}
+
+// window is the part of one output pixel's window that lies in the image.
+type window struct{ y0, y1, x0, x1 int }
+
+func (g *Geometry) window(oy, ox int) (w window, count int) {
+	y, x := oy*g.StrideH-g.PadTop, ox*g.StrideW-g.PadLeft
+	w = window{max(y, 0), min(y+g.KH, g.H), max(x, 0), min(x+g.KW, g.W)}
+	count = max(w.y1-w.y0, 0) * max(w.x1-w.x0, 0)
+	if g.CountPad {
+		count = g.KH * g.KW
+	}
+	return w, count
+}
+
+func (g *Geometry) check(dst, src, acc int) {
+	if dst < g.Batch*g.OutH*g.OutW*g.C || src < g.Batch*g.H*g.W*g.C || acc < g.C {
+		panic("pool: slice length mismatch")
+	}
+}
+
+// AverageS8 averages int8 values of one quantization: the sum divided by the count, half away from zero, clamped to lo and
+// hi. Pixels outside of the image do not count. acc is scratch of C elements.
+func AverageS8(dst, src []int8, g *Geometry, lo, hi int32, acc []int32) {
+	g.check(len(dst), len(src), len(acc))
+	acc = acc[:g.C]
+	for b := range g.Batch {
+		for oy := range g.OutH {
+			for ox := range g.OutW {
+				w, n := g.window(oy, ox)
+				clear(acc)
+				for y := w.y0; y < w.y1; y++ {
+					for x := w.x0; x < w.x1; x++ {
+						at := ((b*g.H+y)*g.W + x) * g.C
+						for c, v := range src[at : at+g.C] {
+							acc[c] += int32(v)
+						}
+					}
+				}
+				o := ((b*g.OutH+oy)*g.OutW + ox) * g.C
+				out := dst[o : o+g.C]
+				count, half := int32(max(n, 1)), int32(n/2)
+				for c, a := range acc {
+					if a > 0 {
+						a = (a + half) / count
+					} else {
+						a = (a - half) / count
+					}
+					out[c] = int8(min(max(a, lo), hi))
+				}
+			}
+		}
+	}
+}
+
+// AverageF32 averages float32 values, summed in order of rows and columns, and clamps to lo and hi. A window without
+// a pixel gives 0.
+func AverageF32(dst, src []float32, g *Geometry, lo, hi float32) {
+	g.check(len(dst), len(src), g.C)
+	for b := range g.Batch {
+		for oy := range g.OutH {
+			for ox := range g.OutW {
+				w, n := g.window(oy, ox)
+				o := ((b*g.OutH+oy)*g.OutW + ox) * g.C
+				out := dst[o : o+g.C]
+				clear(out)
+				for y := w.y0; y < w.y1; y++ {
+					for x := w.x0; x < w.x1; x++ {
+						at := ((b*g.H+y)*g.W + x) * g.C
+						for c, v := range src[at : at+g.C] {
+							out[c] += v
+						}
+					}
+				}
+				count := float32(max(n, 1))
+				for c, a := range out {
+					out[c] = min(max(a/count, lo), hi)
+				}
+			}
+		}
+	}
+}
+
+// MaxS8 takes the largest value of each window, clamped to lo and hi.
+func MaxS8(dst, src []int8, g *Geometry, lo, hi int32) {
+	maxPool(dst, src, g, math.MinInt8, int8(lo), int8(hi))
+}
+
+// MaxF32 takes the largest value of each window, clamped to lo and hi.
+func MaxF32(dst, src []float32, g *Geometry, lo, hi float32) {
+	maxPool(dst, src, g, float32(math.Inf(-1)), lo, hi)
+}
+
+func maxPool[T int8 | float32](dst, src []T, g *Geometry, least, lo, hi T) {
+	g.check(len(dst), len(src), g.C)
+	for b := range g.Batch {
+		for oy := range g.OutH {
+			for ox := range g.OutW {
+				w, _ := g.window(oy, ox)
+				o := ((b*g.OutH+oy)*g.OutW + ox) * g.C
+				out := dst[o : o+g.C]
+				for c := range out {
+					out[c] = least
+				}
+				for y := w.y0; y < w.y1; y++ {
+					for x := w.x0; x < w.x1; x++ {
+						at := ((b*g.H+y)*g.W + x) * g.C
+						for c, v := range src[at : at+g.C] {
+							out[c] = max(out[c], v)
+						}
+					}
+				}
+				for c, v := range out {
+					out[c] = min(max(v, lo), hi)
+				}
+			}
+		}
+	}
+}
