@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wayside/agent/config"
@@ -85,6 +86,7 @@ type worker struct {
 	clock   hal.Clock
 	start   time.Duration // boot time at which all schedules begin
 	runID   string
+	ids     atomic.Uint64 // decisions so far
 	rec     *recorder
 	metrics *telemetry.Metrics
 	board   *web.Board
@@ -105,8 +107,8 @@ type reloadRequest struct {
 }
 
 // newWorker opens what must be there and builds what runs. On an error everything opened is closed.
-func newWorker(cfg *config.Config, path string, o Options) (w *worker, err error) {
-	w = &worker{o: o, path: path, log: o.Log.With("component", "agent"), clock: o.Clock, cfg: cfg,
+func newWorker(cfg *config.Config, path string, o Options) (_ *worker, err error) {
+	w := &worker{o: o, path: path, log: o.Log.With("component", "agent"), clock: o.Clock, cfg: cfg,
 		metrics: telemetry.New(o.Version), board: web.NewBoard(), reloads: make(chan reloadRequest)}
 	state := cfg.StateDir()
 	if err := os.MkdirAll(state, 0o700); err != nil {
@@ -119,11 +121,17 @@ func newWorker(cfg *config.Config, path string, o Options) (w *worker, err error
 	if err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
 	}
+	var page net.Listener
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, j.Close())
-			if w.page != nil {
-				err = errors.Join(err, w.page.Close())
+		if err == nil {
+			return
+		}
+		if cerr := j.Close(); cerr != nil {
+			w.log.Error("closing the journal", "err", cerr)
+		}
+		if page != nil {
+			if cerr := page.Close(); cerr != nil {
+				w.log.Error("closing the page's port", "err", cerr)
 			}
 		}
 	}()
@@ -133,6 +141,7 @@ func newWorker(cfg *config.Config, path string, o Options) (w *worker, err error
 		}
 	}
 	w.rec = newRecorder(j, w.metrics, w.board, w.log)
+	w.metrics.Gauge("wayside_journal_bytes", func() float64 { return folderBytes(filepath.Join(state, workerJournal)) })
 	var damaged error
 	if w.store, damaged, err = release.OpenStore(state); err != nil {
 		return nil, err
@@ -148,9 +157,10 @@ func newWorker(cfg *config.Config, path string, o Options) (w *worker, err error
 		w.link.argv = append(append([]string(nil), o.Guardian...), "guard", "--config", path, detachedFlag)
 	}
 	if cfg.Agent.Listen != "" {
-		if w.page, err = net.Listen("tcp", cfg.Agent.Listen); err != nil {
+		if page, err = net.Listen("tcp", cfg.Agent.Listen); err != nil {
 			return nil, &InputError{fmt.Errorf("agent: %s: agent.listen = %q: %w; choose another port, or 0 for a free one", path, cfg.Agent.Listen, err)}
 		}
+		w.page = page
 		if err = os.WriteFile(filepath.Join(state, "http.addr"), []byte(w.page.Addr().String()+"\n"), 0o600); err != nil {
 			return nil, fmt.Errorf("agent: writing the page's address: %w", err)
 		}
@@ -268,6 +278,20 @@ func (w *worker) guardianEvent(g GuardianRecord) {
 	default:
 		w.log.Error("guardian", "event", g.Event, "err", g.Error)
 	}
+}
+
+// folderBytes adds up the files of a folder; those that vanish meanwhile count nothing.
+func folderBytes(dir string) (n float64) {
+	ents, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	for _, e := range ents {
+		if fi, err := e.Info(); err == nil {
+			n += float64(fi.Size())
+		}
+	}
+	return n
 }
 
 // healthy: something was polled or computed lately. Tasks of long periods have sensors of long periods.

@@ -97,9 +97,10 @@ func (w *worker) build(cfg *config.Config, ch *config.Changes) (p *parts, err er
 		old = &w.parts
 	}
 	p = &parts{buses: map[string]*busHandle{}, sensors: map[string]*sensorPart{}, models: map[string]*release.Slot{}, tasks: map[string]*taskPart{}}
+	tasks := p.tasks // p itself is nil once an error is returned
 	defer func() {
 		if err != nil {
-			for name, t := range p.tasks {
+			for name, t := range tasks {
 				if old.tasks[name] != t {
 					t.task.Close()
 				}
@@ -141,7 +142,7 @@ func (w *worker) build(cfg *config.Config, ch *config.Changes) (p *parts, err er
 			p.tasks[t.Name] = o
 			continue
 		}
-		tc := pipeline.TaskConfig{Task: t, Slot: p.models[t.Model], RunID: w.runID}
+		tc := pipeline.TaskConfig{Task: t, Slot: p.models[t.Model], RunID: w.runID, IDs: &w.ids}
 		for _, s := range t.Sensors {
 			tc.Sensors = append(tc.Sensors, *cfg.Sensor(s))
 		}
@@ -155,7 +156,10 @@ func (w *worker) build(cfg *config.Config, ch *config.Changes) (p *parts, err er
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if cfg.Agent.ReleaseDir != "" {
+	switch {
+	case old.manager != nil && !ch.Agent && ch.Models.Empty():
+		p.manager = old.manager // it remembers what it has looked at
+	case cfg.Agent.ReleaseDir != "":
 		dir := cfg.Path(cfg.Agent.ReleaseDir)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("agent: agent.release_dir: %w", err)

@@ -125,6 +125,11 @@ func (w *worker) commit(cfg *config.Config, next *parts) {
 	w.cfg, w.parts = cfg, *next
 	w.declare()
 	w.subscribe()
+	for name, t := range old.tasks {
+		if n := next.tasks[name]; n != nil && n != t {
+			n.task.Inherit(t.task)
+		}
+	}
 	w.runMissing()
 	for name, b := range old.buses {
 		if next.buses[name] != b {

@@ -8,12 +8,19 @@ import (
 	"wayside/graph/tensor"
 )
 
-// maxFoldBytes bounds what constant folding may make of one model, so that a small file cannot ask for gigabytes at load.
-const maxFoldBytes = 256 << 20
+// foldBudget bounds what constant folding may make of one model, so that a small file cannot ask for gigabytes at load:
+// some multiple of its constants (float16 weights double), and a little for tables that are computed from shapes.
+func foldBudget(g *Graph) int64 {
+	const times, slack = 8, 16 << 20
+	n := int64(slack)
+	for i := range g.Values {
+		n += times * int64(len(g.Values[i].Const))
+	}
+	return n
+}
 
 // Bind gives every dynamic axis of the graph's inputs an extent: shapes by input name first, 1 for what remains.
-// A given shape must have the input's rank and agree with its static axes, except that leading axes of a TFLite input
-// may be changed where its file marks them dynamic. It runs before Build.
+// A given shape must have the input's rank and agree with its static axes. It runs before Build.
 func Bind(g *Graph, shapes map[string][]int) error {
 	for name, s := range shapes {
 		i := slices.IndexFunc(g.Inputs, func(v ValueID) bool { return g.Values[v].Name == name })
@@ -119,7 +126,7 @@ func Check(g *Graph) error {
 func Build(g *Graph) error {
 	src := g.Nodes
 	g.Nodes = nil
-	fold := &folder{left: maxFoldBytes}
+	fold := &folder{left: foldBudget(g)}
 	unknown := map[ValueID]bool{}
 	var refused UnsupportedError
 	for i := range src {
@@ -185,6 +192,9 @@ func InferNode(g *Graph, n *Node) error {
 	if !ok {
 		return fmt.Errorf("graph: no neutral operator %q", n.Op)
 	}
+	if wanted := func(v ValueID) bool { return v != None }; !op.Impure && !slices.ContainsFunc(n.Out, wanted) {
+		return errors.New("the node has no output")
+	}
 	for _, v := range n.In {
 		if v == None {
 			continue
@@ -201,7 +211,7 @@ func InferNode(g *Graph, n *Node) error {
 
 // Fold computes every node whose inputs are constants, those with LateFold too, and removes it.
 func Fold(g *Graph) error {
-	f := &folder{left: maxFoldBytes}
+	f := &folder{left: foldBudget(g)}
 	kept := g.Nodes[:0]
 	for i := range g.Nodes {
 		n := g.Nodes[i]

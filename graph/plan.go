@@ -171,7 +171,7 @@ func compileAll(g *Graph) ([]*compiled, error) {
 // checkSharing refuses a graph whose nodes share constants so often that packing a copy for each would take far more memory than
 // the file: some sharing is normal, a thousandfold is an attack.
 func checkSharing(g *Graph) error {
-	const times, slack = 16, 64 << 20
+	const times, slack = 16, 16 << 20
 	var own, used int64
 	for i := range g.Values {
 		own += int64(len(g.Values[i].Const))

@@ -255,6 +255,16 @@ func (l *Lower) Version() int { return l.N.Src.Version }
 // Ins and Outs return the values of the source node, None where absent. The slices are copies.
 func (l *Lower) Ins() []ValueID { return slices.Clone(l.N.In) }
 
+// First returns the first n inputs, None where the node has fewer.
+func (l *Lower) First(n int) []ValueID {
+	in := make([]ValueID, n)
+	for i := range in {
+		in[i] = None
+	}
+	copy(in, l.N.In)
+	return in
+}
+
 // Outs returns the outputs of the source node.
 func (l *Lower) Outs() []ValueID { return slices.Clone(l.N.Out) }
 

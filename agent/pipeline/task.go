@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wayside/agent/config"
@@ -22,6 +23,7 @@ type TaskConfig struct {
 	Sensors []config.Sensor // of Task.Sensors, in that order
 	Slot    *release.Slot   // of Task.Model
 	RunID   string          // unique to this process; decision ids begin with it
+	IDs     *atomic.Uint64  // numbers the decisions of all tasks of this process, so that an id never comes twice
 }
 
 // Task is one loop: windows by time → features → model → score → rules → requests. Deliver is called by pollers, Run by one goroutine.
@@ -44,7 +46,6 @@ type Task struct {
 	rules []*taskRule
 	score scorer
 
-	nextID   uint64
 	lastBeat time.Duration
 }
 
@@ -60,6 +61,7 @@ type taskInput struct {
 	stale   time.Duration
 	win     *feed.Window
 	buf     []float32
+	raw     float64 // the newest slot before normalization
 	latest  hal.Sample
 	arrived bool // something came in this period
 	gaps    int
@@ -123,6 +125,25 @@ func (t *Task) Name() string { return t.c.Task.Name }
 
 // Close leaves the model's slot.
 func (t *Task) Close() { t.user.Close() }
+
+// Inherit takes over what old has seen, where both look at the same sensors in the same slots, so that a changed rule or model does not
+// cost a window's time. Neither task may be running; old gets no more samples.
+func (t *Task) Inherit(old *Task) {
+	a, b := t.c.Task, old.c.Task
+	if a.Period != b.Period || a.Window != b.Window || a.MaxGaps != b.MaxGaps || !slices.Equal(a.Sensors, b.Sensors) {
+		return
+	}
+	for i := range t.in {
+		t.in[i].win, t.in[i].latest = old.in[i].win, old.in[i].latest
+	}
+	old.mu.Lock()
+	waiting := old.pending
+	old.pending = nil
+	old.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pending = append(waiting, t.pending...)
+}
 
 // fits says whether a model can serve this task.
 func (t *Task) fits(p release.Program) error {
@@ -290,6 +311,7 @@ func (t *Task) gather(now time.Duration, st *Step) (inputs []Input, oldest time.
 		if why != "" {
 			continue
 		}
+		in.raw = float64(in.buf[len(in.buf)-1])
 		t.norm[i].apply(in.buf)
 		t.feats.Apply(t.vec[i*per:(i+1)*per], in.buf)
 	}
@@ -321,9 +343,8 @@ func (t *Task) act(ctx context.Context, r *taskRule, st *Step, inputs []Input) {
 	if same && st.Boot-r.input < r.c.Lease.D()/3 {
 		return
 	}
-	t.nextID++
 	d := Decision{
-		ID: t.c.RunID + "-" + t.c.Task.Name + "-" + strconv.FormatUint(t.nextID, 10), Task: t.c.Task.Name, Rule: r.c.Name, Output: r.c.Output,
+		ID: t.c.RunID + "-" + strconv.FormatUint(t.c.IDs.Add(1), 10), Task: t.c.Task.Name, Rule: r.c.Name, Output: r.c.Output,
 		Value: v, Want: v.String(), Renewal: same, Why: r.rule.Why(), Score: st.Score, Inputs: slices.Clone(inputs),
 		InputBoot: st.Boot, Quality: hal.Good, Lease: r.c.Lease.D(),
 	}
@@ -348,7 +369,7 @@ type scorer struct {
 	index  int
 	sensor int // of the prediction
 
-	expected, last float64 // the prediction for now and the value before, in the model's units
+	expected, last float64 // the prediction for now in the model's units, and the value before in the sensor's
 	have           bool
 	sum, naiveSum  float64
 	n              int
@@ -391,10 +412,10 @@ func (s *scorer) score(t *Task, out []float32) (score float64, f *Forecast, why 
 	norm := t.norm[s.sensor]
 	real := func(x float64) float64 { return x*float64(norm.std) + float64(norm.mean) }
 	now := float64(in.buf[len(in.buf)-1])
-	f = &Forecast{Sensor: in.name, Actual: real(now), Next: real(v)}
+	f = &Forecast{Sensor: in.name, Actual: in.raw, Next: real(v)}
 	if s.have {
 		score = math.Abs(s.expected - now)
-		f.Expected, f.Naive = real(s.expected), real(s.last)
+		f.Expected, f.Naive = real(s.expected), s.last
 		s.n++
 		s.sum += math.Abs(f.Expected - f.Actual)
 		s.naiveSum += math.Abs(f.Naive - f.Actual)
@@ -404,6 +425,6 @@ func (s *scorer) score(t *Task, out []float32) (score float64, f *Forecast, why 
 	if s.n > 0 {
 		f.MAE, f.NaiveMAE, f.N = s.sum/float64(s.n), s.naiveSum/float64(s.n), s.n
 	}
-	s.expected, s.last, s.have = v, now, true
+	s.expected, s.last, s.have = v, in.raw, true
 	return score, f, why
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,7 +100,7 @@ func newTaskBench(t *testing.T, edit func(*config.Task)) *taskBench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.task, err = NewTask(TaskConfig{Task: c, Sensors: []config.Sensor{{Name: "speed", StaleAfter: d(300)}}, Slot: slot, RunID: "run"},
+	b.task, err = NewTask(TaskConfig{Task: c, Sensors: []config.Sensor{{Name: "speed", StaleAfter: d(300)}}, Slot: slot, RunID: "run", IDs: new(atomic.Uint64)},
 		b.clock, b.out, b.guard, b.clock.Boot())
 	if err != nil {
 		t.Fatal(err)
@@ -237,6 +238,28 @@ func TestResidualScore(t *testing.T) {
 	}
 	if f := s[5].Forecast; f.MAE != 2.5 || f.NaiveMAE != 4 || f.N != 2 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestInherit: a task with another rule goes on with the window of the one it replaces.
+func TestInherit(t *testing.T) {
+	old := newTaskBench(t, nil)
+	old.play(0.9, 0.9, 0.9, 0.9)
+	old.task.Deliver(0, hal.Sample{Boot: old.clock.Boot() - time.Hour, Value: 0.9}) // came after it had stopped
+	next := newTaskBench(t, func(c *config.Task) { c.Rules[0].Name = "other" })
+	next.clock = old.clock
+	next.task.clock = old.clock
+	next.task.Inherit(old.task)
+	if len(next.task.pending) != 1 || len(old.task.pending) != 0 {
+		t.Errorf("%d samples came along, %d stayed", len(next.task.pending), len(old.task.pending))
+	}
+	if _, ok := next.task.in[0].win.Fill(next.task.in[0].buf); !ok {
+		t.Error("the window is empty")
+	}
+	wider := newTaskBench(t, func(c *config.Task) { c.MaxGaps = 2 })
+	wider.task.Inherit(old.task)
+	if _, have := wider.task.in[0].win.Newest(); have {
+		t.Error("a window with other settings was taken over")
 	}
 }
 

@@ -72,7 +72,8 @@ type look struct {
 	reason  string    // why it is incomplete
 	over    bool      // decided: nothing more until it changes
 	seen    bool      // the event was given
-	release string    // digest of release.toml, once decided
+	release string    // digest of release.toml, once it was read
+	ev      Event     // what its manifest says it is
 }
 
 type outcome struct {
@@ -287,22 +288,22 @@ func (m *Manager) look(ctx context.Context, folder string, swaps map[string]pend
 	l := m.looked[folder]
 	changed := print != l.print
 	if changed {
-		l = look{print: print, changed: time.Now(), seen: l.seen, release: l.release}
+		l = look{print: print, changed: time.Now(), seen: l.seen, release: l.release, ev: Event{Folder: folder, State: Seen}}
 	}
 	defer func() { m.looked[folder] = l }()
 	if l.over {
 		return nil
 	}
-	ev := Event{Folder: folder, State: Seen}
 	if !changed && l.reason != "" {
 		// Nothing moved since the last look, so reading it again would tell nothing new.
-		m.expire(&l, ev)
+		m.expire(&l)
 		return nil
 	}
+	ev := Event{Folder: folder, State: Seen}
 	man, err := readManifest(dir)
 	if err == nil {
 		ev.Model, ev.Version, ev.Release = man.Model, man.Version, man.Digest
-		l.release = man.Digest
+		l.release, l.ev = man.Digest, ev
 		if _, ok := m.store.state.Handled[man.Digest]; ok {
 			l.over = true
 			return nil
@@ -324,7 +325,7 @@ func (m *Manager) look(ctx context.Context, folder string, swaps map[string]pend
 	switch {
 	case errors.As(err, &inc):
 		l.reason = inc.reason
-		m.expire(&l, ev)
+		m.expire(&l)
 		return nil
 	case err != nil:
 		l.over = true
@@ -343,11 +344,12 @@ func (m *Manager) look(ctx context.Context, folder string, swaps map[string]pend
 }
 
 // expire refuses a drop that has been incomplete for too long.
-func (m *Manager) expire(l *look, ev Event) {
+func (m *Manager) expire(l *look) {
 	if time.Since(l.changed) < m.o.IncompleteAfter {
 		return
 	}
 	l.over = true
+	ev := l.ev
 	ev.State = Refused
 	ev.Reason = fmt.Sprintf("incomplete after %s: %s", m.o.IncompleteAfter, l.reason)
 	m.emit(ev)

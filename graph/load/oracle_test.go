@@ -26,32 +26,49 @@ func (o *oracleTensor) bytes(t testing.TB) []byte {
 	return b
 }
 
-// TestTFLiteOracle runs one-operator models whose outputs are those of tflite-micro's reference kernels: integer outputs must be
-// equal, float outputs within a few units in the last place.
-func TestTFLiteOracle(t *testing.T) {
+type oracleCase struct {
+	Name, Model string
+	Runs        []struct {
+		In  []oracleTensor
+		Out oracleTensor
+	}
+}
+
+func (c *oracleCase) bytes(t testing.TB) []byte {
+	b, err := base64.StdEncoding.DecodeString(c.Model)
+	check(t, err)
+	return b
+}
+
+func oracleCases(t testing.TB) []oracleCase {
 	f, err := os.Open(filepath.Join("..", "ops", "testdata", "tflite_cases.json.gz"))
 	check(t, err)
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	check(t, err)
-	var file struct {
-		Cases []struct {
-			Name, Model string
-			Runs        []struct {
-				In  []oracleTensor
-				Out oracleTensor
-			}
-		}
-	}
+	var file struct{ Cases []oracleCase }
 	check(t, json.NewDecoder(z).Decode(&file))
 	if len(file.Cases) < 150 {
 		t.Fatalf("only %d cases", len(file.Cases))
 	}
-	for _, c := range file.Cases {
+	return file.Cases
+}
+
+// oracleModels returns the one-operator models by name.
+func oracleModels(t testing.TB) map[string][]byte {
+	out := map[string][]byte{}
+	for _, c := range oracleCases(t) {
+		out[c.Name] = c.bytes(t)
+	}
+	return out
+}
+
+// TestTFLiteOracle runs one-operator models whose outputs are those of tflite-micro's reference kernels: integer outputs must be
+// equal, float outputs within a few units in the last place.
+func TestTFLiteOracle(t *testing.T) {
+	for _, c := range oracleCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			data, err := base64.StdEncoding.DecodeString(c.Model)
-			check(t, err)
-			p, err := load.Bytes(data, c.Name, load.Options{})
+			p, err := load.Bytes(c.bytes(t), c.Name, load.Options{})
 			check(t, err)
 			s := p.NewSession()
 			for r, run := range c.Runs {

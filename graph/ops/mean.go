@@ -36,7 +36,7 @@ func init() {
 					a.Axes = append(a.Axes, int(v))
 				}
 			}
-			l.Emit("Mean", a, l.Ins()[:1], l.Outs())
+			l.Emit("Mean", a, l.First(1), l.Outs())
 			return nil
 		}})
 }

@@ -10,7 +10,8 @@ import (
 	"wayside/graph/tensor"
 )
 
-// TestSliceRange compares with Python's slices, whose rules ONNX operator Slice follows.
+// TestSliceRange compares with Python's slices, whose rules ONNX operator Slice follows but for a start before the first
+// element with a negative step, which is moved onto it.
 func TestSliceRange(t *testing.T) {
 	for _, c := range []struct {
 		start, end, step int64
@@ -19,6 +20,7 @@ func TestSliceRange(t *testing.T) {
 		{0, 5, 1, 5, 0, 5}, {1, -1, 1, 5, 1, 3}, {-2, 100, 1, 5, 3, 2}, {0, 5, 2, 5, 0, 3}, {3, 1, 1, 5, 0, 0}, {7, 9, 1, 5, 0, 0},
 		{4, -100, -1, 5, 4, 5}, {100, 0, -2, 5, 4, 2}, {-1, -3, -1, 5, 4, 2}, {0, 3, -1, 5, 0, 0},
 		{0, math.MaxInt64, 1, 5, 0, 5}, {math.MinInt64, math.MaxInt64, 1, 5, 0, 5}, {math.MaxInt64, math.MinInt64, -1, 5, 4, 5}, {0, 1, 1, 0, 0, 0},
+		{-7, -100, -1, 5, 0, 1}, {-7, 0, -1, 5, 0, 0}, {-7, -100, -1, 0, 0, 0},
 	} {
 		if first, n := sliceRange(c.start, c.end, c.step, c.dim); first != c.first || n != c.n {
 			t.Errorf("[%d:%d:%d] of %d gives %d elements from %d, want %d from %d", c.start, c.end, c.step, c.dim, n, first, c.n, c.first)

@@ -38,7 +38,7 @@ func lowerReshapeTFLite(l *graph.Lower) error {
 	if len(shape) == 1 && shape[0] == 0 {
 		shape = nil // how old files write a scalar
 	}
-	l.Emit("Reshape", ReshapeAttr{ints(shape)}, l.Ins()[:1], l.Outs())
+	l.Emit("Reshape", ReshapeAttr{ints(shape)}, l.First(1), l.Outs())
 	return nil
 }
 
@@ -172,11 +172,8 @@ func lowerPadTFLite(l *graph.Lower) error {
 	for i := range x.Shape {
 		a.Before[i], a.After[i] = int(p[2*i]), int(p[2*i+1])
 	}
-	in := []graph.ValueID{l.N.In[0], graph.None}
-	if len(l.N.In) > 2 {
-		in[1] = l.N.In[2]
-	}
-	l.Emit("Pad", a, in, l.Outs())
+	in := l.First(3)
+	l.Emit("Pad", a, []graph.ValueID{in[0], in[2]}, l.Outs())
 	return nil
 }
 

@@ -97,7 +97,8 @@ func sliceRange(start, end, step int64, dim int) (int, int) {
 			n = (end - start + step - 1) / step
 		}
 	} else {
-		start, end = min(max(start, -1), d-1), min(max(end, -1), d-1)
+		// Unlike Python, ONNX moves a start before the first element onto it.
+		start, end = min(max(start, 0), d-1), min(max(end, -1), d-1)
 		if start > end {
 			n = (start - end - step - 1) / -step
 		}

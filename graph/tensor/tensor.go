@@ -70,7 +70,7 @@ func (s Shape) Elems() (int, error) {
 		if d < 0 {
 			return 0, fmt.Errorf("tensor: shape %v has an unbound axis", s)
 		}
-		if d != 0 && n > MaxElems/d {
+		if d > MaxElems || d != 0 && n > MaxElems/d {
 			return 0, fmt.Errorf("tensor: shape %v has more than %d elements", s, MaxElems)
 		}
 		n *= d

@@ -58,7 +58,7 @@ type reader struct {
 
 func (r *reader) read() (*graph.Graph, error) {
 	if v := r.model.i32(0, 0); v != 3 && r.f.err == nil {
-		return nil, fmt.Errorf("%w: schema version %d, version 3 is read", graph.ErrDamaged, v)
+		return nil, fmt.Errorf("%w: TFLite schema version %d; version 3 is read, convert the model again", graph.ErrFormat, v)
 	}
 	subs := r.model.vec(2, 4).limited("subgraphs", maxSubgraphs)
 	if subs.n == 0 {
@@ -150,6 +150,9 @@ func (r *reader) tensors(sg table) error {
 			return err
 		}
 		r.g.Values = append(r.g.Values, v)
+		if t.i8(5, 0) != 0 { // a variable tensor: nodes read and write it, it starts with zeros
+			r.g.States = append(r.g.States, graph.ValueID(i))
+		}
 	}
 	return r.f.err
 }
@@ -275,7 +278,7 @@ func (r *reader) operators(sg table) error {
 		if n.In, err = r.ids(o.vec(1, 4), true); err != nil {
 			return fmt.Errorf("operator %d %s: %w", i, n.Src.Op, err)
 		}
-		if n.Out, err = r.ids(o.vec(2, 4), true); err != nil {
+		if n.Out, err = r.ids(o.vec(2, 4), false); err != nil {
 			return fmt.Errorf("operator %d %s: %w", i, n.Src.Op, err)
 		}
 		n.Name = n.Src.Op + "_" + strconv.Itoa(i)

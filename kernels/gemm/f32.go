@@ -19,9 +19,9 @@ func PackF32(w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights 
 	p := &F32Weights{N: n, K: k, panel: make([]float32, np*k*panelF32), bias: make([]float32, np*panelF32), min: lo, max: hi}
 	copy(p.bias, bias[:min(len(bias), n)])
 	for j := range n {
-		out := p.panel[j/panelF32*k*panelF32+j%panelF32:]
+		first := j/panelF32*k*panelF32 + j%panelF32
 		for i, v := range w[j*k : j*k+k] {
-			out[i*panelF32] = v
+			p.panel[first+i*panelF32] = v
 		}
 	}
 	return p

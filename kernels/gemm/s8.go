@@ -26,9 +26,9 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 	p.q.Mult, p.q.Shift = make([]int32, np*panelS8), make([]int32, np*panelS8)
 	for j := range n {
 		sum := int32(0)
-		out := p.panel[j/panelS8*k*panelS8+j%panelS8:]
+		first := j/panelS8*k*panelS8 + j%panelS8
 		for i, v := range w[j*k : j*k+k] {
-			out[i*panelS8] = v
+			p.panel[first+i*panelS8] = v
 			sum += int32(v)
 		}
 		if bias != nil {

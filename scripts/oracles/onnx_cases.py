@@ -196,6 +196,7 @@ def movement():
     one("reducemean/all", "ReduceMean", {"x": x}, keepdims=0)
     one("slice/attributes", "Slice", {"x": x}, opset=9, starts=[0, 1], ends=[2, -1], axes=[0, 2])
     one("slice/inputs", "Slice", {"x": x}, {"s": i64(3, 2), "e": i64(-100, 1000), "a": i64(2, 1), "t": i64(-2, 1)})
+    one("slice/start-before-first", "Slice", {"x": x}, {"s": i64(-9), "e": i64(-10), "a": i64(2), "t": i64(-1)})
     one("gather/axis1", "Gather", {"x": x}, {"i": i64(2, 0, -1)}, axis=1)
     one("gather/scalar", "Gather", {"x": x}, {"i": np.int64(1)}, axis=0)
     case("gather/computed", [helper.make_node("Gather", ["x", "i"], ["y"], axis=2)], {"x": x, "i": i64(3, 0)})
