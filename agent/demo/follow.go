@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"wayside/agent"
@@ -50,7 +52,6 @@ type history struct {
 	refusals  int
 	releases  []releaseAt
 	guardPID  int
-	changes   []change
 }
 
 // version is a model that ran, with the release's version.
@@ -120,57 +121,16 @@ type listener struct {
 	change  func(change)
 }
 
-// update reads what is new and tells l.
+// news is one thing to tell, with its time.
+type news struct {
+	at   time.Duration
+	tell func()
+}
+
+// update reads what is new in both journals and tells l, in the order of time.
 func (h *history) update(l listener) error {
-	err := h.worker.next(func(r journal.Record) error {
-		switch r.Kind {
-		case agent.KindStep:
-			s := step{at: r.Boot}
-			if err := decode(r, &s.StepRecord); err != nil {
-				return err
-			}
-			h.steps[s.Task] = append(h.steps[s.Task], s)
-			if l.step != nil {
-				l.step(s)
-			}
-		case agent.KindDecision:
-			var d pipeline.Decision
-			if err := decode(r, &d); err != nil {
-				return err
-			}
-			h.decisions[d.ID] = d
-			h.requests++
-		case agent.KindReply:
-			var a agent.ReplyRecord
-			if err := decode(r, &a); err != nil {
-				return err
-			}
-			if !a.Accepted {
-				h.refusals++
-				if l.refused != nil {
-					l.refused(r.Boot, h.decisions[a.Decision], a)
-				}
-			}
-		case agent.KindRelease:
-			e := releaseAt{at: r.Boot}
-			if err := decode(r, &e.Event); err != nil {
-				return err
-			}
-			h.releases = append(h.releases, e)
-			if l.release != nil {
-				l.release(e)
-			}
-		case agent.KindGuardian:
-			var g agent.GuardianRecord
-			if err := decode(r, &g); err != nil {
-				return err
-			}
-			if g.Event == "connected" || g.Event == "started" {
-				h.guardPID = g.PID
-			}
-		}
-		return nil
-	})
+	var told []news
+	err := h.worker.next(func(r journal.Record) error { return h.workerRecord(r, l, &told) })
 	if err != nil {
 		return fmt.Errorf("demo: the worker's journal: %w", err)
 	}
@@ -182,14 +142,69 @@ func (h *history) update(l listener) error {
 		if err := decode(r, &c.Entry); err != nil {
 			return err
 		}
-		h.changes = append(h.changes, c)
 		if l.change != nil {
-			l.change(c)
+			told = append(told, news{c.at, func() { l.change(c) }})
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("demo: the guardian's record: %w", err)
+	}
+	slices.SortStableFunc(told, func(a, b news) int { return cmp.Compare(a.at, b.at) })
+	for _, n := range told {
+		n.tell()
+	}
+	return nil
+}
+
+func (h *history) workerRecord(r journal.Record, l listener, told *[]news) error {
+	later := func(f func()) { *told = append(*told, news{r.Boot, f}) }
+	switch r.Kind {
+	case agent.KindStep:
+		s := step{at: r.Boot}
+		if err := decode(r, &s.StepRecord); err != nil {
+			return err
+		}
+		h.steps[s.Task] = append(h.steps[s.Task], s)
+		if l.step != nil {
+			later(func() { l.step(s) })
+		}
+	case agent.KindDecision:
+		var d pipeline.Decision
+		if err := decode(r, &d); err != nil {
+			return err
+		}
+		h.decisions[d.ID] = d
+		h.requests++
+	case agent.KindReply:
+		var a agent.ReplyRecord
+		if err := decode(r, &a); err != nil {
+			return err
+		}
+		if a.Accepted {
+			return nil
+		}
+		h.refusals++
+		if l.refused != nil {
+			later(func() { l.refused(r.Boot, h.decisions[a.Decision], a) })
+		}
+	case agent.KindRelease:
+		e := releaseAt{at: r.Boot}
+		if err := decode(r, &e.Event); err != nil {
+			return err
+		}
+		h.releases = append(h.releases, e)
+		if l.release != nil {
+			later(func() { l.release(e) })
+		}
+	case agent.KindGuardian:
+		var g agent.GuardianRecord
+		if err := decode(r, &g); err != nil {
+			return err
+		}
+		if g.Event == "connected" || g.Event == "started" {
+			h.guardPID = g.PID
+		}
 	}
 	return nil
 }

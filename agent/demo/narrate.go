@@ -214,7 +214,11 @@ func (n *narrator) release(e releaseAt) {
 	case release.Confirmed:
 		n.at(green, e.at, "MODEL %s confirmed", name)
 	case release.Refused:
-		n.at(red, e.at, "MODEL %s REFUSED: %s", name, e.Reason)
+		why := e.Reason
+		if strings.HasPrefix(why, "incomplete after ") {
+			why = replayedTimes(why)
+		}
+		n.at(red, e.at, "MODEL %s REFUSED: %s", name, why)
 	case release.RolledBack:
 		n.at(red, e.at, "MODEL %s ROLLED BACK: %s", name, e.Reason)
 	}

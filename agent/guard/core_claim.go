@@ -103,6 +103,9 @@ func (c *Core) initial(l *line) (config.Value, string) {
 			}
 		}
 		want = *found
+		if d := l.c.MaxOn.D(); d > 0 && want == config.On && *found == l.last.Value && c.now-time.Duration(l.last.SinceNS) >= d {
+			return safe, "hold: on for max_on " + d.String()
+		}
 	}
 	if want == safe {
 		return safe, "on_start = " + string(l.c.OnStart)

@@ -481,7 +481,7 @@ func TestPolicies(t *testing.T) {
 
 func TestStart(t *testing.T) {
 	on, off := config.On, config.Off
-	granted := &lineHistory{Value: on, Known: true, SinceNS: int64(begin - 5*time.Second), Task: "a", Decision: "d", InputNS: int64(begin - 6*time.Second), LeaseNS: int64(600 * time.Millisecond)}
+	granted := &lineHistory{Value: on, Known: true, SinceNS: int64(begin - time.Second), Task: "a", Decision: "d", InputNS: int64(begin - 6*time.Second), LeaseNS: int64(600 * time.Millisecond)}
 	open := &Entry{Change: 77, Output: "sign", Task: "a", To: &on, LeaseNS: int64(600 * time.Millisecond)}
 	for _, c := range []struct {
 		name     string
@@ -494,6 +494,7 @@ func TestStart(t *testing.T) {
 	}{
 		{"safe", "safe", granted, on, 0, off, ""},
 		{"hold what was granted", "hold", granted, on, 0, on, ""},
+		{"hold after max_on", "hold", &lineHistory{Value: on, Known: true, SinceNS: int64(begin - 2*time.Second), Task: "a", LeaseNS: 1e9}, on, 0, off, ""},
 		{"hold under an interlock", "hold", granted, on, 1, off, ""},
 		{"hold without a record", "hold", nil, on, 0, off, ""},
 		{"hold, found otherwise", "hold", &lineHistory{Value: off, Known: true}, on, 0, off, ""},

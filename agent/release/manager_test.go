@@ -356,6 +356,10 @@ func TestStateIsCarriedOrReset(t *testing.T) {
 		if _, err := u.Step(make([]float32, 4)); err != nil {
 			t.Fatal(err)
 		}
+		other, _ := loadFake([]byte("fake in=4 kind=mean"), "c", 0)
+		if err := s.fits(other); (err != nil) != carry {
+			t.Errorf("carry %v: a model without state: %v", carry, err)
+		}
 		want := byte(1)
 		if carry {
 			want = 4

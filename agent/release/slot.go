@@ -15,7 +15,7 @@ const recentWindows = 32
 // each step, so a swap takes effect at a step boundary and nobody waits for it. Safe for concurrent use.
 type Slot struct {
 	name   string
-	carry  bool // on a swap the state goes on where the layouts agree
+	carry  bool // on a swap the state goes on; models with another layout are refused
 	limits Limits
 	cur    atomic.Pointer[active]
 
@@ -37,7 +37,7 @@ type active struct {
 }
 
 // NewSlot makes the slot of a configured model with the model that runs first. carry keeps the state of recurrent models over a
-// swap when both have the same state tensors; otherwise it starts from zero.
+// swap, and refuses models with other state tensors; otherwise state starts from zero.
 func NewSlot(m *Model, carry bool, limits Limits) (*Slot, error) {
 	if _, err := NewRunner(m.Program); err != nil {
 		return nil, fmt.Errorf("release: model %q: %w", m.Name, err)
@@ -212,6 +212,9 @@ func (s *Slot) fits(p Program) error {
 		if err := u.check(p); err != nil {
 			return fmt.Errorf("does not fit task %q: %w", u.task, err)
 		}
+	}
+	if cur := s.Model().Program; s.carry && len(cur.State())+len(p.State()) > 0 && !sameState(cur, p) {
+		return fmt.Errorf("its state tensors differ from those of the current model, and state = \"carry\" needs them equal; set state = \"reset\"")
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func TestQuantiles(t *testing.T) {
 	for _, c := range []struct {
 		p    float64
 		want time.Duration
-	}{{0.5, 500 * time.Millisecond}, {0.9, 900 * time.Millisecond}, {0.99, 990 * time.Millisecond}, {0.01, 8 * time.Millisecond}} {
+	}{{0.5, 500 * time.Millisecond}, {0.9, 900 * time.Millisecond}, {0.99, 990 * time.Millisecond}, {0.01, 9 * time.Millisecond}} {
 		if got := q.At(c.p); math.Abs(float64(got-c.want)) > 0.03*float64(c.want) {
 			t.Errorf("quantile %g is %s, want %s within 3 %%", c.p, got, c.want)
 		}

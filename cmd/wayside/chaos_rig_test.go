@@ -411,8 +411,14 @@ func (r *chaosRig) guardianPID() (int, error) {
 func (r *chaosRig) healthy() {
 	r.t.Helper()
 	r.await("healthy site", 15*time.Second, func() bool {
+		w := r.workerProcess()
+		select {
+		case <-w.done:
+			return false // the guardian may not have noticed yet
+		default:
+		}
 		s, err := r.guardianStatus()
-		return err == nil && s.Mode == "normal" && s.WorkerPID == r.workerProcess().pid() && len(s.Outputs) == 1 && s.Outputs[0].Known
+		return err == nil && s.Mode == "normal" && s.WorkerPID == w.pid() && len(s.Outputs) == 1 && s.Outputs[0].Known
 	})
 }
 

@@ -21,7 +21,6 @@ type fault struct {
 	kind         string
 	at, done     time.Duration
 	until        time.Duration
-	pid          int
 	missedBefore float64 // polls missed before and after a model swap
 	missedAfter  float64
 }
@@ -32,18 +31,18 @@ var chaosKinds = []struct {
 	do   func(r *chaosRig, f *fault, n int)
 }{
 	{"kill -9 worker", func(r *chaosRig, f *fault, _ int) {
-		f.pid = r.workerProcess().pid()
-		r.must(syscall.Kill(f.pid, syscall.SIGKILL))
+		w := r.workerProcess()
+		r.must(w.signal(syscall.SIGKILL))
+		f.done = r.clock.Boot()
+		<-w.done
 	}},
 	{"kill -9 guardian", func(r *chaosRig, f *fault, _ int) {
 		pid, err := r.guardianPID()
 		r.must(err)
-		f.pid = pid
 		r.must(syscall.Kill(pid, syscall.SIGKILL))
 	}},
 	{"SIGSTOP worker", func(r *chaosRig, f *fault, _ int) {
 		w := r.workerProcess()
-		f.pid = w.pid()
 		r.must(w.signal(syscall.SIGSTOP))
 		f.done = r.clock.Boot()
 		time.Sleep(chaosLease + 300*time.Millisecond + time.Duration(r.rng.IntN(900))*time.Millisecond)
