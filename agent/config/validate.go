@@ -392,7 +392,11 @@ func (v *validator) rule(k string, t *Task, r *Rule) {
 	above, below := r.OnAbove != nil || r.OffBelow != nil, r.OnBelow != nil || r.OffAbove != nil
 	switch {
 	case above && below:
-		v.report(k, "has keys of both kinds of threshold", "keep on_above and off_below, or on_below and off_above")
+		extra := ".on_below"
+		if r.OnBelow == nil {
+			extra = ".off_above"
+		}
+		v.report(k+extra, "the rule has keys of both kinds of threshold", "keep on_above and off_below, or on_below and off_above")
 	case r.OnAbove == nil && r.OnBelow == nil:
 		v.report(k+".on_above", "missing", "say above (on_above) or below (on_below) which score it asks for on")
 	case above:

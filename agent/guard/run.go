@@ -278,14 +278,14 @@ func (g *guardian) heard(e event) {
 	reply := &message{Op: m.Op, ID: m.ID}
 	switch m.Op {
 	case "request", "heartbeat":
-		if why := g.seat(k, now); why != "" {
+		if m.Op == "request" && (m.Value == nil || m.Quality == nil) {
+			reply.Reason = DenyBadRequest + ": value and quality are needed"
+		} else if why := g.seat(k, now); why != "" {
 			reply.Reason = why
 		} else if m.Op == "heartbeat" {
 			why, acts := g.core.Heartbeat(now, m.Task, time.Duration(m.Period))
 			g.perform(acts)
 			reply.OK, reply.Reason = why == "", why
-		} else if m.Value == nil || m.Quality == nil {
-			reply.Reason = DenyBadRequest + ": value and quality are needed"
 		} else {
 			g.token++
 			g.tokens[g.token] = waiter{k, m.ID}

@@ -358,3 +358,78 @@ func TestBusyLine(t *testing.T) {
 	}
 	r.eventually("claimed, safe", func() bool { return r.level(3) == 0 })
 }
+
+// TestHostileClients: whatever a client sends or leaves out, the others are served and nothing is left behind.
+func TestHostileClients(t *testing.T) {
+	r := newRig(t, siteText)
+	r.start(guard.Options{})
+	hello := `{"op":"hello","v":1}` + "\n"
+	for _, c := range []struct{ name, send, want string }{
+		{"not JSON", "GET / HTTP/1.1\n", "the first message must be hello"},
+		{"no hello", `{"op":"status","id":1}` + "\n", "the first message must be hello"},
+		{"old version", `{"op":"hello","v":0}` + "\n", "protocol version 0 is not understood"},
+		{"far newer version", `{"op":"hello","v":3}` + "\n", "protocol version 3 is not understood"},
+		{"next version", `{"op":"hello","v":2,"new":"field"}` + "\n", `"op":"hello","v":1`},
+		{"unknown op", hello + `{"op":"open-everything","id":4}` + "\n", `"op":"error","id":4,"reason":"unknown op`},
+		{"no value", hello + `{"op":"request","id":5,"task":"t","output":"sign","decision":"d","quality":"good"}` + "\n", "value and quality are needed"},
+		{"no quality", hello + `{"op":"request","id":5,"task":"t","output":"sign","decision":"d","value":1}` + "\n", "value and quality are needed"},
+		{"unknown quality", hello + `{"op":"request","id":5,"quality":"splendid"}` + "\n", ""},
+		{"endless line", hello + strings.Repeat("x", 80<<10), ""},
+	} {
+		conn, err := net.Dial("unix", r.cfg.SocketPath())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.SetDeadline(time.Now().Add(3 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		_, werr := conn.Write([]byte(c.send)) // the guardian may close in the middle of it
+		got, buf := "", make([]byte, 4096)
+		for c.want == "" || !strings.Contains(got, c.want) {
+			n, err := conn.Read(buf)
+			got += string(buf[:n])
+			if err != nil {
+				break
+			}
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: answer %q, want %q (write: %v)", c.name, got, c.want, werr)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	c := r.dial()
+	r.granted(c, time.Second)
+}
+
+// TestClient: an answer that comes too late is dropped and the connection stays usable; a closed one says so.
+func TestClient(t *testing.T) {
+	r := newRig(t, siteText)
+	r.start(guard.Options{})
+	c := r.dial()
+	if c.PID() != os.Getpid() {
+		t.Errorf("pid %d", c.PID())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := c.Status(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled call: %v", err)
+	}
+	if _, err := c.Status(context.Background()); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+	if err := c.Heartbeat("t", 100*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Status(context.Background()); !errors.Is(err, guard.ErrClosed) {
+		t.Errorf("after close: %v", err)
+	}
+	r.stop()
+	if _, err := guard.Dial(context.Background(), r.cfg.SocketPath()); err == nil {
+		t.Error("dialled a guardian that has ended")
+	}
+}

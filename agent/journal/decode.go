@@ -23,10 +23,12 @@ import (
 //	                            36 boot id, 16 bytes
 //	                            52 length of kind, u8; then kind, then the payload as JSON
 //
-// In a pre-allocated segment the rest is zeros or records of the file's earlier life, whose seq is below the first seq.
+// In a pre-allocated segment 16 zeros (or as many as fit) follow the last record, and then whatever is left of the file's earlier life, whose
+// records have a seq below the first seq.
 const (
 	segmentHeader = 16
 	recordHeader  = 53
+	endMark       = 16
 	formatVersion = 1
 	// MaxRecord is the longest kind and payload together.
 	MaxRecord = 256 << 10
@@ -125,7 +127,7 @@ type segmentInfo struct {
 }
 
 // scanSegment gives every record of a segment to fn, in order. Bytes that are no record are skipped up to the next one that is, and reported.
-// What follows the last record is damage only if it is neither zeros nor left over from the file's earlier life; it is marked Torn.
+// What follows the last record is damage, marked Torn, unless it is the end mark or a record of the file's earlier life.
 func scanSegment(file string, b []byte, fn func(Record) error) (segmentInfo, error) {
 	var info segmentInfo
 	if len(b) < segmentHeader || !bytes.Equal(b[:4], segmentMagic) {
@@ -153,7 +155,7 @@ func scanSegment(file string, b []byte, fn func(Record) error) (segmentInfo, err
 		old := err == nil // a good record of an earlier life of the file
 		next := nextRecord(b, off+1, info.last)
 		if next < 0 {
-			if !old && len(bytes.TrimLeft(b[off:], "\x00")) > 0 && !leftover(b[off:], info.last) {
+			if end := b[off:min(off+endMark, len(b))]; !old && len(bytes.TrimLeft(end, "\x00")) > 0 {
 				info.damage = append(info.damage, Damage{file, int64(off), int64(len(b) - off), true, "torn tail: " + reasonOf(err)})
 			}
 			break
@@ -185,21 +187,4 @@ func nextRecord(b []byte, from int, last uint64) int {
 		from++
 	}
 	return -1
-}
-
-// leftover reports whether b, which holds no newer record, contains one of the file's earlier life: then a newer record has
-// simply overwritten part of an old one, as every append in a recycled segment does.
-func leftover(b []byte, last uint64) bool {
-	for i := 0; i < len(b); {
-		j := bytes.Index(b[i:], recordMagic)
-		if j < 0 {
-			return false
-		}
-		i += j
-		if r, _, err := decodeRecord(b[i:]); err == nil && r.Seq <= last {
-			return true
-		}
-		i++
-	}
-	return false
 }

@@ -291,6 +291,11 @@ func (j *Journal) Append(kind string, v any) (uint64, error) {
 func (j *Journal) write(kind string, data []byte) error {
 	c := j.o.Clock
 	j.buf = encodeRecord(j.buf[:0], j.seq+1, c.Boot(), c.Now(), j.bootID, kind, data)
+	n := int64(len(j.buf))
+	if j.o.Ring {
+		var zeros [endMark]byte
+		j.buf = append(j.buf, zeros[:max(0, min(endMark, j.size-j.off-n))]...)
+	}
 	if n, err := j.f.WriteAt(j.buf, j.off); err != nil {
 		if n > 0 && !j.o.Ring {
 			// If this fails too, the next append overwrites the part, and a crash before that leaves a torn tail, which Open cuts.
@@ -299,7 +304,7 @@ func (j *Journal) write(kind string, data []byte) error {
 		return fmt.Errorf("journal: append to %s: %w", j.path, err)
 	}
 	j.seq++
-	j.off += int64(len(j.buf))
+	j.off += n
 	if cap(j.buf) > 16<<10 {
 		j.buf = nil
 	}
@@ -352,6 +357,9 @@ func (j *Journal) rotate() error {
 	}
 	head := append(bytes.Clone(segmentMagic), formatVersion, 0, 0, 0)
 	head = binary.LittleEndian.AppendUint64(head, j.seq+1)
+	if j.o.Ring {
+		head = append(head, make([]byte, endMark)...)
+	}
 	if _, err := f.WriteAt(head, 0); err != nil {
 		return fail(err)
 	}

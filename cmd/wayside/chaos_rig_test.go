@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,6 +213,49 @@ type chaosRig struct {
 	worker      *process
 	closing     bool
 	restarts    int
+
+	hiccups hiccups
+}
+
+// hiccups measures how late this process itself is woken: what a loaded machine does to the rig it does to the site as well, and no rule
+// can be kept more exactly than that.
+type hiccups struct {
+	mu   sync.Mutex
+	late []hiccup
+	stop chan struct{}
+}
+
+type hiccup struct{ at, by time.Duration }
+
+// watch notes each wake-up that comes more than 10 ms late, until stop is closed.
+func (h *hiccups) watch(clock hal.Clock) {
+	const every = 10 * time.Millisecond
+	for last := clock.Boot(); ; {
+		select {
+		case <-h.stop:
+			return
+		case <-time.After(every):
+		}
+		now := clock.Boot()
+		if by := now - last - every; by > every {
+			h.mu.Lock()
+			h.late = append(h.late, hiccup{now, by})
+			h.mu.Unlock()
+		}
+		last = now
+	}
+}
+
+// worst is the longest hiccup that ended between two times.
+func (h *hiccups) worst(from, to time.Duration) (by time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.late {
+		if l.at >= from && l.at <= to {
+			by = max(by, l.by)
+		}
+	}
+	return by
 }
 
 func newChaosRig(t *testing.T, bin string, seed uint64, onRelease string, env ...string) *chaosRig {
@@ -221,7 +265,10 @@ func newChaosRig(t *testing.T, bin string, seed uint64, onRelease string, env ..
 		t.Fatal(err)
 	}
 	r := &chaosRig{t: t, dir: dir, bin: bin, env: append(os.Environ(), env...), clock: hal.RealClock(), log: &lockedBuffer{}, rng: rand.New(rand.NewPCG(seed, 7578))}
+	r.hiccups.stop = make(chan struct{})
+	go r.hiccups.watch(r.clock)
 	t.Cleanup(func() {
+		close(r.hiccups.stop)
 		r.stop()
 		if t.Failed() {
 			t.Logf("left for a look: %s\nlast words of the processes:\n%s", dir, r.log.tail(1500))
@@ -392,7 +439,7 @@ func (r *chaosRig) await(what string, within time.Duration, cond func() bool) {
 
 // guardianStatus asks the guardian itself.
 func (r *chaosRig) guardianStatus() (guard.Status, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	c, err := guard.Dial(ctx, r.path("guard.sock"))
 	if err != nil {
@@ -422,13 +469,13 @@ func (r *chaosRig) healthy() {
 	})
 }
 
-// metrics gives the sums of the worker's metrics by name, labels put together; ok is false while the page is not up.
+// metrics gives the sums of the worker's metrics by name, labels put together, and once more those with reason late; ok is false while the page is not up.
 func (r *chaosRig) metrics() (sums map[string]float64, ok bool) {
 	addr, err := os.ReadFile(r.path("state/http.addr"))
 	if err != nil {
 		return nil, false
 	}
-	client := http.Client{Timeout: time.Second}
+	client := http.Client{Timeout: 5 * time.Second}
 	resp, err := client.Get("http://" + strings.TrimSpace(string(addr)) + "/metrics")
 	if err != nil {
 		return nil, false
@@ -449,13 +496,17 @@ func (r *chaosRig) metrics() (sums map[string]float64, ok bool) {
 		if err != nil {
 			continue
 		}
-		name, _, _ := strings.Cut(line[:at], "{")
+		name, labels, _ := strings.Cut(line[:at], "{")
 		sums[name] += v
+		if strings.Contains(labels, `reason="late"`) {
+			sums[name+" late"] += v
+		}
 	}
 	return sums, true
 }
 
-// drop puts a release of firmware-config/demo into the release folder under a name of its own.
+// drop puts a release of firmware-config/demo into the release folder under a name of its own. It also gets a version of its own: a
+// release that was decided on is not looked at twice.
 func (r *chaosRig) drop(from, name string) {
 	r.t.Helper()
 	src := filepath.Join(repoRoot(r.t), "firmware-config/demo/releases", from)
@@ -467,6 +518,8 @@ func (r *chaosRig) drop(from, name string) {
 		r.must(err)
 		content[f.Name()] = b
 	}
+	manifest := regexp.MustCompile(`(?m)^version = "([^"]*)"`).ReplaceAllString(string(content["release.toml"]), `version = "${1}-`+name+`"`)
+	content["release.toml"] = []byte(manifest)
 	r.deliver(name, content)
 }
 
@@ -475,8 +528,8 @@ func (r *chaosRig) dropFactory(name string) {
 	r.t.Helper()
 	model := asset(r.t, "demo/models/incident-1.0.0.tflite")
 	golden := asset(r.t, "demo/models/incident-1.0.0.golden.npz")
-	manifest := fmt.Sprintf("model = \"incident\"\nfile = \"model.tflite\"\nversion = \"1.0.0\"\n[sha256]\n\"model.tflite\" = \"%x\"\n\"golden.npz\" = \"%x\"\n",
-		sha256.Sum256(model), sha256.Sum256(golden))
+	manifest := fmt.Sprintf("model = \"incident\"\nfile = \"model.tflite\"\nversion = \"1.0.0-%s\"\n[sha256]\n\"model.tflite\" = \"%x\"\n\"golden.npz\" = \"%x\"\n",
+		name, sha256.Sum256(model), sha256.Sum256(golden))
 	r.deliver(name, map[string][]byte{"model.tflite": model, "golden.npz": golden, "release.toml": []byte(manifest)})
 }
 

@@ -25,6 +25,9 @@ type fault struct {
 	missedAfter  float64
 }
 
+// missedLate are the polls that the worker itself was too late for. Those that a device did not answer are not a swap's doing.
+const missedLate = "wayside_polls_missed_total late"
+
 // chaosKinds are the events of which TestChaos mixes equal shares. Each leaves the site able to recover by itself.
 var chaosKinds = []struct {
 	name string
@@ -50,7 +53,7 @@ var chaosKinds = []struct {
 		r.must(w.signal(syscall.SIGCONT))
 	}},
 	{"model swap", func(r *chaosRig, f *fault, n int) {
-		f.missedBefore = r.metric("wayside_polls_missed_total")
+		f.missedBefore = r.metric(missedLate)
 		before := r.metric("wayside_swaps_total")
 		from := []string{"incident-2.0.0", "incident-1.0.0"}[n%2]
 		if from == "incident-1.0.0" {
@@ -60,7 +63,7 @@ var chaosKinds = []struct {
 		}
 		r.await("model swap", 15*time.Second, func() bool { return r.metric("wayside_swaps_total") > before })
 		time.Sleep(100 * time.Millisecond)
-		f.missedAfter = r.metric("wayside_polls_missed_total")
+		f.missedAfter = r.metric(missedLate)
 	}},
 	{"broken model", func(r *chaosRig, _ *fault, n int) {
 		before := r.metric("wayside_swaps_refused_total")
@@ -226,6 +229,6 @@ func (v *verdict) counts(faults []fault) string {
 		parts = append(parts, fmt.Sprintf("%d %s", n, k))
 	}
 	sort.Strings(parts)
-	return fmt.Sprintf("%d events (%s); %d transitions, %d records of them, %d violations; safe at most %s after losing the worker, lines owned again at most %s after losing the guardian, polls missed by swaps %g",
-		len(faults), strings.Join(parts, ", "), v.transitions, v.records, len(v.wrong), v.worstSafe.Round(time.Millisecond), v.worstOwned.Round(time.Millisecond), v.missed)
+	return fmt.Sprintf("%d events (%s); %d transitions, %d records of them, %d violations; safe at most %s after losing the worker, lines owned again at most %s after losing the guardian, polls missed by swaps %g (%d swaps not judged: the machine stood still); lateness allowed %s",
+		len(faults), strings.Join(parts, ", "), v.transitions, v.records, len(v.wrong), v.worstSafe.Round(time.Millisecond), v.worstOwned.Round(time.Millisecond), v.missed, v.unjudged, v.lateness.Round(time.Millisecond))
 }

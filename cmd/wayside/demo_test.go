@@ -122,7 +122,7 @@ func TestDemoInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, told.tail(20))
+		t.Fatalf("%v\n%s", err, told.tail(2000))
 	}
 	var s demo.Summary
 	if err := json.Unmarshal(out.Bytes(), &s); err != nil || s.Polls == 0 || s.Seconds > 30 {

@@ -116,8 +116,7 @@ def to_int8(m, size, calibration):
     fixed.set_weights(m.get_weights())
     fn = tf.function(lambda window: tuple(fixed(window, training=False)))
     conc = fn.get_concrete_function(tf.TensorSpec((1, 1, SLOTS, 1), tf.float32, name="window"))
-    frozen = tf.python.framework.convert_to_constants.convert_variables_to_constants_v2(conc) if hasattr(tf, "python") else conc
-    c = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    c = tf.lite.TFLiteConverter.from_concrete_functions([conc])
     c.optimizations = [tf.lite.Optimize.DEFAULT]
     c.representative_dataset = lambda: ([v[None]] for v in calibration)
     c.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
