@@ -26,10 +26,9 @@ type world struct {
 	pending []later
 	down    bool // the guardian is dead
 
-	token  uint64
-	asked  map[uint64]Request
-	door   float64
-	doorAt time.Duration // when the core first could know of the door's state
+	token uint64
+	asked map[uint64]Request
+	door  float64
 
 	moves  []move2
 	grants []grant

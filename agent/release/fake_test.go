@@ -139,7 +139,6 @@ func (s *fakeSession) Run() error {
 type dropSpec struct {
 	model    string // content of the model file; "" takes a good one
 	file     string
-	want     float32 // offset of the golden outputs: a lying golden.npz agrees with its bad model
 	goldenFn func(in []float32) float32
 	manifest func(string) string // edits release.toml
 	mangle   func(dir string)    // edits the finished folder
@@ -212,17 +211,16 @@ func (d dropSpec) write(t testing.TB, dir string) {
 
 // bench is a manager with one slot, driven by the test.
 type bench struct {
-	t        *testing.T
-	dir      string // state
-	drops    string
-	store    *Store
-	slot     *Slot
-	user     *User
-	m        *Manager
-	mu       sync.Mutex
-	log      []Event
-	swaps    map[string]pendingSwap
-	unlisten func()
+	t     *testing.T
+	dir   string // state
+	drops string
+	store *Store
+	slot  *Slot
+	user  *User
+	m     *Manager
+	mu    sync.Mutex
+	log   []Event
+	swaps map[string]pendingSwap
 }
 
 func newBench(t *testing.T, dir string, o Options) *bench {

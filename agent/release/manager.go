@@ -62,7 +62,6 @@ type Manager struct {
 
 	looked map[string]look // per folder, what was seen of it
 	done   chan outcome
-	wake   <-chan fsnotify.Event
 }
 
 // look is what is known of a folder that did not end in the Store.
