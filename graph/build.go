@@ -126,7 +126,7 @@ func Check(g *Graph) error {
 func Build(g *Graph) error {
 	src := g.Nodes
 	g.Nodes = nil
-	fold := &folder{left: foldBudget(g)}
+	fold := newFolder(g)
 	unknown := map[ValueID]bool{}
 	var refused UnsupportedError
 	for i := range src {
@@ -211,7 +211,7 @@ func InferNode(g *Graph, n *Node) error {
 
 // Fold computes every node whose inputs are constants, those with LateFold too, and removes it.
 func Fold(g *Graph) error {
-	f := &folder{left: foldBudget(g)}
+	f := newFolder(g)
 	kept := g.Nodes[:0]
 	for i := range g.Nodes {
 		n := g.Nodes[i]
@@ -227,7 +227,17 @@ func Fold(g *Graph) error {
 	return nil
 }
 
-type folder struct{ left int64 }
+// foldWork bounds the multiply-accumulates of constant folding: what is left over stays a step of the plan. A chain of large constant products in
+// a file of some bytes would otherwise keep the loader busy for minutes; real models fold next to none.
+const foldWork = 1 << 27
+
+// folder computes constants within its budgets.
+type folder struct {
+	left int64 // bytes
+	work int64 // multiply-accumulates
+}
+
+func newFolder(g *Graph) *folder { return &folder{left: foldBudget(g), work: foldWork} }
 
 // node folds one inferred node if it may; late also folds operators with LateFold.
 func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {
@@ -259,12 +269,16 @@ func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {
 	if need > f.left {
 		return false, nil // stays a step: its memory is then part of the plan, which has its own limit
 	}
-	f.left -= need
 	cc := &CompileCtx{NodeCtx{g, n}, make([]bool, len(n.In))}
 	k, err := op.Compile(cc)
 	if err != nil {
 		return false, err
 	}
+	if k.MACs > f.work {
+		return false, nil
+	}
+	f.left -= need
+	f.work -= k.MACs
 	a := &Args{Scratch: tensor.Aligned(k.Scratch)}
 	for i := range n.In {
 		var t *tensor.Tensor

@@ -40,6 +40,12 @@ func init() {
 			return nil
 		}}, nil
 	}}, Form{Format: TFLite, Op: "T_VIEW", Min: 1})
+	Register(Op{Name: "testHeavy", Infer: same, Compile: func(c *CompileCtx) (*Kernel, error) {
+		return &Kernel{ID: "test/f32/generic", MACs: foldWork/2 + 1, Run: func(a *Args) error {
+			copy(a.Out[0].F32(), a.In[0].F32())
+			return nil
+		}}, nil
+	}}, Form{Format: TFLite, Op: "T_HEAVY", Min: 1})
 	// testCount adds its input to a state and gives the sum.
 	Register(Op{Name: "testCount", Impure: true, Infer: same, Compile: func(c *CompileCtx) (*Kernel, error) {
 		return &Kernel{ID: "test/f32/generic", Run: func(a *Args) error {
@@ -319,6 +325,20 @@ func TestFoldAndSharing(t *testing.T) {
 	}
 	if _, err := NewPlan(g, 0); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a constant shared 40000 times: %v", err)
+	}
+}
+
+func TestFoldingWorkIsBounded(t *testing.T) {
+	g := sketch("x", "d", "a=T_HEAVY k", "b=T_HEAVY a", "c=T_HEAVY b", "d=T_ADD x c")
+	k := &g.Values[g.Nodes[0].In[0]]
+	k.DType, k.Shape, k.Const = tensor.F32, tensor.Shape{3}, make([]byte, 12)
+	k.Const[3] = 64 // 2
+	p := plan(t, g)
+	if len(p.Steps()) != 3 {
+		t.Fatalf("%d steps, want one of the three folded: %v", len(p.Steps()), p.Steps())
+	}
+	if got := run(t, p.NewSession(), 1, 1, 1); got[0] != 3 {
+		t.Errorf("got %v", got)
 	}
 }
 
