@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Usage: scripts/test-arm64.sh [CPU ...]
-# Runs the tests that need no other process for arm64 under qemu-user, once per CPU model. Integer results must be the same bytes on each.
+# Runs the tests of kernels, graph and hal for arm64 under qemu-user, once per CPU model, and those of infer and inspect with the arm64
+# binary under the emulator. Integer results must be the same bytes on each.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cpus=("$@")
@@ -9,8 +10,13 @@ qemu=$(command -v qemu-aarch64-static || command -v qemu-aarch64) || {
 	echo "qemu-user is not installed: apt-get install qemu-user-static"
 	exit 1
 }
-export CGO_ENABLED=0 GOOS=linux GOARCH=arm64
+export CGO_ENABLED=0
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -o "$out/wayside" ./cmd/wayside
 for cpu in "${cpus[@]}"; do
 	echo "arm64 under qemu, -cpu $cpu"
-	go test -json -count=1 -exec "$qemu -cpu $cpu" ./kernels/... ./graph/... ./hal/... | GOARCH='' go run ./scripts/testsummary
+	GOOS=linux GOARCH=arm64 go test -json -count=1 -exec "$qemu -cpu $cpu" ./kernels/... ./graph/... ./hal/... | go run ./scripts/testsummary
+	WAYSIDE_TEST_RUNNER="$qemu -cpu $cpu $out/wayside" go test -json -count=1 ./cmd/wayside \
+		-run '^(TestInferRecordedRows|TestInferForms|TestBadInput|TestFailureAsJSON|TestInspectJSON|TestInferJSON|TestPublishedRows|TestExitCodes)$' | go run ./scripts/testsummary
 done

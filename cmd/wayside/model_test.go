@@ -29,10 +29,15 @@ const (
 	tinyFloat = "../../firmware-config/demo/models/forecast-1.0.0"
 )
 
-// wayside runs the real binary in dir.
+// wayside runs the real binary in dir. WAYSIDE_TEST_RUNNER, words separated by spaces, is run in its place: an emulator and a binary
+// for another processor.
 func wayside(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command(binary(t, ""), args...)
+	runner := strings.Fields(os.Getenv("WAYSIDE_TEST_RUNNER"))
+	if len(runner) == 0 {
+		runner = []string{binary(t, "")}
+	}
+	cmd := exec.Command(runner[0], append(runner[1:], args...)...)
 	var out, errs bytes.Buffer
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &errs
 	if err := cmd.Run(); err != nil {
