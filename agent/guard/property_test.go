@@ -452,3 +452,15 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWorlds is TestRandomWorlds for as long as one likes.
+func FuzzWorlds(f *testing.F) {
+	cfg := parse(f, worldText("max_ops_per_hour = 40"))
+	f.Add(uint64(1), uint16(200), false)
+	f.Add(uint64(2), uint16(200), true)
+	f.Fuzz(func(t *testing.T, seed uint64, n uint16, faults bool) {
+		if bad := live(seed, cfg, faults, int(n%2000)).judge(); len(bad) > 0 {
+			t.Fatal(strings.Join(bad, "\n"))
+		}
+	})
+}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -431,5 +433,43 @@ func TestClient(t *testing.T) {
 	r.stop()
 	if _, err := guard.Dial(context.Background(), r.cfg.SocketPath()); err == nil {
 		t.Error("dialled a guardian that has ended")
+	}
+}
+
+// TestServiceManager: systemd hears of readiness, of life and of the stop.
+func TestServiceManager(t *testing.T) {
+	r := newRig(t, siteText)
+	path := filepath.Join(r.dir, "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // only read from
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "60000")
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+	r.start(guard.Options{})
+	time.Sleep(200 * time.Millisecond)
+	r.stop()
+	var said []string
+	for !slices.Contains(said, "STOPPING=1") {
+		b := make([]byte, 100)
+		if err := l.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := l.Read(b)
+		if err != nil {
+			t.Fatalf("%v after %v", err, said)
+		}
+		said = append(said, string(b[:n]))
+	}
+	alive := 0
+	for _, s := range said {
+		if s == "WATCHDOG=1" {
+			alive++
+		}
+	}
+	if !slices.Contains(said, "READY=1") || alive < 3 {
+		t.Errorf("said %v", said)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"wayside/agent/config"
+	"wayside/agent/guard"
 )
 
 const checkSite = `[site]
@@ -101,5 +102,28 @@ func TestGuardVerb(t *testing.T) {
 		if code, _, errs := runVerb(t, c.args...); code != c.code || !strings.Contains(errs, c.text) {
 			t.Errorf("%v: %d, %q; want %d, %q", c.args, code, errs, c.code, c.text)
 		}
+	}
+}
+
+// TestLastGood: a file that is broken at start has the last good copy in its place, with the paths that the broken file would have had.
+func TestLastGood(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "site.toml")
+	kept := guard.LastGood(filepath.Join(dir, "st"))
+	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(checkSite, "[site]\n", "[site]\nstate_dir = \"st\"\n", 1)
+	for name, text := range map[string]string{path: text + "[[nonsense", kept: text} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := lastGood(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.SocketPath() != filepath.Join(dir, "guard.sock") || cfg.StateDir() != filepath.Join(dir, "st") || cfg.Sensor("door") == nil {
+		t.Errorf("socket %s, state %s", cfg.SocketPath(), cfg.StateDir())
 	}
 }

@@ -85,11 +85,7 @@ func runGuard(cmd *cobra.Command, path string, detached bool) error {
 			debug.FreeOSMemory()
 		}
 	}()
-	err = guard.Run(ctx, cfg, o)
-	if errors.Is(err, guard.ErrRunning) || errors.Is(err, hal.ErrBusy) {
-		return absent(err)
-	}
-	return err
+	return guard.Run(ctx, cfg, o)
 }
 
 // lastGood loads the copy of the newest configuration that was in force, as if it stood in the broken file's place.
