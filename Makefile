@@ -52,11 +52,11 @@ lint: ## staticcheck, at the version pinned in scripts/tools
 
 .PHONY: goldens
 goldens: ## write the golden files anew: dependencies, configuration reference
-	go test ./cmd/wayside ./agent/config -run 'Golden' -count=1 -update
+	go test ./cmd/wayside ./agent/config -run 'Golden|Reference' -count=1 -update
 
 .PHONY: goldens-check
 goldens-check: ## fail if a golden file is stale
-	go test ./cmd/wayside ./agent/config -run 'Golden' -count=1
+	go test ./cmd/wayside ./agent/config -run 'Golden|Reference' -count=1
 
 .PHONY: cross
 cross: ## static binaries for every architecture, in dist/

@@ -164,7 +164,7 @@ const (
 
 // ModelLimits is limits of a [[model]]. A nil slice or a zero is a check that is off.
 type ModelLimits struct {
-	OutputMin    []float64 `toml:"output_min" doc:"lowest allowed value, one for all elements of the first output or one for each" example:"[0.0]"`
+	OutputMin    []float64 `toml:"output_min" doc:"lowest allowed value, in real units: one for all elements, or one for each, output after output" example:"[0.0]"`
 	OutputMax    []float64 `toml:"output_max" doc:"highest allowed value, likewise" example:"[1.0]"`
 	MaxSlowdown  float64   `toml:"max_slowdown" doc:"how many times slower than the model it replaces it may be; 0 is off" default:"20" example:"20.0"`
 	ConstantRuns int       `toml:"constant_runs" doc:"so many runs in a row with exactly the same output while the input changes: the model is broken; 0 is off" default:"64" example:"64"`
