@@ -459,6 +459,7 @@ func (c *Core) moved(l *line, readBack config.Value, err error) {
 	}
 	if err != nil {
 		e.Error, e.ReadBack = err.Error(), nil
+		l.ops.add(c.now) // it may have moved all the same
 		c.record(KindDone, e)
 		c.lost(l, err.Error())
 		c.answer(l, m, false, DenyFault+": "+err.Error())

@@ -195,6 +195,7 @@ func (h *history) apply(kind string, e *Entry, boot time.Duration) {
 		}
 		if e.Error != "" || e.To == nil {
 			l.Known = false
+			l.Ops.add(time.Duration(e.DoneNS)) // it may have moved all the same
 			return
 		}
 		l.took(*e.To, e.DoneNS)

@@ -86,6 +86,7 @@ type guardian struct {
 	said     map[string]bool // lines whose absence has been said
 	notified time.Duration
 	watchdog time.Duration // systemd's, 0: none
+	manager  *notifier
 
 	reloading  bool
 	background sync.WaitGroup // of reloads and of what they replaced
@@ -144,6 +145,7 @@ func (g *guardian) run(ctx context.Context) error {
 	g.core = NewCore(g.cfg, h, broken, g.o.Clock.Boot())
 	g.w.put(Action{Record: KindStart, Entry: Entry{PID: os.Getpid(), Config: g.cfg.File, Reason: broken}})
 	g.watch = startWatcher(g.cfg, g.env, g.postCore)
+	g.manager = startNotifier()
 	g.loop(ctx)
 	return g.stop()
 }
@@ -207,7 +209,7 @@ func (g *guardian) loop(ctx context.Context) {
 		if !g.ready && (g.core.Owned() || g.o.Clock.Boot()-g.started > sayBusy) {
 			g.ready = true
 			g.o.Log.Info("guarding", "outputs", len(g.cfg.Outputs), "socket", g.cfg.SocketPath())
-			_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+			g.manager.say(daemon.SdNotifyReady)
 			if g.o.Ready != nil {
 				g.o.Ready()
 			}
@@ -221,7 +223,7 @@ func (g *guardian) tick() {
 	g.prune()
 	if g.watchdog > 0 && now-g.notified >= g.watchdog/3 {
 		g.notified = now
-		_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog) // if it cannot be said, systemd acts: nothing else can be done here
+		g.manager.say(daemon.SdNotifyWatchdog)
 	}
 	for _, l := range g.core.outs {
 		name := l.c.Name
@@ -458,7 +460,8 @@ func (g *guardian) prune() {
 
 // stop takes the outputs to their on_stop states, gives the lines up and closes the record.
 func (g *guardian) stop() error {
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	g.manager.say(daemon.SdNotifyStopping)
+	defer g.manager.end()
 	g.perform(g.core.Stop(g.o.Clock.Boot()))
 	limit := time.NewTimer(stopTime)
 	defer limit.Stop()

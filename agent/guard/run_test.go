@@ -436,40 +436,64 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// TestServiceManager: systemd hears of readiness, of life and of the stop.
-func TestServiceManager(t *testing.T) {
-	r := newRig(t, siteText)
+// manager is a systemd that listens, or does not.
+func manager(t *testing.T, r *rig) *net.UnixConn {
+	t.Helper()
 	path := filepath.Join(r.dir, "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // only read from
+	t.Cleanup(func() { _ = l.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
 	t.Setenv("WATCHDOG_USEC", "60000")
 	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+	return l
+}
+
+// TestServiceManager: systemd hears of readiness, of life and of the stop.
+func TestServiceManager(t *testing.T) {
+	r := newRig(t, siteText)
+	l := manager(t, r)
+	said := make(chan []string)
+	go func() {
+		var words []string
+		for b := make([]byte, 100); !slices.Contains(words, "STOPPING=1"); {
+			if l.SetReadDeadline(time.Now().Add(5*time.Second)) != nil {
+				break
+			}
+			n, err := l.Read(b)
+			if err != nil {
+				break
+			}
+			words = append(words, string(b[:n]))
+		}
+		said <- words
+	}()
 	r.start(guard.Options{})
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	r.stop()
-	var said []string
-	for !slices.Contains(said, "STOPPING=1") {
-		b := make([]byte, 100)
-		if err := l.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		n, err := l.Read(b)
-		if err != nil {
-			t.Fatalf("%v after %v", err, said)
-		}
-		said = append(said, string(b[:n]))
-	}
+	words := <-said
 	alive := 0
-	for _, s := range said {
-		if s == "WATCHDOG=1" {
+	for _, w := range words {
+		if w == "WATCHDOG=1" {
 			alive++
 		}
 	}
-	if !slices.Contains(said, "READY=1") || alive < 3 {
-		t.Errorf("said %v", said)
+	if !slices.Contains(words, "READY=1") || !slices.Contains(words, "STOPPING=1") || alive < 3 {
+		t.Errorf("said %v", words)
 	}
+}
+
+// TestDeafServiceManager: one that does not read its socket holds up neither the outputs nor the end.
+func TestDeafServiceManager(t *testing.T) {
+	r := newRig(t, siteText)
+	_ = manager(t, r)
+	r.start(guard.Options{})
+	c := r.dial()
+	r.granted(c, 300*time.Millisecond)
+	time.Sleep(time.Second) // its queue is full by now
+	r.granted(c, 300*time.Millisecond)
+	r.eventually("safe after the lease", func() bool { return r.level(3) == 0 })
+	r.stop()
 }
