@@ -107,13 +107,7 @@ func compareONNX(t *testing.T, p *graph.Plan, inputs, outputs []onnxArray) {
 			}
 		}
 	}
-	if a := testing.AllocsPerRun(3, func() {
-		if err := s.Run(); err != nil {
-			t.Fatal(err)
-		}
-	}); a != 0 {
-		t.Errorf("%v allocations per run", a)
-	}
+	checkAllocs(t, s)
 }
 
 func onnxNamed(list []onnxArray, name string) *onnxArray {

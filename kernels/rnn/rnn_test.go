@@ -97,7 +97,7 @@ func TestGRU(t *testing.T) {
 						}
 					}
 					x := random(r, in)
-					if a := testing.AllocsPerRun(5, func() { b.Step(h16, x, scratch) }); a != 0 {
+					if a := testing.AllocsPerRun(20, func() { b.Step(h16, x, scratch) }); a != 0 {
 						t.Errorf("%v allocations per step", a)
 					}
 				})
@@ -152,7 +152,7 @@ func TestLSTM(t *testing.T) {
 					}
 				}
 				x := random(r, in)
-				if a := testing.AllocsPerRun(5, func() { l.Step(h, c, x, scratch) }); a != 0 {
+				if a := testing.AllocsPerRun(20, func() { l.Step(h, c, x, scratch) }); a != 0 {
 					t.Errorf("%v allocations per step", a)
 				}
 			})
