@@ -38,6 +38,7 @@ var law = []rule{
 	{"graph/onnx", []string{"graph", "graph/tensor"}, "a reader parses; it does not compute"},
 	{"graph/tflite", []string{"graph", "graph/tensor"}, "a reader parses; it does not compute"},
 	{"graph/passes", []string{"graph", "graph/tensor"}, "a rewrite knows neutral operators only"},
+	{"graph/graphtest", []string{"graph/tensor"}, "what tests share knows no reader and no operator"},
 	{"graph/tensor", nil, "descriptions of data depend on nothing"},
 	{"graph", []string{"graph/tensor"}, "the IR is below readers, operators and passes"},
 	{"hal", []string{"."}, "a driver must be testable without a model"},
@@ -56,6 +57,7 @@ var foreign = []struct {
 	{"os/exec", []string{"cmd", "agent", "scripts"}, "a model file, a kernel and a driver must not be able to start programs"},
 	{"net", []string{"cmd", "agent", "hal", "scripts"}, "a model file must not be able to reach the network"},
 	{"log", []string{"scripts"}, "loggers are injected (log/slog), never global"},
+	{"testing", []string{"graph/graphtest", "hal/haltest"}, "a test helper must not be linked into the binary"},
 	{"flag", []string{"scripts"}, "the command line is cmd's, through cobra"},
 	{"fmt", []string{"cmd", "agent", "quant", "graph", "hal", "scripts", "firmware-config"}, "kernels fail with constant texts"},
 }

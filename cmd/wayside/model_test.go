@@ -1,14 +1,11 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -20,6 +17,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"wayside/graph/feed"
+	"wayside/graph/graphtest"
 	"wayside/graph/tensor"
 )
 
@@ -413,33 +411,10 @@ func TestInferJSON(t *testing.T) {
 
 // TestPublishedRows compares all published int8 outputs of MLPerf Tiny's keyword model, through the command line.
 func TestPublishedRows(t *testing.T) {
-	shared := filepath.Join("..", "..", "..", "shared")
-	for _, p := range []string{"data/kws01/cases.tar.gz", "conformance/mlperf-kws/cases.csv", "models/mlperf/kws_ref_model.tflite"} {
-		if _, err := os.Stat(filepath.Join(shared, p)); err != nil {
-			t.Skipf("skipped: %s is absent", filepath.Join("../shared", p))
-		}
-	}
-	f, err := os.Open(filepath.Join(shared, "data/kws01/cases.tar.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	shared := filepath.Dir(filepath.Dir(graphtest.Shared(t, "models/mlperf")))
 	samples := map[string][]byte{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if samples[filepath.Base(h.Name)], err = io.ReadAll(r); err != nil {
-			t.Fatal(err)
-		}
+	for name, b := range graphtest.TarFiles(t, filepath.Join(shared, "data/kws01/cases.tar.gz")) {
+		samples[filepath.Base(name)] = b
 	}
 	g, err := os.Open(filepath.Join(shared, "conformance/mlperf-kws/cases.csv"))
 	if err != nil {

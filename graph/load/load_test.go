@@ -1,13 +1,10 @@
 package load_test
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/csv"
 	"errors"
-	"io"
 	"maps"
 	"math"
 	"os"
@@ -18,56 +15,18 @@ import (
 	"testing"
 
 	"wayside/graph"
+	"wayside/graph/graphtest"
 	"wayside/graph/load"
 	"wayside/graph/tensor"
 )
 
-// shared returns the path of a file that lies beside the repository, and skips the test where it is absent.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	p := filepath.Join("..", "..", "..", "shared", name)
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("skipped: %s is absent", p)
-	}
-	return p
-}
-
 func model(t testing.TB, name string) *graph.Plan {
 	t.Helper()
-	p, err := load.File(shared(t, name), load.Options{})
+	p, err := load.File(graphtest.Shared(t, name), load.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// tarFiles reads a compressed archive whole.
-func tarFiles(t testing.TB, path string) map[string][]byte {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string][]byte{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[filepath.Base(h.Name)] = b
-	}
 }
 
 // check fails on an error that no test case expects.
@@ -89,8 +48,8 @@ func setS8(t testing.TB, s *graph.Session, b []byte) {
 
 func TestKeywordModelPublishedRows(t *testing.T) {
 	p := model(t, "models/mlperf/kws_ref_model.tflite")
-	files := tarFiles(t, shared(t, "data/kws01/cases.tar.gz"))
-	f, err := os.Open(shared(t, "conformance/mlperf-kws/cases.csv"))
+	files := graphtest.TarFiles(t, graphtest.Shared(t, "data/kws01/cases.tar.gz"))
+	f, err := os.Open(graphtest.Shared(t, "conformance/mlperf-kws/cases.csv"))
 	check(t, err)
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
@@ -117,7 +76,7 @@ func TestKeywordModelPublishedRows(t *testing.T) {
 
 // anomalyWindows is one clip of the anomaly task: windows of 5 frames of 128 bins, one frame apart.
 func anomalyWindows(t testing.TB) [][]float32 {
-	b, err := os.ReadFile(shared(t, "data/ad01/normal_id_01_00000000_hist_librosa.bin"))
+	b, err := os.ReadFile(graphtest.Shared(t, "data/ad01/normal_id_01_00000000_hist_librosa.bin"))
 	check(t, err)
 	if len(b) != 4*200*128 {
 		t.Fatalf("clip has %d bytes", len(b))
@@ -193,7 +152,7 @@ func bmpTopDown(t testing.TB, path string) []byte {
 func TestPersonDetect(t *testing.T) {
 	s := model(t, "models/tflm/person_detect.tflite").NewSession()
 	for name, want := range map[string][2]int8{"person.bmp": {-113, 113}, "no_person.bmp": {57, -57}} {
-		setS8(t, s, bmpTopDown(t, shared(t, "data/images/tflm/"+name)))
+		setS8(t, s, bmpTopDown(t, graphtest.Shared(t, "data/images/tflm/"+name)))
 		check(t, s.Run())
 		if got := s.Output(0).S8(); got[0] != want[0] || got[1] != want[1] {
 			t.Errorf("%s: got %v, want %v", name, got, want)
@@ -219,7 +178,7 @@ var refusedOps = map[string]string{
 
 // TestAllModels loads and runs every TFLite model at hand. What is refused must be on the list, and for all of its operators.
 func TestAllModels(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "models"), "*", "*.tflite"))
+	files, err := filepath.Glob(filepath.Join(graphtest.Shared(t, "models"), "*", "*.tflite"))
 	check(t, err)
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {
@@ -323,7 +282,7 @@ func checkSession(t *testing.T, p *graph.Plan) {
 }
 
 func TestBoundBatch(t *testing.T) {
-	p, err := load.File(shared(t, "models/mlperf/kws_ref_model.tflite"), load.Options{Shapes: map[string][]int{"input_1": {2, 49, 10, 1}}})
+	p, err := load.File(graphtest.Shared(t, "models/mlperf/kws_ref_model.tflite"), load.Options{Shapes: map[string][]int{"input_1": {2, 49, 10, 1}}})
 	check(t, err)
 	two, one := p.NewSession(), model(t, "models/mlperf/kws_ref_model.tflite").NewSession()
 	if !two.Output(0).Shape.Equal(tensor.Shape{2, 12}) {
@@ -351,7 +310,7 @@ func TestUint8EdgesStay(t *testing.T) {
 }
 
 func TestRefusesWhatIsNoModel(t *testing.T) {
-	whole, err := os.ReadFile(shared(t, "models/mlperf/kws_ref_model.tflite"))
+	whole, err := os.ReadFile(graphtest.Shared(t, "models/mlperf/kws_ref_model.tflite"))
 	check(t, err)
 	for _, c := range []struct {
 		name string
@@ -385,7 +344,7 @@ func TestRefusesWhatIsNoModel(t *testing.T) {
 }
 
 func TestOddModels(t *testing.T) {
-	files := tarFiles(t, shared(t, "conformance/litert-odd-models/cases.tar.gz"))
+	files := graphtest.TarFiles(t, graphtest.Shared(t, "conformance/litert-odd-models/cases.tar.gz"))
 	if len(files) < 38 {
 		t.Fatalf("%d files", len(files))
 	}
@@ -409,10 +368,16 @@ func TestOddModels(t *testing.T) {
 	}
 }
 
-// TestChangedBytes loads models with single bytes changed: any outcome but a panic is right.
+// TestChangedBytes loads models with single bytes changed: any outcome but a panic is right. One small model for each operator.
 func TestChangedBytes(t *testing.T) {
-	for name, m := range oracleModels(t) {
-		if len(m) > 1200 {
+	smallest := map[string][]byte{}
+	for _, c := range graphtest.Cases(t) {
+		if m, ok := smallest[c.Op]; !ok || len(c.Model) < len(m) {
+			smallest[c.Op] = c.Model
+		}
+	}
+	for name, m := range smallest {
+		if len(m) > 1500 {
 			continue
 		}
 		for i, old := range m {
@@ -426,7 +391,7 @@ func TestChangedBytes(t *testing.T) {
 }
 
 func FuzzBytes(f *testing.F) {
-	for name, m := range oracleModels(f) {
+	for name, m := range graphtest.Models(f) {
 		if len(m) < 2000 && strings.HasSuffix(name, "0") {
 			f.Add(m)
 		}

@@ -1,7 +1,6 @@
 package load_test
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bufio"
 	"bytes"
@@ -21,6 +20,7 @@ import (
 	"testing"
 
 	"wayside/graph"
+	"wayside/graph/graphtest"
 	"wayside/graph/load"
 	"wayside/graph/tensor"
 )
@@ -305,37 +305,15 @@ func TestTractCases(t *testing.T) {
 // tractCases unpacks case/file pairs.
 func tractCases(t *testing.T, path string) map[string]map[string][]byte {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := map[string]map[string][]byte{}
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if err == io.EOF {
-			return all
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.Typeflag != tar.TypeReg {
-			continue
-		}
-		b, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir := filepath.Base(filepath.Dir(h.Name))
+	for name, b := range graphtest.TarFiles(t, path) {
+		dir := filepath.Base(filepath.Dir(name))
 		if all[dir] == nil {
 			all[dir] = map[string][]byte{}
 		}
-		all[dir][filepath.Base(h.Name)] = b
+		all[dir][filepath.Base(name)] = b
 	}
+	return all
 }
 
 var npyHeader = regexp.MustCompile(`'descr': '<(f4|f8)', 'fortran_order': False, 'shape': \(([0-9, ]*)\)`)

@@ -78,7 +78,7 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}}, nil
 	}
 	m, shift := requant.Quantize(float64(x.Quant.Scale[0]) / float64(o.Quant.Scale[0]))
-	lo, hi := actRangeS8(act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := actRange(tensor.S8, act, o.Quant.Scale[0], o.Quant.Zero[0])
 	zi, zo := x.Quant.Zero[0], o.Quant.Zero[0]
 	return lookup("vec.activate", table(func(v int32) int32 {
 		return min(max(requant.Mul(v-zi, m, shift)+zo, lo), hi)

@@ -172,7 +172,7 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return k, nil
 	}
 	k.ID = id + "/s8/generic"
-	lo, hi := actRangeS8(act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := actRange(tensor.S8, act, o.Quant.Scale[0], o.Quant.Zero[0])
 	if c.N.Op == "Mul" {
 		p := &vec.MulS8Params{ZeroA: a.Quant.Zero[0], ZeroB: b.Quant.Zero[0], Zero: o.Quant.Zero[0], Lo: lo, Hi: hi}
 		p.Mult, p.Shift = requant.Quantize(float64(a.Quant.Scale[0]) * float64(b.Quant.Scale[0]) / float64(o.Quant.Scale[0]))

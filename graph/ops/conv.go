@@ -200,7 +200,7 @@ func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}, nil
 	}
 	data := wt.S8()
-	lo, hi := actRangeS8(a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
 	mult, shift := convScales(x.Quant.Scale[0], o.Quant.Scale[0], w.Quant, g.OutC)
 	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
 	for i := range packed {
@@ -270,7 +270,7 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 			},
 		}, nil
 	}
-	lo, hi := actRangeS8(a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
 	mult, shift := convScales(x.Quant.Scale[0], o.Quant.Scale[0], w.Quant, g.OutC)
 	q := requant.Params{Mult: mult, Shift: shift, Zero: o.Quant.Zero[0], Min: lo, Max: hi}
 	packed := conv.PackDepthwiseS8(wt.S8(), g.KH*g.KW, g.OutC, bias, x.Quant.Zero[0], w.Quant.Zero[0], q)

@@ -83,7 +83,7 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 			},
 		}, nil
 	}
-	lo, hi := actRangeS8(a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
 	q := requant.Params{Zero: o.Quant.Zero[0], Min: lo, Max: hi}
 	if len(w.Quant.Scale) > 1 {
 		q.Mult, q.Shift = convScales(x.Quant.Scale[0], o.Quant.Scale[0], w.Quant, n)

@@ -109,7 +109,7 @@ func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}}, nil
 	}
-	lo, hi := actRangeS8(a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
 	if average {
 		return &graph.Kernel{ID: id + "s8/generic", Scratch: 4 * g.C, Run: func(a *graph.Args) error {
 			pool.AverageS8(a.Out[0].S8(), a.In[0].S8(), g, lo, hi, tensor.As[int32](a.Scratch, 4))

@@ -9,7 +9,7 @@ import (
 	"wayside/kernels/requant"
 )
 
-// scaleOf returns the per-tensor quantization of an int8 value, or an error that names it.
+// scaleOf returns the per-tensor quantization of an int8 or int16 value, or an error that names it.
 func scaleOf(v *graph.Value, what string) (scale float32, zero int32, err error) {
 	if v.Quant == nil || len(v.Quant.Scale) == 0 {
 		return 0, 0, fmt.Errorf("%s is %s without a scale", what, v.DType)
@@ -24,13 +24,16 @@ func scaleOf(v *graph.Value, what string) (scale float32, zero int32, err error)
 	if v.DType == tensor.S8 && (z < math.MinInt8 || z > math.MaxInt8) {
 		return 0, 0, fmt.Errorf("%s has the zero point %d, outside of int8", what, z)
 	}
+	if v.DType == tensor.S16 && z != 0 {
+		return 0, 0, fmt.Errorf("%s has the zero point %d; int16 needs 0", what, z)
+	}
 	return v.Quant.Scale[0], z, nil
 }
 
-// checkQuant makes sure that all given int8 values have a usable per-tensor quantization.
+// checkQuant makes sure that all given int8 and int16 values have a usable per-tensor quantization.
 func checkQuant(vs ...*graph.Value) error {
 	for i, v := range vs {
-		if v == nil || v.DType != tensor.S8 {
+		if v == nil || v.DType != tensor.S8 && v.DType != tensor.S16 {
 			continue
 		}
 		if _, _, err := scaleOf(v, fmt.Sprintf("%q (%d)", v.Name, i)); err != nil {
@@ -45,14 +48,17 @@ func sameQuant(a, b *graph.Value) bool {
 		a.Quant.Scale[0] == b.Quant.Scale[0] && a.Quant.Zero[0] == b.Quant.Zero[0]
 }
 
-// actRangeS8 returns the int8 range that an activation leaves, in the output's quantization: the bounds are rounded
-// half away from zero, as TensorFlow Lite does.
-func actRangeS8(act graph.Activation, scale float32, zero int32) (lo, hi int32) {
+// actRange returns the range of an int8 or int16 type that an activation leaves, in the output's quantization: the bounds are
+// rounded half away from zero, as TensorFlow Lite does.
+func actRange(d tensor.DType, act graph.Activation, scale float32, zero int32) (lo, hi int32) {
 	q := func(f float32) int32 {
 		r := math.Round(float64(f / scale))
 		return zero + int32(min(max(r, -1<<24), 1<<24))
 	}
 	lo, hi = math.MinInt8, math.MaxInt8
+	if d == tensor.S16 {
+		lo, hi = math.MinInt16, math.MaxInt16
+	}
 	switch act {
 	case graph.ActRelu:
 		lo = max(lo, q(0))

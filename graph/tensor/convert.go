@@ -78,7 +78,7 @@ func (t *Tensor) Floats() ([]float32, bool) {
 	return nil, false
 }
 
-// Ints returns the elements of an integer or bool tensor as int64; false for other dtypes.
+// Ints returns the elements of an integer or bool tensor as int64, uint64 values above its range wrapped; false for other dtypes.
 func (t *Tensor) Ints() ([]int64, bool) {
 	switch t.DType {
 	case S8:
@@ -93,11 +93,15 @@ func (t *Tensor) Ints() ([]int64, bool) {
 		return widen(t.S64()), true
 	case Bool:
 		return widen(t.Bool()), true
+	case U32:
+		return widen(t.U32()), true
+	case U64:
+		return widen(t.U64()), true
 	}
 	return nil, false
 }
 
-func widen[T int8 | uint8 | int16 | int32 | int64](s []T) []int64 {
+func widen[T int8 | uint8 | int16 | int32 | int64 | uint32 | uint64](s []T) []int64 {
 	out := make([]int64, len(s))
 	for i, v := range s {
 		out[i] = int64(v)

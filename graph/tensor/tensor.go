@@ -27,9 +27,11 @@ const (
 	S64
 	Bool
 	S4
+	U32
+	U64
 )
 
-var dtypeNames = [...]string{"invalid", "float32", "bfloat16", "float16", "int8", "uint8", "int16", "int32", "int64", "bool", "int4"}
+var dtypeNames = [...]string{"invalid", "float32", "bfloat16", "float16", "int8", "uint8", "int16", "int32", "int64", "bool", "int4", "uint32", "uint64"}
 
 // String returns the name that users know from numpy: float32, int8, bool.
 func (d DType) String() string {
@@ -42,11 +44,11 @@ func (d DType) String() string {
 // Bytes returns the storage of n elements of d in bytes. n must not be negative.
 func (d DType) Bytes(n int) int {
 	switch d {
-	case F32, S32:
+	case F32, S32, U32:
 		return 4 * n
 	case BF16, F16, S16:
 		return 2 * n
-	case S64:
+	case S64, U64:
 		return 8 * n
 	case S8, U8, Bool:
 		return n
@@ -189,6 +191,12 @@ func (t *Tensor) S32() []int32 { return view[int32](t, t.DType == S32) }
 
 // S64 views the elements as int64.
 func (t *Tensor) S64() []int64 { return view[int64](t, t.DType == S64) }
+
+// U32 views the elements as uint32.
+func (t *Tensor) U32() []uint32 { return view[uint32](t, t.DType == U32) }
+
+// U64 views the elements as uint64.
+func (t *Tensor) U64() []uint64 { return view[uint64](t, t.DType == U64) }
 
 // Bool views the elements as bytes that are 0 or 1.
 func (t *Tensor) Bool() []uint8 { return view[uint8](t, t.DType == Bool) }

@@ -28,7 +28,7 @@ func Is(data []byte) bool { return len(data) >= 8 && string(data[4:8]) == "TFL3"
 
 var dtypes = map[int8]tensor.DType{
 	0: tensor.F32, 1: tensor.F16, 2: tensor.S32, 3: tensor.U8, 4: tensor.S64, 6: tensor.Bool,
-	7: tensor.S16, 9: tensor.S8, 17: tensor.S4, 18: tensor.BF16,
+	7: tensor.S16, 9: tensor.S8, 12: tensor.U64, 15: tensor.U32, 17: tensor.S4, 18: tensor.BF16,
 }
 
 // Read parses a model's main subgraph. The graph's constants alias data, which must stay unchanged as long as the graph is used.

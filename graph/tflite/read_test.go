@@ -1,50 +1,20 @@
 package tflite_test
 
 import (
-	"compress/gzip"
-	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"wayside/graph"
+	"wayside/graph/graphtest"
 	"wayside/graph/tensor"
 	"wayside/graph/tflite"
 )
 
-// oracleModels returns the small one-operator models that lie in the repository, by name.
-func oracleModels(t testing.TB) map[string][]byte {
-	f, err := os.Open(filepath.Join("..", "ops", "testdata", "tflite_cases.json.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct {
-		Cases []struct{ Name, Model string }
-	}
-	if err := json.NewDecoder(z).Decode(&file); err != nil {
-		t.Fatal(err)
-	}
-	out := map[string][]byte{}
-	for _, c := range file.Cases {
-		if out[c.Name], err = base64.StdEncoding.DecodeString(c.Model); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return out
-}
-
 func oracleModel(t testing.TB, name string) []byte {
-	m, ok := oracleModels(t)[name]
+	m, ok := graphtest.Models(t)[name]
 	if !ok {
 		t.Fatalf("no model %s", name)
 	}
@@ -178,7 +148,7 @@ func TestReadSurvivesEveryChangedByte(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for name, m := range oracleModels(f) {
+	for name, m := range graphtest.Models(f) {
 		if len(m) < 2000 && strings.HasSuffix(name, "0") {
 			f.Add(m)
 		}

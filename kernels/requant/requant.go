@@ -61,6 +61,17 @@ func Mul(x, m, shift int32) int32 {
 	return DivPow2(HighMul(x, m), -shift)
 }
 
+// Mul64 is x × m × 2^(shift−31) for sums of int16 products, with TensorFlow Lite's arithmetic for them: the multiplier is first
+// reduced to 15 bits, then one rounding, half up. |x| must be below 2^47 and shift below 8.
+func Mul64(x int64, m, shift int32) int32 {
+	reduced := int64(0x7fff)
+	if m < 0x7fff0000 {
+		reduced = int64(m+1<<15) >> 16
+	}
+	total := 15 - shift
+	return int32((x*reduced + 1<<(total-1)) >> total)
+}
+
 // Apply rescales sum a of channel c.
 func (p *Params) Apply(a int32, c int) int8 {
 	if len(p.Mult) == 1 {
