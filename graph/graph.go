@@ -31,8 +31,11 @@ type Value struct {
 	Quant *tensor.Quant // nil when not quantized
 	Const []byte        // the bytes of a constant, little endian, DType.Bytes(elements) long; nil otherwise.
 	// Const may alias the model file: it is read-only and need not be aligned.
-	Start  []byte   // for states: the bytes after Reset, nil means zeros
-	Labels []string // class labels from the file's metadata, on outputs
+	Start []byte // for states: the bytes after Reset, nil means zeros
+	// Shifted marks an int8 value that is uint8 in the file: its zero point and its bytes were moved by 128. Operators whose
+	// reference treats uint8 unlike int8, or looks at the bytes themselves, ask for it.
+	Shifted bool
+	Labels  []string // class labels from the file's metadata, on outputs
 }
 
 // Tensor returns a constant as a read-only tensor, aligned for its dtype: a view of the bytes where they are aligned, else a copy.

@@ -21,7 +21,7 @@ func ShiftSign(g *graph.Graph) error {
 			continue
 		}
 		shifted[i] = true
-		v.DType = tensor.S8
+		v.DType, v.Shifted = tensor.S8, true
 		q := *v.Quant
 		q.Zero = slices.Clone(q.Zero)
 		for k := range q.Zero {
@@ -38,7 +38,7 @@ func ShiftSign(g *graph.Graph) error {
 	}
 	edge := func(id graph.ValueID) graph.ValueID {
 		v := g.Values[id]
-		v.DType, v.Const = tensor.U8, nil
+		v.DType, v.Const, v.Shifted = tensor.U8, nil, false
 		q := *v.Quant
 		q.Zero = slices.Clone(q.Zero)
 		for k := range q.Zero {
