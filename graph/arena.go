@@ -47,3 +47,22 @@ func place(bufs []*buffer) int64 {
 	}
 	return total
 }
+
+// liveBytes returns, for each of n steps, the bytes of all buffers that are alive while it runs: what the arena would need if
+// no gap were lost between them.
+func liveBytes(bufs []*buffer, n int) []int64 {
+	delta := make([]int64, n+1)
+	for _, b := range bufs {
+		delta[min(max(b.first, 0), n)] += int64(b.size)
+		if b.last+1 < n {
+			delta[b.last+1] -= int64(b.size)
+		}
+	}
+	live := make([]int64, n)
+	sum := int64(0)
+	for i := range live {
+		sum += delta[i]
+		live[i] = sum
+	}
+	return live
+}

@@ -35,7 +35,6 @@ type Value struct {
 	// Shifted marks an int8 value that is uint8 in the file: its zero point and its bytes were moved by 128. Operators whose
 	// reference treats uint8 unlike int8, or looks at the bytes themselves, ask for it.
 	Shifted bool
-	Labels  []string // class labels from the file's metadata, on outputs
 }
 
 // Tensor returns a constant as a read-only tensor, aligned for its dtype: a view of the bytes where they are aligned, else a copy.
@@ -91,6 +90,7 @@ type Graph struct {
 	Nodes   []Node
 	Inputs  []ValueID
 	Outputs []ValueID
+	Meta    Meta
 	States  []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
 }
 

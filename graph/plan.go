@@ -11,20 +11,31 @@ import (
 
 // IO describes one input, output or state of a plan. It is shared and read-only.
 type IO struct {
-	Name   string
-	DType  tensor.DType
-	Shape  tensor.Shape
-	Quant  *tensor.Quant
-	Labels []string
+	Value ValueID // what steps read and write, see Operand
+	Name  string
+	DType tensor.DType
+	Shape tensor.Shape
+	Quant *tensor.Quant
+	Meta  IOMeta // what the file's metadata says
 }
 
 // StepInfo describes one step of a plan.
 type StepInfo struct {
-	Op     string // the operator as the file names it
-	Name   string // the node's name, or its first output's
-	Kernel string // kernel id: family/types/tile/isa
-	MACs   int64  // multiply-accumulates per run
-	Bytes  int64  // bytes of activations and weights that one run touches
+	Op      string // the operator as the file names it
+	Name    string // the node's name, or its first output's
+	Kernel  string // kernel id: family/types/tile/isa
+	MACs    int64  // multiply-accumulates per run
+	Bytes   int64  // bytes of activations and weights that one run touches
+	Live    int64  // bytes of the arena that hold something while the step runs
+	In, Out []Operand
+}
+
+// Operand is one input or output of a step.
+type Operand struct {
+	Value ValueID // unique in the plan; None where an optional input is absent
+	DType tensor.DType
+	Shape tensor.Shape
+	Const bool // a constant, kept by the plan or packed by the kernel
 }
 
 // Plan is a compiled model: steps with packed weights and arena offsets. It is immutable and may be shared by any number
@@ -32,6 +43,7 @@ type StepInfo struct {
 type Plan struct {
 	format               Format
 	name                 string
+	meta                 Meta
 	inputs, outputs      []IO
 	states               []IO
 	inLoc, outLoc, stLoc []loc
@@ -43,6 +55,7 @@ type Plan struct {
 
 // loc says where a view lies: in the arena at off, or in constant memory.
 type loc struct {
+	value ValueID
 	dtype tensor.DType
 	shape tensor.Shape
 	quant *tensor.Quant
@@ -62,7 +75,7 @@ type step struct {
 // NewPlan compiles a graph of neutral nodes: it chooses kernels, packs weights and places every buffer. The graph must not
 // be used afterwards. maxArena limits the arena in bytes, 0 means no limit.
 func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
-	p := &Plan{format: g.Format, name: g.Name, weights: map[tensor.DType]int{}}
+	p := &Plan{format: g.Format, name: g.Name, meta: g.Meta, weights: map[tensor.DType]int{}}
 	kernels, err := compileAll(g)
 	if err != nil {
 		return nil, err
@@ -76,13 +89,14 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 		return nil, fmt.Errorf("graph: planning: the model needs %d bytes of working memory, the limit is %d; raise the limit or bind smaller shapes", need, maxArena)
 	}
 	p.arenaBytes = int(need)
+	live := liveBytes(mem.bufs, len(g.Nodes))
 	b := &binder{g: g, mem: mem, plan: p, consts: map[ValueID]*tensor.Tensor{}}
 	for i := range g.Nodes {
 		n, k := &g.Nodes[i], kernels[i]
 		if mem.skip[i] {
 			k.kernel = &Kernel{ID: "view", View: true}
 		}
-		s := step{kernel: k.kernel, info: StepInfo{Op: n.Src.Op, Name: n.Name, Kernel: k.kernel.ID, MACs: k.kernel.MACs}}
+		s := step{kernel: k.kernel, info: StepInfo{Op: n.Src.Op, Name: n.Name, Kernel: k.kernel.ID, MACs: k.kernel.MACs, Live: live[i]}}
 		if s.info.Op == "" {
 			s.info.Op = n.Op
 		}
@@ -90,22 +104,16 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 			s.info.Name = g.Values[n.Out[0]].Name
 		}
 		for j, id := range n.In {
-			if id == None || k.taken[j] {
-				s.in = append(s.in, loc{none: true})
-				continue
-			}
-			s.in = append(s.in, b.loc(id, !mem.skip[i]))
+			s.in = append(s.in, b.loc(id, !mem.skip[i] && !k.taken[j]))
 		}
 		for _, id := range n.Out {
-			if id == None {
-				s.out = append(s.out, loc{none: true})
-				continue
-			}
 			s.out = append(s.out, b.loc(id, true))
 		}
 		if !mem.skip[i] {
 			for _, l := range append(append([]loc{}, s.in...), s.out...) {
-				s.info.Bytes += int64(l.size)
+				if !l.none {
+					s.info.Bytes += int64(l.size)
+				}
 			}
 			for d, w := range k.kernel.Weights {
 				p.weights[d] += w
@@ -115,22 +123,22 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 		}
 		p.steps = append(p.steps, s)
 	}
-	for _, id := range g.Inputs {
-		p.inputs, p.inLoc = append(p.inputs, io(g, id)), append(p.inLoc, b.loc(id, true))
+	for i, id := range g.Inputs {
+		p.inputs, p.inLoc = append(p.inputs, io(g, id, ioMeta(g.Meta.Inputs, i))), append(p.inLoc, b.loc(id, true))
 	}
-	for _, id := range g.Outputs {
-		p.outputs, p.outLoc = append(p.outputs, io(g, id)), append(p.outLoc, b.loc(id, true))
+	for i, id := range g.Outputs {
+		p.outputs, p.outLoc = append(p.outputs, io(g, id, ioMeta(g.Meta.Outputs, i))), append(p.outLoc, b.loc(id, true))
 	}
 	for _, id := range g.States {
-		p.states, p.stLoc = append(p.states, io(g, id)), append(p.stLoc, b.loc(id, true))
+		p.states, p.stLoc = append(p.states, io(g, id, IOMeta{})), append(p.stLoc, b.loc(id, true))
 		p.stateStart = append(p.stateStart, append([]byte(nil), g.Values[id].Start...))
 	}
 	return p, nil
 }
 
-func io(g *Graph, id ValueID) IO {
+func io(g *Graph, id ValueID, m IOMeta) IO {
 	v := &g.Values[id]
-	return IO{v.Name, v.DType, v.Shape, v.Quant, v.Labels}
+	return IO{id, v.Name, v.DType, v.Shape, v.Quant, m}
 }
 
 type compiled struct {
@@ -363,14 +371,18 @@ type binder struct {
 
 // loc finds a value's place; a constant is copied once into memory of its own, so that the model file can go.
 func (b *binder) loc(id ValueID, retain bool) loc {
+	if id == None {
+		return loc{value: None, none: true}
+	}
 	v := &b.g.Values[id]
-	l := loc{dtype: v.DType, shape: v.Shape, quant: v.Quant, size: valueBytes(v)}
+	l := loc{value: id, dtype: v.DType, shape: v.Shape, quant: v.Quant, size: valueBytes(v)}
 	if v.Const == nil {
 		l.off = int(b.mem.of[id].offset)
 		return l
 	}
 	if !retain {
-		return loc{none: true}
+		l.none = true
+		return l
 	}
 	t, ok := b.consts[id]
 	if !ok {
@@ -388,6 +400,9 @@ func (p *Plan) Format() Format { return p.format }
 
 // Name returns the model's own name, which may be empty.
 func (p *Plan) Name() string { return p.name }
+
+// Meta returns what the file says about itself. It is shared and read-only.
+func (p *Plan) Meta() *Meta { return &p.meta }
 
 // Inputs returns the inputs in the model's order.
 func (p *Plan) Inputs() []IO { return p.inputs }
@@ -424,6 +439,16 @@ func (p *Plan) Steps() []StepInfo {
 	out := make([]StepInfo, len(p.steps))
 	for i := range p.steps {
 		out[i] = p.steps[i].info
+		out[i].In, out[i].Out = operands(p.steps[i].in), operands(p.steps[i].out)
+	}
+	return out
+}
+
+func operands(ls []loc) []Operand {
+	out := make([]Operand, len(ls))
+	for i := range ls {
+		l := &ls[i]
+		out[i] = Operand{l.value, l.dtype, l.shape, l.konst != nil || l.none && l.value != None}
 	}
 	return out
 }

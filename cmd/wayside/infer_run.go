@@ -277,8 +277,8 @@ func printOutputs(w io.Writer, ios []graph.IO, outputs []feed.Named, rows bool) 
 
 func printSample(w io.Writer, raw []jsonFloat, realv []float32, v graph.IO) {
 	label := func(i int) string {
-		if n := len(v.Shape); n > 0 && len(v.Labels) > 0 && len(v.Labels) == v.Shape[n-1] {
-			return v.Labels[i%len(v.Labels)]
+		if n := len(v.Shape); n > 0 && len(v.Meta.Labels) > 0 && len(v.Meta.Labels) == v.Shape[n-1] {
+			return v.Meta.Labels[i%len(v.Meta.Labels)]
 		}
 		return ""
 	}

@@ -72,7 +72,7 @@ func inspectPlan(path string, p *graph.Plan) inspectJSON {
 		Steps: []stepJSON{}, ArenaBytes: p.ArenaBytes(), WeightBytes: p.WeightBytes(), ByDType: p.WeightBytesByDType(),
 	}
 	for _, s := range p.Steps() {
-		m.Steps = append(m.Steps, stepJSON(s))
+		m.Steps = append(m.Steps, stepJSON{s.Op, s.Name, s.Kernel, s.MACs, s.Bytes})
 	}
 	return m
 }

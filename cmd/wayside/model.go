@@ -54,7 +54,7 @@ type quantJSON struct {
 func describeIO(ios []graph.IO) []ioJSON {
 	out := make([]ioJSON, len(ios))
 	for i, v := range ios {
-		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: v.Labels}
+		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: v.Meta.Labels}
 		if v.Quant != nil && len(v.Quant.Scale) > 0 {
 			out[i].Quant = &quantJSON{v.Quant.Scale, v.Quant.Zero, v.Quant.Axis}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -83,12 +84,21 @@ func Read(data []byte) (*graph.Graph, error) {
 		opsets: map[string]int{},
 		ids:    map[string]graph.ValueID{},
 	}
-	var body []byte
+	var body, doc []byte
+	var producer [2][]byte // name and version
 	graphs, version := 0, uint64(0)
 	err := each(data, func(f field) error {
 		switch f.num {
 		case 1:
 			version = f.val
+		case 2, 3:
+			producer[f.num-2] = f.raw
+		case 5:
+			if f.val != 0 {
+				r.g.Meta.Version = strconv.FormatUint(f.val, 10)
+			}
+		case 6:
+			doc = f.raw
 		case 7:
 			graphs++
 			b, err := f.bytes()
@@ -111,6 +121,8 @@ func Read(data []byte) (*graph.Graph, error) {
 	case len(r.opsets) == 0:
 		return nil, damaged("read model: no opset_import")
 	}
+	r.g.Meta.Description = graph.CleanText(string(doc))
+	r.g.Meta.Producer = graph.CleanText(string(producer[0]) + " " + string(producer[1]))
 	if err := r.graph(body); err != nil {
 		return nil, err
 	}

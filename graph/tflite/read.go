@@ -32,7 +32,7 @@ var dtypes = map[int8]tensor.DType{
 }
 
 // Read parses a model's main subgraph. The graph's constants alias data, which must stay unchanged as long as the graph is used.
-// Bytes after the FlatBuffer (a zip with metadata) are not damage. Errors wrap graph.ErrFormat or graph.ErrDamaged; a
+// Bytes after the FlatBuffer are not damage: they may be a zip with labels. Metadata that cannot be read becomes a note of Graph.Meta. Errors wrap graph.ErrFormat or graph.ErrDamaged; a
 // construct that the graph cannot represent gives a *graph.UnsupportedError. Read never panics.
 func Read(data []byte) (*graph.Graph, error) {
 	if !Is(data) {
@@ -47,6 +47,7 @@ func Read(data []byte) (*graph.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tflite: %w", err)
 	}
+	g.Meta = readMeta(data, g)
 	return g, nil
 }
 
