@@ -8,17 +8,6 @@ import (
 	"wayside/graph/tensor"
 )
 
-// foldBudget bounds what constant folding may make of one model, so that a small file cannot ask for gigabytes at load:
-// some multiple of its constants (float16 weights double), and a little for tables that are computed from shapes.
-func foldBudget(g *Graph) int64 {
-	const times, slack = 8, 16 << 20
-	n := int64(slack)
-	for i := range g.Values {
-		n += times * int64(len(g.Values[i].Const))
-	}
-	return n
-}
-
 // Bind gives every dynamic axis of the graph's inputs an extent: shapes by input name first, 1 for what remains.
 // A given shape must have the input's rank and agree with its static axes. It runs before Build.
 func Bind(g *Graph, shapes map[string][]int) error {
@@ -126,7 +115,7 @@ func Check(g *Graph) error {
 func Build(g *Graph) error {
 	src := g.Nodes
 	g.Nodes = nil
-	fold := newFolder(g)
+	fold := g.nest().build
 	unknown := map[ValueID]bool{}
 	var refused UnsupportedError
 	for i := range src {
@@ -152,6 +141,11 @@ func Build(g *Graph) error {
 			}
 			if errors.Is(err, ErrDamaged) {
 				return fmt.Errorf("graph: node %d %s %q: %w", i, n.Src.Op, n.Name, err)
+			}
+			var inner *UnsupportedError
+			if errors.As(err, &inner) { // nodes of a subgraph
+				refused.Nodes = append(refused.Nodes, inner.Nodes...)
+				blind = true
 			}
 			why = err.Error()
 		}
@@ -211,7 +205,7 @@ func InferNode(g *Graph, n *Node) error {
 
 // Fold computes every node whose inputs are constants, those with LateFold too, and removes it.
 func Fold(g *Graph) error {
-	f := newFolder(g)
+	f := g.nest().late
 	kept := g.Nodes[:0]
 	for i := range g.Nodes {
 		n := g.Nodes[i]
@@ -237,7 +231,12 @@ type folder struct {
 	work int64 // multiply-accumulates
 }
 
-func newFolder(g *Graph) *folder { return &folder{left: foldBudget(g), work: foldWork} }
+// newFolder bounds what constant folding may make of a model with that many bytes of constants, so that a small file cannot ask for
+// gigabytes at load: some multiple of them (float16 weights double), and a little for tables that are computed from shapes.
+func newFolder(own int64) *folder {
+	const times, slack = 8, 16 << 20
+	return &folder{left: times*own + slack, work: foldWork}
+}
 
 // node folds one inferred node if it may; late also folds operators with LateFold.
 func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {

@@ -92,6 +92,14 @@ type Graph struct {
 	Outputs []ValueID
 	Meta    Meta
 	States  []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
+
+	// Subgraphs are those of the file by their index, on the main graph as a reader returns it; the first is nil and stands for the main graph.
+	Subgraphs []*Graph
+
+	shared    *nesting           // budgets that all graphs of one model share
+	depth     int                // how many control operators stand around this graph
+	variables map[string]ValueID // states that stand for named variables
+	handles   map[ValueID]string // values that stand for variables: their keys
 }
 
 // Unsupported is one node that cannot run, with everything a user needs to mend or replace it.

@@ -28,6 +28,7 @@ type StepInfo struct {
 	Bytes   int64  // bytes of activations and weights that one run touches
 	Live    int64  // bytes of the arena that hold something while the step runs
 	In, Out []Operand
+	Depth   int // of steps inside a control operator, which follow it; the values of each subgraph are numbered anew
 }
 
 // Operand is one input or output of a step.
@@ -117,7 +118,9 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 			}
 			for d, w := range k.kernel.Weights {
 				p.weights[d] += w
-				s.info.Bytes += int64(w)
+				if k.kernel.Inner == nil { // the steps inside count theirs
+					s.info.Bytes += int64(w)
+				}
 			}
 			s.scratch = loc{off: int(mem.scratch[i].offset), size: k.kernel.Scratch}
 		}
@@ -127,6 +130,9 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 		p.inputs, p.inLoc = append(p.inputs, io(g, id, ioMeta(g.Meta.Inputs, i))), append(p.inLoc, b.loc(id, true))
 	}
 	for i, id := range g.Outputs {
+		if g.Values[id].DType == tensor.Invalid {
+			return nil, fmt.Errorf("graph: planning: %w: output %q has no bytes", ErrDamaged, g.Values[id].Name)
+		}
 		p.outputs, p.outLoc = append(p.outputs, io(g, id, ioMeta(g.Meta.Outputs, i))), append(p.outLoc, b.loc(id, true))
 	}
 	for _, id := range g.States {
@@ -425,6 +431,9 @@ func (p *Plan) WeightBytes() int {
 	return n
 }
 
+// WeightsByDType returns WeightBytes by the dtype in which the constants are stored.
+func (p *Plan) WeightsByDType() map[tensor.DType]int { return maps.Clone(p.weights) }
+
 // WeightBytesByDType returns WeightBytes by the dtype in which the constants are stored.
 func (p *Plan) WeightBytesByDType() map[string]int {
 	m := map[string]int{}
@@ -434,12 +443,21 @@ func (p *Plan) WeightBytesByDType() map[string]int {
 	return m
 }
 
-// Steps describes what one Run does, in order.
+// Steps describes what one Run does, in order. The steps of a control operator follow it, whether they run once, often or not at all.
 func (p *Plan) Steps() []StepInfo {
-	out := make([]StepInfo, len(p.steps))
+	out := make([]StepInfo, 0, len(p.steps))
 	for i := range p.steps {
-		out[i] = p.steps[i].info
-		out[i].In, out[i].Out = operands(p.steps[i].in), operands(p.steps[i].out)
+		st := &p.steps[i]
+		info := st.info
+		info.In, info.Out = operands(st.in), operands(st.out)
+		out = append(out, info)
+		for _, inner := range st.kernel.Inner {
+			for _, in := range inner.Steps() {
+				in.Name = st.info.Name + "/" + in.Name
+				in.Depth++
+				out = append(out, in)
+			}
+		}
 	}
 	return out
 }

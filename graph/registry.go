@@ -230,6 +230,10 @@ type Kernel struct {
 	InPlace []int                // inputs whose memory output 0 may take over: same bytes, element by element
 	View    bool                 // output 0 is input 0 under another shape: the step vanishes when their memory may be shared
 	Run     func(*Args) error    // must not allocate; errors only for data that no load can check
+	// Bind replaces Run for kernels that keep something for each session: it is called once with the session's views and returns
+	// what runs, which must not allocate.
+	Bind  func(*Args) (func(*Args) error, error)
+	Inner []*Plan // what a control operator runs; Weights counts theirs too
 }
 
 // Args is what a step works on: views made once per session. In[i] is nil for an absent or taken input.

@@ -64,15 +64,22 @@ func (p *Plan) NewSessionIn(arena []byte) (*Session, error) {
 	s := &Session{plan: p, inputs: views(p.inLoc), outputs: views(p.outLoc), states: views(p.stLoc)}
 	for i := range p.steps {
 		st := &p.steps[i]
-		if st.kernel.Run == nil {
+		if st.kernel.Run == nil && st.kernel.Bind == nil {
 			continue
 		}
 		end := st.scratch.off + st.scratch.size
-		s.steps = append(s.steps, bound{
+		b := bound{
 			run:  st.kernel.Run,
 			info: &st.info,
 			args: Args{In: views(st.in), Out: views(st.out), Scratch: arena[st.scratch.off:end:end]},
-		})
+		}
+		if st.kernel.Bind != nil {
+			var err error
+			if b.run, err = st.kernel.Bind(&b.args); err != nil {
+				return nil, fmt.Errorf("graph: new session: %s %q: %w", st.info.Op, st.info.Name, err)
+			}
+		}
+		s.steps = append(s.steps, b)
 	}
 	s.Reset()
 	return s, nil
@@ -86,6 +93,9 @@ func (s *Session) Input(i int) *tensor.Tensor { return s.inputs[i] }
 
 // Output returns the view of output i, valid after Run until the next one.
 func (s *Session) Output(i int) *tensor.Tensor { return s.outputs[i] }
+
+// State returns the view of state i, in the order of Plan.State.
+func (s *Session) State(i int) *tensor.Tensor { return s.states[i] }
 
 // Run computes the outputs and moves the state on. It does not allocate and makes no system call. It fails only for input
 // values that no check at load can exclude, such as an index out of range; the outputs are then undefined.

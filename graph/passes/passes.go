@@ -22,11 +22,22 @@ var All = []Pass{
 	{"dead", Dead},
 }
 
-// Run applies all passes.
+// Run applies all passes, to the graphs of control operators too.
 func Run(g *graph.Graph) error {
 	for _, p := range All {
 		if err := p.Run(g); err != nil {
 			return fmt.Errorf("passes: %s: %w", p.Name, err)
+		}
+	}
+	for i := range g.Nodes {
+		n, ok := g.Nodes[i].Attr.(graph.Nested)
+		if !ok {
+			continue
+		}
+		for _, sub := range n.Graphs() {
+			if err := Run(sub); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

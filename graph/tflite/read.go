@@ -31,15 +31,16 @@ var dtypes = map[int8]tensor.DType{
 	7: tensor.S16, 9: tensor.S8, 12: tensor.U64, 15: tensor.U32, 17: tensor.S4, 18: tensor.BF16,
 }
 
-// Read parses a model's main subgraph. The graph's constants alias data, which must stay unchanged as long as the graph is used.
-// Bytes after the FlatBuffer are not damage: they may be a zip with labels. Metadata that cannot be read becomes a note of Graph.Meta. Errors wrap graph.ErrFormat or graph.ErrDamaged; a
-// construct that the graph cannot represent gives a *graph.UnsupportedError. Read never panics.
+// Read parses a model: the main subgraph, and the others for control operators in Graph.Subgraphs. The graph's constants alias data, which
+// must stay unchanged as long as the graph is used. Bytes after the FlatBuffer are not damage: they may be a zip with labels. Metadata that
+// cannot be read becomes a note of Graph.Meta. Errors wrap graph.ErrFormat or graph.ErrDamaged. Read never panics, and takes memory
+// in proportion to the data.
 func Read(data []byte) (*graph.Graph, error) {
 	if !Is(data) {
 		return nil, fmt.Errorf("tflite: %w: no TFL3 identifier at byte 4", graph.ErrFormat)
 	}
 	f := &buf{b: data, budget: 4*len(data) + 1<<16}
-	r := &reader{f: f, model: f.table(int64(f.u32(0)))}
+	r := &reader{f: f, model: f.table(int64(f.u32(0))), dense: denseTimes*len(data) + denseSlack}
 	g, err := r.read()
 	if f.err != nil { // the first broken offset explains whatever came after it
 		err = f.err
@@ -52,9 +53,13 @@ func Read(data []byte) (*graph.Graph, error) {
 }
 
 type reader struct {
-	f     *buf
-	model table
-	g     *graph.Graph
+	f        *buf
+	model    table
+	codes    []opCode
+	buffers  [][]byte // constant bytes of each buffer, nil for none
+	external []bool   // buffers outside of the FlatBuffer
+	dense    int      // bytes that sparse constants may still become
+	g        *graph.Graph
 }
 
 func (r *reader) read() (*graph.Graph, error) {
@@ -65,47 +70,60 @@ func (r *reader) read() (*graph.Graph, error) {
 	if subs.n == 0 {
 		return nil, fmt.Errorf("%w: the model has no subgraph", graph.ErrDamaged)
 	}
-	sg := subs.table(0)
-	r.g = &graph.Graph{Format: graph.TFLite, Name: sg.str(4)}
-	if r.g.Name == "" {
-		r.g.Name = r.model.str(3)
+	r.codes = r.opCodes()
+	r.readBuffers()
+	all := make([]*graph.Graph, subs.n)
+	for i := range all {
+		if err := r.subgraph(subs.table(i)); err != nil {
+			return nil, err
+		}
+		all[i] = r.g
 	}
+	main := all[0]
+	if main.Name == "" {
+		main.Name = r.model.str(3)
+	}
+	all[0] = nil
+	main.Subgraphs = all
+	return main, r.f.err
+}
+
+// subgraph reads one into r.g.
+func (r *reader) subgraph(sg table) error {
+	r.g = &graph.Graph{Format: graph.TFLite, Name: sg.str(4)}
 	if err := r.tensors(sg); err != nil {
-		return nil, err
+		return err
 	}
 	var err error
 	if r.g.Inputs, err = r.ids(sg.vec(1, 4), false); err != nil {
-		return nil, err
+		return err
 	}
 	if r.g.Outputs, err = r.ids(sg.vec(2, 4), false); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.operators(sg); err != nil {
-		return nil, err
+		return err
 	}
 	for _, id := range r.g.Inputs {
 		r.g.Values[id].Const = nil
 	}
-	return r.g, r.f.err
+	return r.f.err
 }
 
-// bufferBytes returns the constant bytes of each buffer, nil for none. Buffers outside of the FlatBuffer (the form of
-// files over 2 GB) are marked in external.
-func (r *reader) bufferBytes() (data [][]byte, external []bool) {
+// readBuffers finds the constant bytes. Buffers outside of the FlatBuffer are the form of files over 2 GB.
+func (r *reader) readBuffers() {
 	bufs := r.model.vec(4, 4).limited("buffers", maxBuffers)
-	data, external = make([][]byte, bufs.n), make([]bool, bufs.n)
+	r.buffers, r.external = make([][]byte, bufs.n), make([]bool, bufs.n)
 	for i := range bufs.n {
 		t := bufs.table(i)
 		if d := t.data(0); len(d) > 0 {
-			data[i] = d
+			r.buffers[i] = d
 		}
-		external[i] = t.u64(1) > 1
+		r.external[i] = t.u64(1) > 1
 	}
-	return data, external
 }
 
 func (r *reader) tensors(sg table) error {
-	data, external := r.bufferBytes()
 	ts := sg.vec(0, 4).limited("tensors", maxTensors)
 	r.g.Values = make([]graph.Value, 0, ts.n)
 	for i := range ts.n {
@@ -132,17 +150,21 @@ func (r *reader) tensors(sg table) error {
 		if r.f.err != nil {
 			return r.f.err
 		}
-		if int64(b) >= int64(len(data)) && b != 0 {
-			return fmt.Errorf("%w: tensor %d %q refers to buffer %d of %d", graph.ErrDamaged, i, v.Name, b, len(data))
+		if int64(b) >= int64(len(r.buffers)) && b != 0 {
+			return fmt.Errorf("%w: tensor %d %q refers to buffer %d of %d", graph.ErrDamaged, i, v.Name, b, len(r.buffers))
 		}
-		if b != 0 && external[b] || t.u32(10) != 0 {
+		if b != 0 && r.external[b] || t.u32(10) != 0 {
 			return fmt.Errorf("%w: tensor %d %q keeps its bytes outside of the FlatBuffer (the form of files over 2 GB), which is not read; convert the model with buffers inside", graph.ErrFormat, i, v.Name)
 		}
-		if b != 0 && data[b] != nil && t.i8(5, 0) == 0 {
-			if t.sub(6).ok() {
-				return fmt.Errorf("%w: tensor %d %q is stored sparse, which is not read; convert the model without sparsity", graph.ErrFormat, i, v.Name)
+		if b != 0 && r.buffers[b] != nil && t.i8(5, 0) == 0 {
+			data := r.buffers[b]
+			if sparsity := t.sub(6); sparsity.ok() {
+				var err error
+				if data, err = r.densify(&v, data, sparsity); err != nil {
+					return fmt.Errorf("constant %d %q: %w", i, v.Name, err)
+				}
 			}
-			if err := r.constant(i, &v, data[b], code); err != nil {
+			if err := r.constant(i, &v, data, code); err != nil {
 				return err
 			}
 		}
@@ -262,7 +284,6 @@ func (r *reader) opCodes() []opCode {
 }
 
 func (r *reader) operators(sg table) error {
-	codes := r.opCodes()
 	ops := sg.vec(3, 4).limited("operators", maxOperators)
 	r.g.Nodes = make([]graph.Node, 0, ops.n)
 	for i := range ops.n {
@@ -271,10 +292,10 @@ func (r *reader) operators(sg table) error {
 		if r.f.err != nil {
 			return r.f.err
 		}
-		if int64(k) >= int64(len(codes)) {
-			return fmt.Errorf("%w: operator %d has code %d of %d", graph.ErrDamaged, i, k, len(codes))
+		if int64(k) >= int64(len(r.codes)) {
+			return fmt.Errorf("%w: operator %d has code %d of %d", graph.ErrDamaged, i, k, len(r.codes))
 		}
-		n := graph.Node{Src: graph.Source{Op: codes[k].name, Version: codes[k].version, Index: i}}
+		n := graph.Node{Src: graph.Source{Op: r.codes[k].name, Version: r.codes[k].version, Index: i}}
 		var err error
 		if n.In, err = r.ids(o.vec(1, 4), true); err != nil {
 			return fmt.Errorf("operator %d %s: %w", i, n.Src.Op, err)
