@@ -257,7 +257,7 @@ func lowerGlobalPool(l *graph.Lower) error {
 		for i := 2; i < len(x.Shape); i++ {
 			axes = append(axes, i)
 		}
-		l.Emit("Mean", MeanAttr{Axes: axes, Keep: true}, l.Ins(), l.Outs())
+		l.Emit("Mean", ReduceAttr{Axes: axes, Keep: true}, l.Ins(), l.Outs())
 		return nil
 	}
 	if len(x.Shape) > 4 {

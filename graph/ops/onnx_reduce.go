@@ -12,8 +12,8 @@ func init() {
 	graph.RegisterForm(onnxForm("Pad", 2, lowerPadONNX, "float32"))
 }
 
-// MoveAxes implements graph.AxisMover for a mean that keeps its axes.
-func (a MeanAttr) MoveAxes(perm []int) (any, bool) {
+// MoveAxes implements graph.AxisMover for a reduction that keeps its axes.
+func (a ReduceAttr) MoveAxes(perm []int) (any, bool) {
 	if !a.Keep {
 		return nil, false
 	}
@@ -65,7 +65,7 @@ func lowerReduceMean(l *graph.Lower) error {
 			axes = append(axes, i)
 		}
 	}
-	l.Emit("Mean", MeanAttr{Axes: axes, Keep: l.Attrs().Int(-1, "keepdims", 1) != 0}, ids(l.N.In[0]), l.Outs())
+	l.Emit("Mean", ReduceAttr{Axes: axes, Keep: l.Attrs().Int(-1, "keepdims", 1) != 0}, ids(l.N.In[0]), l.Outs())
 	return nil
 }
 

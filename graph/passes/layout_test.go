@@ -116,7 +116,7 @@ func TestLayout(t *testing.T) {
 			v := b.node("Concat", ops.ConcatAttr{Axis: 1}, x, relu(b, x))
 			v = b.node("Slice", ops.SliceAttr{Start: []int{0, 1, 0, 2}, Step: []int{1, 2, 1, -1}, Size: []int{1, 3, 2, 3}}, v)
 			v = b.node("Pad", ops.PadAttr{Before: []int{0, 1, 2, 0}, After: []int{0, 0, 0, 1}}, v)
-			v = b.node("Mean", ops.MeanAttr{Axes: []int{2}, Keep: true}, v)
+			v = b.node("Mean", ops.ReduceAttr{Axes: []int{2}, Keep: true}, v)
 			return relu(b, b.transpose(v, nhwc...))
 		}, 0},
 		{"two that are not inverse join", func(b *builder) graph.ValueID {

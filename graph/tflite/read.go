@@ -107,7 +107,30 @@ func (r *reader) subgraph(sg table) error {
 	for _, id := range r.g.Inputs {
 		r.g.Values[id].Const = nil
 	}
+	emptyConstants(r.g)
 	return r.f.err
+}
+
+// emptyConstants makes constants of values without elements that nothing computes, like an empty list of axes: files have no
+// bytes for them, so nothing else tells them apart from results.
+func emptyConstants(g *graph.Graph) {
+	made := map[graph.ValueID]bool{}
+	for _, list := range [][]graph.ValueID{g.Inputs, g.States} {
+		for _, id := range list {
+			made[id] = true
+		}
+	}
+	for i := range g.Nodes {
+		for _, id := range g.Nodes[i].Out {
+			made[id] = true
+		}
+	}
+	for i := range g.Values {
+		v := &g.Values[i]
+		if n, err := v.Shape.Elems(); err == nil && n == 0 && v.Const == nil && !made[graph.ValueID(i)] {
+			v.Const = []byte{}
+		}
+	}
 }
 
 // readBuffers finds the constant bytes. Buffers outside of the FlatBuffer are the form of files over 2 GB.
