@@ -1,12 +1,14 @@
 package ops
 
 import (
+	"math"
+
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/pool"
 )
 
-// Pool2DAttr is the attribute of AveragePool2D and MaxPool2D over x[N,H,W,C].
+// Pool2DAttr is the attribute of AveragePool2D, MaxPool2D and L2Pool2D over x[N,H,W,C].
 type Pool2DAttr struct {
 	Pad      Padding
 	Pads     [4]int // top, left, bottom, right
@@ -26,10 +28,18 @@ func (a Pool2DAttr) FuseAct(act graph.Activation) (any, bool) {
 }
 
 func init() {
-	graph.Register(graph.Op{Name: "AveragePool2D", Infer: inferPool, Compile: compilePool},
-		graph.Form{Format: graph.TFLite, Op: "AVERAGE_POOL_2D", Min: 1, Max: 3, DTypes: "float32, int8, uint8", Lower: lowerPoolTFLite("AveragePool2D")})
-	graph.Register(graph.Op{Name: "MaxPool2D", Infer: inferPool, Compile: compilePool},
-		graph.Form{Format: graph.TFLite, Op: "MAX_POOL_2D", Min: 1, Max: 3, DTypes: "float32, int8, uint8", Lower: lowerPoolTFLite("MaxPool2D")})
+	for _, o := range []struct {
+		name, tflite string
+		max          int
+		dtypes       string
+	}{
+		{"AveragePool2D", "AVERAGE_POOL_2D", 3, "float32, int8, uint8, int16"},
+		{"MaxPool2D", "MAX_POOL_2D", 3, "float32, int8, uint8, int16"},
+		{"L2Pool2D", "L2_POOL_2D", 1, "float32"},
+	} {
+		graph.Register(graph.Op{Name: o.name, Infer: inferPool, Compile: compilePool},
+			graph.Form{Format: graph.TFLite, Op: o.tflite, Min: 1, Max: o.max, DTypes: o.dtypes, Lower: lowerPoolTFLite(o.name)})
+	}
 }
 
 func lowerPoolTFLite(op string) func(*graph.Lower) error {
@@ -68,56 +78,83 @@ func inferPool(c *graph.InferCtx) error {
 	if x == nil || len(x.Shape) != 4 || product(x.Shape) == 0 {
 		return c.Refuse("needs one input of rank 4 with elements")
 	}
-	if x.DType != tensor.F32 && x.DType != tensor.S8 {
-		return c.Refuse("%s is not supported; float32 and int8 are", x.DType)
+	switch {
+	case x.DType == tensor.F32:
+	case c.N.Op == "L2Pool2D":
+		return c.Refuse("%s is not supported; float32 is", x.DType)
+	case x.DType != tensor.S8 && x.DType != tensor.S16:
+		return c.Refuse("%s is not supported; float32, and quantized int8, uint8 and int16 are", x.DType)
 	}
 	g, ok := poolGeometry(x.Shape, &a)
 	if !ok || !clamps(a.Act) {
 		return c.Refuse("window %v with stride %v does not fit the input %v", a.Filter, a.Stride, x.Shape)
 	}
-	if x.DType == tensor.S8 {
-		if err := checkQuant(x, c.Out(0)); err != nil {
+	if x.DType != tensor.F32 {
+		o := c.Out(0)
+		if o == nil || o.Quant == nil {
+			return c.Refuse("the output has no scale")
+		}
+		if err := checkQuant(x, o); err != nil {
 			return err
 		}
-		if c.Out(0) == nil || !sameQuant(x, c.Out(0)) {
+		const close = 1e-6 // what the reference takes for equal
+		if s, t := float64(x.Quant.Scale[0]), float64(o.Quant.Scale[0]); math.Abs(s-t) > close || x.Quant.Zero[0] != o.Quant.Zero[0] {
 			return c.Refuse("input and output differ in scale or zero point; pooling needs equal ones")
 		}
 		if a.CountPad {
-			return c.Refuse("counting the padding is not supported for int8")
+			return c.Refuse("counting the padding is not supported for %s", x.DType)
 		}
 	}
 	return c.Set(0, x.DType, tensor.Shape{g.Batch, g.OutH, g.OutW, g.C})
 }
 
 func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
+	switch c.In(0).DType {
+	case tensor.S8:
+		return poolInt[int8](c, "s8", math.MinInt8), nil
+	case tensor.S16:
+		return poolInt[int16](c, "s16", math.MinInt16), nil
+	}
+	a := c.N.Attr.(Pool2DAttr)
+	g, _ := poolGeometry(c.In(0).Shape, &a)
+	lo, hi := actRangeF32(a.Act)
+	switch c.N.Op {
+	case "MaxPool2D":
+		return &graph.Kernel{ID: "pool.max/f32/generic", Run: func(a *graph.Args) error {
+			pool.Max(a.Out[0].F32(), a.In[0].F32(), g, -math.MaxFloat32, lo, hi)
+			return nil
+		}}, nil
+	case "L2Pool2D":
+		return &graph.Kernel{ID: "pool.l2/f32/generic", Run: func(a *graph.Args) error {
+			pool.L2F32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
+			return nil
+		}}, nil
+	}
+	return &graph.Kernel{ID: "pool.average/f32/generic", Run: func(a *graph.Args) error {
+		pool.AverageF32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
+		return nil
+	}}, nil
+}
+
+// poolInt pools quantized values. least is the least value of the type.
+func poolInt[T int8 | int16](c *graph.CompileCtx, types string, least T) *graph.Kernel {
 	a := c.N.Attr.(Pool2DAttr)
 	x, o := c.In(0), c.Out(0)
 	g, _ := poolGeometry(x.Shape, &a)
-	average := c.N.Op == "AveragePool2D"
-	id := "pool.max/"
-	if average {
-		id = "pool.average/"
-	}
-	if x.DType == tensor.F32 {
-		lo, hi := actRangeF32(a.Act)
-		run := pool.MaxF32
-		if average {
-			run = pool.AverageF32
-		}
-		return &graph.Kernel{ID: id + "f32/generic", Run: func(a *graph.Args) error {
-			run(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
+	lo, hi := actRange(x.DType, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	size := x.DType.Bytes(1)
+	if c.N.Op == "MaxPool2D" {
+		return &graph.Kernel{ID: "pool.max/" + types + "/generic", Run: func(a *graph.Args) error {
+			pool.Max(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, least, T(lo), T(hi))
 			return nil
-		}}, nil
+		}}
 	}
-	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
-	if average {
-		return &graph.Kernel{ID: id + "s8/generic", Scratch: 4 * g.C, Run: func(a *graph.Args) error {
-			pool.AverageS8(a.Out[0].S8(), a.In[0].S8(), g, lo, hi, tensor.As[int32](a.Scratch, 4))
-			return nil
-		}}, nil
+	offset := int32(0)
+	if x.Shifted {
+		offset = 128 // uint8 averages round halves up
 	}
-	return &graph.Kernel{ID: id + "s8/generic", Run: func(a *graph.Args) error {
-		pool.MaxS8(a.Out[0].S8(), a.In[0].S8(), g, lo, hi)
+	return &graph.Kernel{ID: "pool.average/" + types + "/generic", Scratch: 4 * g.C, Run: func(a *graph.Args) error {
+		pool.Average(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, offset, lo, hi, tensor.As[int32](a.Scratch, 4))
 		return nil
-	}}, nil
+	}}
 }

@@ -1,7 +1,7 @@
-// Package pool computes average and maximum over windows of NHWC data.
+// Package pool computes average, maximum and mean square over windows of NHWC data.
 //
-// Holds: pooling loops for int8 and float32.
+// Holds: pooling loops for int8, int16 and float32.
 // Never holds: tensors, padding rules of model formats.
 // May import: the standard library.
-// Start reading at: Geometry, AverageS8.
+// Start reading at: Geometry, Average.
 package pool

@@ -31,9 +31,10 @@ func (g *Geometry) check(dst, src, acc int) {
 	}
 }
 
-// AverageS8 averages int8 values of one quantization: the sum divided by the count, half away from zero, clamped to lo and
-// hi. Pixels outside of the image do not count. acc is scratch of C elements.
-func AverageS8(dst, src []int8, g *Geometry, lo, hi int32, acc []int32) {
+// Average averages int8 or int16 values of one quantization: the sum divided by the count, half away from zero, clamped to lo and
+// hi. Pixels outside of the image do not count. The values are averaged with offset added to each: 128 makes halves of int8
+// values that stand for uint8 go up. acc is scratch of C elements.
+func Average[T int8 | int16](dst, src []T, g *Geometry, offset, lo, hi int32, acc []int32) {
 	g.check(len(dst), len(src), len(acc))
 	acc = acc[:g.C]
 	for b := range g.Batch {
@@ -53,12 +54,13 @@ func AverageS8(dst, src []int8, g *Geometry, lo, hi int32, acc []int32) {
 				out := dst[o : o+g.C]
 				count, half := int32(max(n, 1)), int32(n/2)
 				for c, a := range acc {
+					a += offset * count
 					if a > 0 {
 						a = (a + half) / count
 					} else {
 						a = (a - half) / count
 					}
-					out[c] = int8(min(max(a, lo), hi))
+					out[c] = T(min(max(a-offset, lo), hi))
 				}
 			}
 		}
@@ -93,17 +95,35 @@ func AverageF32(dst, src []float32, g *Geometry, lo, hi float32) {
 	}
 }
 
-// MaxS8 takes the largest value of each window, clamped to lo and hi.
-func MaxS8(dst, src []int8, g *Geometry, lo, hi int32) {
-	maxPool(dst, src, g, math.MinInt8, int8(lo), int8(hi))
+// L2F32 takes the root of the mean of the squares of each window, clamped to lo and hi. Pixels outside of the image do not count.
+func L2F32(dst, src []float32, g *Geometry, lo, hi float32) {
+	g.check(len(dst), len(src), g.C)
+	for b := range g.Batch {
+		for oy := range g.OutH {
+			for ox := range g.OutW {
+				w, n := g.window(oy, ox)
+				o := ((b*g.OutH+oy)*g.OutW + ox) * g.C
+				out := dst[o : o+g.C]
+				clear(out)
+				for y := w.y0; y < w.y1; y++ {
+					for x := w.x0; x < w.x1; x++ {
+						at := ((b*g.H+y)*g.W + x) * g.C
+						for c, v := range src[at : at+g.C] {
+							out[c] += float32(v * v)
+						}
+					}
+				}
+				count := float32(max(n, 1))
+				for c, a := range out {
+					out[c] = min(max(float32(math.Sqrt(float64(a/count))), lo), hi)
+				}
+			}
+		}
+	}
 }
 
-// MaxF32 takes the largest value of each window, clamped to lo and hi.
-func MaxF32(dst, src []float32, g *Geometry, lo, hi float32) {
-	maxPool(dst, src, g, float32(math.Inf(-1)), lo, hi)
-}
-
-func maxPool[T int8 | float32](dst, src []T, g *Geometry, least, lo, hi T) {
+// Max takes the largest value of each window, clamped to lo and hi. least is what no value is below; a NaN is never the largest.
+func Max[T int8 | int16 | float32](dst, src []T, g *Geometry, least, lo, hi T) {
 	g.check(len(dst), len(src), g.C)
 	for b := range g.Batch {
 		for oy := range g.OutH {
@@ -118,7 +138,9 @@ func maxPool[T int8 | float32](dst, src []T, g *Geometry, least, lo, hi T) {
 					for x := w.x0; x < w.x1; x++ {
 						at := ((b*g.H+y)*g.W + x) * g.C
 						for c, v := range src[at : at+g.C] {
-							out[c] = max(out[c], v)
+							if v > out[c] {
+								out[c] = v
+							}
 						}
 					}
 				}
