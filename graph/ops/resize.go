@@ -1,0 +1,118 @@
+package ops
+
+import (
+	"math"
+
+	"wayside/graph"
+	"wayside/graph/tensor"
+	"wayside/kernels/resize"
+)
+
+// ResizeAttr is the attribute of ResizeBilinear and ResizeNearest over x[N,H,W,C].
+type ResizeAttr struct {
+	Size [2]int // height, width
+	Mode resize.Mode
+}
+
+func init() {
+	graph.Register(graph.Op{Name: "ResizeBilinear", Infer: inferResize, Compile: compileBilinear},
+		graph.Form{Format: graph.TFLite, Op: "RESIZE_BILINEAR", Min: 1, Max: 4, DTypes: "float32, int8, uint8, int16", Lower: lowerResizeTFLite("ResizeBilinear", 2)})
+	graph.Register(graph.Op{Name: "ResizeNearest", Infer: inferResize, Compile: compileNearest},
+		graph.Form{Format: graph.TFLite, Op: "RESIZE_NEAREST_NEIGHBOR", Min: 1, Max: 4, DTypes: "float32, int8, uint8, int16, int32", Lower: lowerResizeTFLite("ResizeNearest", 0)})
+}
+
+// lowerResizeTFLite reads options that begin with align_corners at a slot.
+func lowerResizeTFLite(op string, slot int) func(*graph.Lower) error {
+	return func(l *graph.Lower) error {
+		size, ok := l.ConstInts(1)
+		if !ok || len(size) != 2 {
+			return l.Refuse("the size is computed at run time or not two numbers; only a constant height and width are supported")
+		}
+		const limit = 1 << 15
+		if min(size[0], size[1]) < 1 || max(size[0], size[1]) > limit {
+			return l.Refuse("size %v is not supported; 1 to %d per axis is", size, limit)
+		}
+		a := ResizeAttr{Size: [2]int{int(size[0]), int(size[1])}}
+		a.Mode.AlignCorners, a.Mode.HalfPixel = l.Attrs().Int(slot, "", 0) != 0, l.Attrs().Int(slot+1, "", 0) != 0
+		l.Emit(op, a, l.First(1), l.Outs())
+		return nil
+	}
+}
+
+func inferResize(c *graph.InferCtx) error {
+	a := c.N.Attr.(ResizeAttr)
+	x, o := c.In(0), c.Out(0)
+	if x == nil || o == nil || len(x.Shape) != 4 || product(x.Shape) == 0 || max(x.Shape[1], x.Shape[2]) > math.MaxInt32>>11 {
+		return c.Refuse("needs one input of rank 4 with elements, no picture larger than %d", math.MaxInt32>>11)
+	}
+	if min(a.Size[0], a.Size[1]) < 1 {
+		return c.Refuse("size %v is not supported", a.Size)
+	}
+	bilinear := c.N.Op == "ResizeBilinear"
+	switch x.DType {
+	case tensor.F32:
+	case tensor.S8, tensor.S16:
+		if bilinear && (x.Quant == nil || o.Quant == nil) {
+			return c.Refuse("%s without a scale is not supported", x.DType)
+		}
+	case tensor.U8, tensor.S32:
+		if bilinear {
+			return c.Refuse("%s is not supported; float32, int16, and quantized int8 and uint8 are", x.DType)
+		}
+	default:
+		return c.Refuse("%s is not supported; float32, int8, uint8 and int16 are", x.DType)
+	}
+	if (x.Quant != nil || o.Quant != nil) && !sameQuant(x, o) {
+		return c.Refuse("input and output differ in scale or zero point; resizing needs equal ones")
+	}
+	if bilinear && a.Mode.AlignCorners && a.Mode.HalfPixel {
+		return c.Refuse("align_corners with half_pixel_centers is not supported; use one of them")
+	}
+	return c.Set(0, x.DType, tensor.Shape{x.Shape[0], a.Size[0], a.Size[1], x.Shape[3]})
+}
+
+func resizeGeometry(x tensor.Shape, size [2]int) *resize.Geometry {
+	return &resize.Geometry{Batch: x[0], InH: x[1], InW: x[2], C: x[3], OutH: size[0], OutW: size[1]}
+}
+
+func compileBilinear(c *graph.CompileCtx) (*graph.Kernel, error) {
+	a := c.N.Attr.(ResizeAttr)
+	x := c.In(0)
+	g := resizeGeometry(x.Shape, a.Size)
+	if x.DType == tensor.S16 || x.DType == tensor.S8 && !x.Shifted {
+		ys, xs := resize.NewFixedTaps(g.InH, g.OutH, a.Mode), resize.NewFixedTaps(g.InW, g.OutW, a.Mode)
+		if x.DType == tensor.S16 {
+			return &graph.Kernel{ID: "resize.bilinear/s16/generic", Run: func(a *graph.Args) error {
+				resize.BilinearFixed(a.Out[0].S16(), a.In[0].S16(), g, ys, xs)
+				return nil
+			}}, nil
+		}
+		return &graph.Kernel{ID: "resize.bilinear/s8/generic", Run: func(a *graph.Args) error {
+			resize.BilinearFixed(a.Out[0].S8(), a.In[0].S8(), g, ys, xs)
+			return nil
+		}}, nil
+	}
+	ys, xs := resize.NewTaps(g.InH, g.OutH, a.Mode), resize.NewTaps(g.InW, g.OutW, a.Mode)
+	if x.DType == tensor.S8 {
+		return &graph.Kernel{ID: "resize.bilinear/u8/generic", Run: func(a *graph.Args) error {
+			resize.BilinearU8(a.Out[0].S8(), a.In[0].S8(), g, ys, xs)
+			return nil
+		}}, nil
+	}
+	return &graph.Kernel{ID: "resize.bilinear/f32/generic", Run: func(a *graph.Args) error {
+		resize.BilinearF32(a.Out[0].F32(), a.In[0].F32(), g, ys, xs)
+		return nil
+	}}, nil
+}
+
+func compileNearest(c *graph.CompileCtx) (*graph.Kernel, error) {
+	a := c.N.Attr.(ResizeAttr)
+	x := c.In(0)
+	g := resizeGeometry(x.Shape, a.Size)
+	g.C *= x.DType.Bytes(1)
+	ys, xs := resize.NearestPlaces(g.InH, g.OutH, a.Mode), resize.NearestPlaces(g.InW, g.OutW, a.Mode)
+	return &graph.Kernel{ID: "resize.nearest/any/generic", Run: func(a *graph.Args) error {
+		resize.Nearest(a.Out[0].Data, a.In[0].Data, g, ys, xs)
+		return nil
+	}}, nil
+}
