@@ -17,7 +17,6 @@ func init() {
 	} {
 		graph.RegisterForm(onnxForm(op, 1, lower, "any"))
 	}
-	graph.Register(graph.Op{Name: "Expand", Infer: inferExpand, Compile: compileExpand})
 }
 
 // emitReshape gives input 0 a shape whose element count is the same. Constants change their shape in place.
@@ -228,9 +227,6 @@ func lowerConstantOfShape(l *graph.Lower) error {
 	return nil
 }
 
-// ExpandAttr is the shape to broadcast to.
-type ExpandAttr struct{ Shape tensor.Shape }
-
 func lowerExpand(l *graph.Lower) error {
 	x := l.In(0)
 	want, ok := l.ConstInts(1)
@@ -254,26 +250,6 @@ func lowerExpand(l *graph.Lower) error {
 	}
 	l.Emit("Expand", ExpandAttr{shape}, ids(widened(l, l.N.In[0])), l.Outs())
 	return nil
-}
-
-func inferExpand(c *graph.InferCtx) error {
-	x, to := c.In(0), c.N.Attr.(ExpandAttr).Shape
-	if x == nil || len(to) > maxRank || x.DType == tensor.S4 {
-		return c.Refuse("needs an input of whole bytes and at most %d axes", maxRank)
-	}
-	if s, ok := broadcastShape(x.Shape, to); !ok || !s.Equal(to) {
-		return c.Refuse("%v does not broadcast to %v", x.Shape, to)
-	}
-	return c.Set(0, x.DType, to)
-}
-
-func compileExpand(c *graph.CompileCtx) (*graph.Kernel, error) {
-	x, to := c.In(0), c.N.Attr.(ExpandAttr).Shape
-	s := newStrided(to, broadcastStrides(x.Shape, to), 0, x.DType.Bytes(1))
-	return &graph.Kernel{ID: "vec.expand/any/generic", Run: func(a *graph.Args) error {
-		s.copy(a.Out[0].Data, a.In[0].Data)
-		return nil
-	}}, nil
 }
 
 func lowerConcatONNX(l *graph.Lower) error {

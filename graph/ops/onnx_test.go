@@ -200,7 +200,7 @@ func TestGatherChecksIndices(t *testing.T) {
 	}{{0, true, 1}, {-1, true, 3}, {2, true, 3}, {3, false, 0}, {-4, false, 0}, {math.MinInt64, false, 0}, {math.MaxInt64, false, 0}} {
 		i, _ := tensor.New(tensor.S64, tensor.Shape{1})
 		i.S64()[0] = c.index
-		y, err := runOp(t, "Gather", GatherAttr{}, x, i)
+		y, err := runOp(t, "Gather", GatherAttr{Wrap: true}, x, i)
 		if (err == nil) != c.ok || c.ok && y.F32()[0] != c.want {
 			t.Errorf("index %d: %v, %v", c.index, y.F32(), err)
 		}

@@ -164,8 +164,8 @@ func inferSlice(c *graph.InferCtx) error {
 	if x == nil || len(x.Shape) > maxRank || len(a.Start) != len(x.Shape) || len(a.Step) != len(x.Shape) || len(a.Size) != len(x.Shape) {
 		return c.Refuse("needs a start, step and size for each axis, at most %d", maxRank)
 	}
-	if x.DType == tensor.S4 {
-		return c.Refuse("int4 is not supported; store int8")
+	if err := checkWhole(c, x); err != nil {
+		return err
 	}
 	for i, d := range x.Shape {
 		if n := a.Size[i]; n > 0 {
@@ -175,9 +175,7 @@ func inferSlice(c *graph.InferCtx) error {
 			}
 		}
 	}
-	if o := c.Out(0); o != nil && o.Quant == nil && x.Quant.PerTensor() {
-		o.Quant = x.Quant
-	}
+	keepQuant(x, c.Out(0))
 	return c.Set(0, x.DType, tensor.Shape(a.Size))
 }
 
@@ -192,7 +190,8 @@ func compileSlice(c *graph.CompileCtx) (*graph.Kernel, error) {
 		st[i] = a.Step[i] * in[i]
 	}
 	s := newStrided(a.Size, st, base, x.DType.Bytes(1))
-	return &graph.Kernel{ID: "vec.slice/any/generic", Run: func(a *graph.Args) error {
+	whole := s.straight() && base == 0 && product(a.Size) == product(x.Shape)
+	return &graph.Kernel{ID: "move.slice/any/generic", View: whole, Run: func(a *graph.Args) error {
 		s.copy(a.Out[0].Data, a.In[0].Data)
 		return nil
 	}}, nil

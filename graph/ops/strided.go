@@ -1,14 +1,14 @@
 package ops
 
-import "wayside/graph/tensor"
+import (
+	"wayside/graph/tensor"
+	"wayside/kernels/move"
+)
 
-// strided describes a copy that walks its output in order and its input with one stride per output axis.
+// strided is a walk over elements of some bytes each: one side in memory order, the other with a stride per axis.
 type strided struct {
-	rank   int
-	dims   [maxRank]int // output extents
-	stride [maxRank]int // input elements per step of each output axis; may be negative or zero
-	base   int          // first input element
-	size   int          // bytes per element
+	move.Walk
+	size int // bytes per element
 }
 
 // contiguous returns the row-major strides of a shape.
@@ -22,74 +22,45 @@ func contiguous(s tensor.Shape) []int {
 	return st
 }
 
-// newStrided drops axes of extent 1 and joins neighbours that lie next to each other in the input.
+// newStrided prepares a walk with the given extents, and strides and first element of the strided side.
 func newStrided(dims, stride []int, base, size int) strided {
-	s := strided{base: base, size: size}
-	for i, d := range dims {
-		if d == 1 {
-			continue
-		}
-		if k := s.rank - 1; k >= 0 && s.stride[k] == d*stride[i] {
-			s.dims[k] *= d
-			s.stride[k] = stride[i]
-			continue
-		}
-		s.dims[s.rank], s.stride[s.rank] = d, stride[i]
-		s.rank++
-	}
-	if s.rank == 0 {
-		s.rank, s.dims[0], s.stride[0] = 1, 1, 1
-	}
-	return s
+	return strided{move.NewWalk(dims, stride, base), size}
 }
 
-// straight reports whether the copy keeps the order of all elements.
-func (s *strided) straight() bool { return s.rank == 1 && s.stride[0] == 1 }
+// straight reports whether the walk keeps the order of all elements.
+func (s *strided) straight() bool { return s.Straight() }
 
-// copy fills dst from src.
+// copy fills dst, in memory order, from the strided src.
 func (s *strided) copy(dst, src []byte) {
 	switch s.size {
 	case 1:
-		stridedCopy(dst, src, s)
+		move.Copy(dst, src, &s.Walk)
 	case 2:
-		stridedCopy(tensor.As[uint16](dst, 2), tensor.As[uint16](src, 2), s)
+		move.Copy(tensor.As[uint16](dst, 2), tensor.As[uint16](src, 2), &s.Walk)
 	case 4:
-		stridedCopy(tensor.As[uint32](dst, 4), tensor.As[uint32](src, 4), s)
+		move.Copy(tensor.As[uint32](dst, 4), tensor.As[uint32](src, 4), &s.Walk)
 	case 8:
-		stridedCopy(tensor.As[uint64](dst, 8), tensor.As[uint64](src, 8), s)
+		move.Copy(tensor.As[uint64](dst, 8), tensor.As[uint64](src, 8), &s.Walk)
 	}
 }
 
-func stridedCopy[T any](dst, src []T, s *strided) {
-	if len(dst) == 0 {
-		return
+// place writes src, in memory order, to the strided dst.
+func (s *strided) place(dst, src []byte) {
+	switch s.size {
+	case 1:
+		move.Place(dst, src, &s.Walk)
+	case 2:
+		move.Place(tensor.As[uint16](dst, 2), tensor.As[uint16](src, 2), &s.Walk)
+	case 4:
+		move.Place(tensor.As[uint32](dst, 4), tensor.As[uint32](src, 4), &s.Walk)
+	case 8:
+		move.Place(tensor.As[uint64](dst, 8), tensor.As[uint64](src, 8), &s.Walk)
 	}
-	last := s.rank - 1
-	n, step := s.dims[last], s.stride[last]
-	var at [maxRank]int
-	pos := s.base
-	for {
-		if step == 1 {
-			copy(dst[:n], src[pos:pos+n])
-		} else {
-			p := pos
-			for i := range dst[:n] {
-				dst[i] = src[p]
-				p += step
-			}
-		}
-		dst = dst[n:]
-		if len(dst) == 0 {
-			return
-		}
-		for i := last - 1; i >= 0; i-- {
-			at[i]++
-			pos += s.stride[i]
-			if at[i] < s.dims[i] {
-				break
-			}
-			pos -= s.stride[i] * s.dims[i]
-			at[i] = 0
-		}
+}
+
+// fillBytes repeats pattern over dst.
+func fillBytes(dst, pattern []byte) {
+	for n := copy(dst, pattern); n > 0 && n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
 	}
 }

@@ -10,7 +10,26 @@ import (
 // Transpose reorders axes: axis i of the output is axis Perm[i] of the input. Every dtype of whole bytes.
 func init() {
 	graph.Register(graph.Op{Name: graph.TransposeOp, Infer: inferTranspose, Compile: compileTranspose},
+		moveForm("TRANSPOSE", 9, lowerTransposeTFLite, anyWhole),
 		onnxForm("Transpose", 1, lowerTransposeONNX, "any"))
+}
+
+func lowerTransposeTFLite(l *graph.Lower) error {
+	x := l.In(0)
+	if x == nil {
+		return l.Refuse("needs data")
+	}
+	perm, err := constVec(l.NodeCtx, 1, "perm")
+	if err != nil {
+		return err
+	}
+	for i, p := range perm {
+		if p < 0 {
+			perm[i] += len(x.Shape)
+		}
+	}
+	l.Emit(graph.TransposeOp, graph.TransposeAttr{Perm: perm}, l.First(1), l.Outs())
+	return nil
 }
 
 func lowerTransposeONNX(l *graph.Lower) error {
@@ -34,8 +53,8 @@ func inferTranspose(c *graph.InferCtx) error {
 	if x == nil || len(perm) != len(x.Shape) || len(perm) > maxRank {
 		return c.Refuse("needs one axis per axis of the input, at most %d", maxRank)
 	}
-	if x.DType == tensor.S4 {
-		return c.Refuse("int4 is not supported; store int8")
+	if err := checkWhole(c, x); err != nil {
+		return err
 	}
 	out := make(tensor.Shape, len(perm))
 	sorted := slices.Clone(perm)
@@ -46,8 +65,9 @@ func inferTranspose(c *graph.InferCtx) error {
 		}
 		out[i] = x.Shape[p]
 	}
-	if o := c.Out(0); o != nil && o.Quant == nil && x.Quant.PerTensor() {
-		o.Quant = x.Quant
+	keepQuant(x, c.Out(0))
+	if err := passesOn(c, x, c.Out(0)); err != nil { // passes join and drop transposes
+		return err
 	}
 	return c.Set(0, x.DType, out)
 }
@@ -61,7 +81,7 @@ func compileTranspose(c *graph.CompileCtx) (*graph.Kernel, error) {
 		dims[i], st[i] = x.Shape[p], in[p]
 	}
 	s := newStrided(dims, st, 0, x.DType.Bytes(1))
-	return &graph.Kernel{ID: "vec.transpose/any/generic", View: s.straight(), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "move.transpose/any/generic", View: s.straight(), Run: func(a *graph.Args) error {
 		s.copy(a.Out[0].Data, a.In[0].Data)
 		return nil
 	}}, nil
