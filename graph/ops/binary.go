@@ -1,194 +1,194 @@
 package ops
 
 import (
+	"errors"
 	"math"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
-	"wayside/kernels/requant"
 	"wayside/kernels/vec"
 )
 
-// BinaryAttr is the attribute of Add, Sub and Mul: two inputs that broadcast against each other.
-type BinaryAttr struct{ Act graph.Activation }
+// BinaryAttr is the attribute of Add, Sub, Mul and Div: two inputs that broadcast against each other.
+type BinaryAttr struct {
+	Act graph.Activation
+	// Finite limits float results to finite values even without an activation, as TensorFlow Lite does.
+	Finite bool
+}
 
 // FuseAct implements graph.ActFuser.
 func (a BinaryAttr) FuseAct(act graph.Activation) (any, bool) {
 	if a.Act != graph.ActNone || !clamps(act) {
 		return nil, false
 	}
-	return BinaryAttr{act}, true
+	a.Act = act
+	return a, true
 }
 
 func init() {
 	for _, o := range []struct {
-		name, tflite string
-		max          int
-	}{{"Add", "ADD", 5}, {"Sub", "SUB", 5}, {"Mul", "MUL", 7}} {
+		name, tflite, types string
+		max                 int
+	}{
+		{"Add", "ADD", "float32, int8, uint8, int16, int32, int64", 5},
+		{"Sub", "SUB", "float32, int8, uint8, int16, int32, int64", 5},
+		{"Mul", "MUL", "float32, int8, uint8, int16, int32, int64, uint32", 7},
+		{"Div", "DIV", "float32, int8, uint8, int16, int32, int64", 2},
+	} {
 		graph.Register(graph.Op{Name: o.name, Infer: inferBinary, Compile: compileBinary, Elementwise: true},
-			graph.Form{Format: graph.TFLite, Op: o.tflite, Min: 1, Max: o.max, DTypes: "float32, int8, uint8", Lower: func(l *graph.Lower) error {
+			graph.Form{Format: graph.TFLite, Op: o.tflite, Min: 1, Max: o.max, DTypes: o.types, Lower: func(l *graph.Lower) error {
 				act, err := fusedAct(l, 0)
 				if err != nil {
 					return err
 				}
-				l.Emit(o.name, BinaryAttr{act}, l.Ins(), l.Outs())
+				l.Emit(o.name, BinaryAttr{Act: act, Finite: true}, l.Ins(), l.Outs())
 				return nil
-			}})
+			}},
+			onnxForm(o.name, 7, func(l *graph.Lower) error {
+				l.Emit(o.name, BinaryAttr{}, widenedIns(l), l.Outs())
+				return nil
+			}, "float32, int32, int64"))
 	}
 }
 
+var errDivideByZero = errors.New("ops: integer division by zero")
+
+// quantized reports whether an int8 or int16 operator computes on real values behind scales. Without any scale int16 is plain
+// integers.
+func quantized(c graph.NodeCtx) bool {
+	if d := c.In(0).DType; d != tensor.S16 {
+		return d == tensor.S8
+	}
+	for i := range c.N.In {
+		if v := c.In(i); v != nil && v.Quant != nil {
+			return true
+		}
+	}
+	return c.Out(0).Quant != nil
+}
+
 func inferBinary(c *graph.InferCtx) error {
-	a, b := c.In(0), c.In(1)
-	if a == nil || b == nil || a.DType != b.DType {
-		return c.Refuse("needs two inputs of one type")
+	a, b, s, err := inferPair(c)
+	if err != nil {
+		return err
 	}
-	if a.DType != tensor.F32 && a.DType != tensor.S8 {
-		return c.Refuse("%s is not supported; float32 and int8 are", a.DType)
+	act := c.N.Attr.(BinaryAttr).Act
+	if !clamps(act) {
+		return c.Refuse("activation %v cannot be fused", act)
 	}
-	s, ok := broadcastShape(a.Shape, b.Shape)
-	if !ok || len(s) > maxRank {
-		return c.Refuse("shapes %v and %v do not broadcast", a.Shape, b.Shape)
-	}
-	if !clamps(c.N.Attr.(BinaryAttr).Act) {
-		return c.Refuse("activation %v cannot be fused", c.N.Attr.(BinaryAttr).Act)
-	}
-	if a.DType == tensor.S8 {
-		o := c.Out(0)
-		if o == nil || o.Quant == nil {
-			return c.Refuse("the output has no scale")
-		}
-		if err := checkQuant(a, b, o); err != nil {
-			return err
-		}
-		if c.N.Op != "Mul" {
-			if p := newAddS8(c.N.Op == "Sub", a, b, o); p == nil {
-				return c.Refuse("scales %v, %v and %v are too far apart", a.Quant.Scale[0], b.Quant.Scale[0], o.Quant.Scale[0])
+	switch a.DType {
+	case tensor.F32, tensor.S32, tensor.S64:
+	case tensor.S8, tensor.S16:
+		if quantized(c.NodeCtx) {
+			if err := checkBinaryQ(c); err != nil {
+				return err
 			}
+		} else if c.N.Op == "Sub" || c.N.Op == "Div" {
+			return c.Refuse("int16 without scales is not supported; int32 is")
+		}
+	case tensor.U32:
+		if c.N.Op != "Mul" {
+			return c.Refuse("uint32 is not supported; int32 is")
+		}
+	default:
+		return c.Refuse("%s is not supported; float32, int8, uint8, int16, int32 and int64 are", a.DType)
+	}
+	if c.N.Op == "Div" && a.DType != tensor.F32 {
+		if err := checkDivisor(c, b); err != nil {
+			return err
 		}
 	}
 	return c.Set(0, a.DType, s)
 }
 
-// addShift is how many bits the reference moves int8 inputs to the left before it rescales them.
-const addShift = 20
-
-// newAddS8 prepares an int8 addition or subtraction, nil where the output multiplier is not below one.
-func newAddS8(sub bool, a, b, o *graph.Value) *vec.AddS8Params {
-	sa, sb, so := a.Quant.Scale[0], b.Quant.Scale[0], o.Quant.Scale[0]
-	twice := 2 * max(sa, sb)
-	ra, rb := float64(sa)/float64(twice), float64(sb)/float64(twice)
-	ro := float64(twice) / (float64(1<<addShift) * float64(so))
-	if !(ra > 0 && rb > 0 && ro > 0 && ro < 1) || math.IsInf(float64(twice), 0) {
-		return nil
+// checkDivisor refuses a constant integer divisor that contains a zero; others are found at run time.
+func checkDivisor(c *graph.InferCtx, b *graph.Value) error {
+	zero := int64(0)
+	if b.Quant != nil && len(b.Quant.Zero) > 0 && (b.DType == tensor.S8 || b.DType == tensor.S16) {
+		zero = int64(b.Quant.Zero[0])
 	}
-	p := &vec.AddS8Params{Zero: o.Quant.Zero[0]}
-	ma, ea := requant.Quantize(ra)
-	mb, eb := requant.Quantize(rb)
-	p.Mult, p.Shift = requant.Quantize(ro)
-	for x := int32(math.MinInt8); x <= math.MaxInt8; x++ {
-		p.A[uint8(x)] = requant.Mul((x-a.Quant.Zero[0])<<addShift, ma, ea)
-		v := requant.Mul((x-b.Quant.Zero[0])<<addShift, mb, eb)
-		if sub {
-			v = -v
-		}
-		p.B[uint8(x)] = v
-	}
-	return p
-}
-
-// spread walks two broadcast inputs in runs along the innermost axes, along which each advances by one or not at all.
-type spread struct {
-	outer  []int // extents of the outer axes
-	oa, ob []int // strides of the inputs along them
-	n      int   // length of a run
-	sa, sb int   // strides within a run: 0 or 1
-}
-
-func newSpread(a, b, out tensor.Shape) *spread {
-	sa, sb := broadcastStrides(a, out), broadcastStrides(b, out)
-	s := &spread{n: 1}
-	i := len(out) - 1
-	for i >= 0 && out[i] == 1 {
-		i--
-	}
-	if i >= 0 {
-		s.sa, s.sb = min(sa[i], 1), min(sb[i], 1)
-	}
-	for ; i >= 0; i-- {
-		// An axis joins the run when both inputs go on as within the run.
-		if out[i] != 1 && (sa[i] != s.sa*s.n || sb[i] != s.sb*s.n) {
-			break
-		}
-		s.n *= out[i]
-	}
-	for k := range i + 1 {
-		s.outer, s.oa, s.ob = append(s.outer, out[k]), append(s.oa, sa[k]), append(s.ob, sb[k])
-	}
-	return s
-}
-
-// each calls f for every run with the first elements of output and inputs.
-func (s *spread) each(f func(o, a, b int)) {
-	var at [maxRank]int
-	total := product(s.outer)
-	if s.n == 0 {
-		return
-	}
-	pa, pb := 0, 0
-	for r := range total {
-		f(r*s.n, pa, pb)
-		for k := len(s.outer) - 1; k >= 0; k-- {
-			at[k]++
-			pa, pb = pa+s.oa[k], pb+s.ob[k]
-			if at[k] < s.outer[k] {
-				break
-			}
-			pa, pb = pa-s.oa[k]*s.outer[k], pb-s.ob[k]*s.outer[k]
-			at[k] = 0
+	v, _ := c.ConstInts(1)
+	for _, x := range v {
+		if x == zero {
+			return c.Refuse("the divisor is a constant that contains 0")
 		}
 	}
+	return nil
 }
 
 func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
-	a, b, o := c.In(0), c.In(1), c.Out(0)
-	act := c.N.Attr.(BinaryAttr).Act
-	s := newSpread(a.Shape, b.Shape, o.Shape)
-	k := &graph.Kernel{}
-	for i, v := range []*graph.Value{a, b} {
-		if v.Shape.Equal(o.Shape) {
-			k.InPlace = append(k.InPlace, i)
-		}
+	attr := c.N.Attr.(BinaryAttr)
+	act := attr.Act
+	if quantized(c.NodeCtx) {
+		return compileBinaryQ(c)
 	}
-	id := map[string]string{"Add": "vec.add", "Sub": "vec.sub", "Mul": "vec.mul"}[c.N.Op]
-	if a.DType == tensor.F32 {
-		f := map[string]func(dst, a []float32, sa int, b []float32, sb int, lo, hi float32){"Add": vec.AddF32, "Sub": vec.SubF32, "Mul": vec.MulF32}[c.N.Op]
+	switch c.In(0).DType {
+	case tensor.F32:
 		lo, hi := actRangeF32(act)
-		k.ID = id + "/f32/generic"
-		k.Run = func(a *graph.Args) error {
-			x, y, d := a.In[0].F32(), a.In[1].F32(), a.Out[0].F32()
-			s.each(func(o, i, j int) { f(d[o:o+s.n], x[i:], s.sa, y[j:], s.sb, lo, hi) })
-			return nil
+		if attr.Finite {
+			lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
 		}
-		return k, nil
-	}
-	k.ID = id + "/s8/generic"
-	lo, hi := actRange(tensor.S8, act, o.Quant.Scale[0], o.Quant.Zero[0])
-	if c.N.Op == "Mul" {
-		p := &vec.MulS8Params{ZeroA: a.Quant.Zero[0], ZeroB: b.Quant.Zero[0], Zero: o.Quant.Zero[0], Lo: lo, Hi: hi}
-		p.Mult, p.Shift = requant.Quantize(float64(a.Quant.Scale[0]) * float64(b.Quant.Scale[0]) / float64(o.Quant.Scale[0]))
-		k.Run = func(a *graph.Args) error {
-			x, y, d := a.In[0].S8(), a.In[1].S8(), a.Out[0].S8()
-			s.each(func(o, i, j int) { vec.MulS8(d[o:o+s.n], x[i:], s.sa, y[j:], s.sb, p) })
-			return nil
+		if c.N.Op == "Div" {
+			return binaryKernel(c, "f32", pairRun(pairSpread(c), func(dst, a []float32, sa int, b []float32, sb int) {
+				vec.DivF32(dst, a, sa, b, sb, lo, hi)
+			})), nil
 		}
-		return k, nil
+		return binaryKernel(c, "f32", arith(c, lo, hi)), nil
+	case tensor.S16:
+		lo, hi := actRangeInt[int16](act, math.MinInt16, math.MaxInt16)
+		return binaryKernel(c, "s16", arith(c, lo, hi)), nil
+	case tensor.S32:
+		lo, hi := actRangeInt[int32](act, math.MinInt32, math.MaxInt32)
+		return binaryKernel(c, "s32", intArith(c, lo, hi)), nil
+	case tensor.U32:
+		lo, hi := actRangeInt[uint32](act, 0, math.MaxUint32)
+		return binaryKernel(c, "u32", arith(c, lo, hi)), nil
 	}
-	p := newAddS8(c.N.Op == "Sub", a, b, o)
-	p.Lo, p.Hi = lo, hi
-	k.Run = func(a *graph.Args) error {
-		x, y, d := a.In[0].S8(), a.In[1].S8(), a.Out[0].S8()
-		s.each(func(o, i, j int) { vec.AddS8(d[o:o+s.n], x[i:], s.sa, y[j:], s.sb, p) })
-		return nil
+	lo, hi := actRangeInt[int64](act, math.MinInt64, math.MaxInt64)
+	return binaryKernel(c, "s64", intArith(c, lo, hi)), nil
+}
+
+// binaryKernel names a kernel after its node's operator.
+func binaryKernel(c *graph.CompileCtx, types string, run func(*graph.Args) error) *graph.Kernel {
+	id := map[string]string{"Add": "vec.add", "Sub": "vec.sub", "Mul": "vec.mul", "Div": "vec.div"}[c.N.Op]
+	return &graph.Kernel{ID: id + "/" + types + "/generic", InPlace: inPlace(c), Run: run}
+}
+
+// arith returns the Run of Add, Sub and Mul.
+func arith[T vec.Number](c *graph.CompileCtx, lo, hi T) func(*graph.Args) error {
+	f := vec.Add[T]
+	switch c.N.Op {
+	case "Sub":
+		f = vec.Sub[T]
+	case "Mul":
+		f = vec.Mul[T]
 	}
-	return k, nil
+	return pairRun(pairSpread(c), func(dst, a []T, sa int, b []T, sb int) { f(dst, a, sa, b, sb, lo, hi) })
+}
+
+// intArith is arith with Div.
+func intArith[T int32 | int64](c *graph.CompileCtx, lo, hi T) func(*graph.Args) error {
+	if c.N.Op != "Div" {
+		return arith(c, lo, hi)
+	}
+	return tryRun(pairSpread(c), errDivideByZero, func(dst, a []T, sa int, b []T, sb int) bool {
+		return vec.DivInt(dst, a, sa, b, sb, lo, hi)
+	})
+}
+
+// actRangeInt returns the range of plain integers that an activation leaves.
+func actRangeInt[T vec.Integer](act graph.Activation, lo, hi T) (T, T) {
+	switch act {
+	case graph.ActRelu:
+		return 0, hi
+	case graph.ActRelu6:
+		return 0, 6
+	case graph.ActReluN1To1:
+		if lo == 0 { // unsigned
+			return 0, 1
+		}
+		one := T(1)
+		return -one, one
+	}
+	return lo, hi
 }

@@ -207,24 +207,24 @@ func TestGatherChecksIndices(t *testing.T) {
 	}
 }
 
-// TestArithDivision divides integers toward zero and refuses zero; float division gives infinity.
-func TestArithDivision(t *testing.T) {
+// TestDivision divides integers toward zero and refuses zero; float division gives infinity.
+func TestDivision(t *testing.T) {
 	a, _ := tensor.New(tensor.S64, tensor.Shape{2})
 	b, _ := tensor.New(tensor.S64, tensor.Shape{1})
 	copy(a.S64(), []int64{7, -7})
 	b.S64()[0] = 2
-	y, err := runOp(t, "Arith", ArithAttr{"Div"}, a, b)
+	y, err := runOp(t, "Div", BinaryAttr{}, a, b)
 	if err != nil || !slices.Equal(y.S64(), []int64{3, -3}) {
 		t.Errorf("got %v, %v", y.S64(), err)
 	}
 	b.S64()[0] = 0
-	if _, err := runOp(t, "Arith", ArithAttr{"Div"}, a, b); err == nil {
+	if _, err := runOp(t, "Div", BinaryAttr{}, a, b); err == nil {
 		t.Error("integer division by zero passes")
 	}
 	f, _ := tensor.New(tensor.F32, tensor.Shape{1})
 	f.F32()[0] = 1
 	z, _ := tensor.New(tensor.F32, tensor.Shape{1})
-	if y, err := runOp(t, "Arith", ArithAttr{"Div"}, f, z); err != nil || !math.IsInf(float64(y.F32()[0]), 1) {
+	if y, err := runOp(t, "Div", BinaryAttr{}, f, z); err != nil || !math.IsInf(float64(y.F32()[0]), 1) {
 		t.Errorf("1/0 gives %v", err)
 	}
 }
@@ -243,7 +243,7 @@ func TestRefusals(t *testing.T) {
 		{"slice ends outside", "Slice", SliceAttr{[]int{1}, []int{2}, []int{3}}, []*tensor.Tensor{f(4)}},
 		{"slice starts outside", "Slice", SliceAttr{[]int{-1}, []int{1}, []int{1}}, []*tensor.Tensor{f(4)}},
 		{"float indices", "Gather", GatherAttr{}, []*tensor.Tensor{f(3), f(1)}},
-		{"mixed types", "Arith", ArithAttr{"Div"}, []*tensor.Tensor{f(1), i}},
+		{"mixed types", "Div", BinaryAttr{}, []*tensor.Tensor{f(1), i}},
 		{"inner extents", "MatMul", MatMulAttr{}, []*tensor.Tensor{f(2, 3), f(2, 3)}},
 		{"integer matrices", "MatMul", MatMulAttr{}, []*tensor.Tensor{i, i}},
 		{"clip of integers", "Clip", ClipAttr{}, []*tensor.Tensor{i}},

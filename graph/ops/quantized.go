@@ -11,6 +11,15 @@ import (
 
 // scaleOf returns the per-tensor quantization of an int8 or int16 value, or an error that names it.
 func scaleOf(v *graph.Value, what string) (scale float32, zero int32, err error) {
+	scale, zero, err = scaleOfAny(v, what)
+	if err == nil && v.DType == tensor.S16 && zero != 0 {
+		return 0, 0, fmt.Errorf("%s has the zero point %d; int16 needs 0", what, zero)
+	}
+	return scale, zero, err
+}
+
+// scaleOfAny is scaleOf for operators whose int16 values may have a zero point.
+func scaleOfAny(v *graph.Value, what string) (scale float32, zero int32, err error) {
 	if v.Quant == nil || len(v.Quant.Scale) == 0 {
 		return 0, 0, fmt.Errorf("%s is %s without a scale", what, v.DType)
 	}
@@ -24,19 +33,24 @@ func scaleOf(v *graph.Value, what string) (scale float32, zero int32, err error)
 	if v.DType == tensor.S8 && (z < math.MinInt8 || z > math.MaxInt8) {
 		return 0, 0, fmt.Errorf("%s has the zero point %d, outside of int8", what, z)
 	}
-	if v.DType == tensor.S16 && z != 0 {
-		return 0, 0, fmt.Errorf("%s has the zero point %d; int16 needs 0", what, z)
+	if v.DType == tensor.S16 && (z < math.MinInt16 || z > math.MaxInt16) {
+		return 0, 0, fmt.Errorf("%s has the zero point %d, outside of int16", what, z)
 	}
 	return v.Quant.Scale[0], z, nil
 }
 
 // checkQuant makes sure that all given int8 and int16 values have a usable per-tensor quantization.
-func checkQuant(vs ...*graph.Value) error {
+func checkQuant(vs ...*graph.Value) error { return checkScales(scaleOf, vs) }
+
+// checkQuantZero16 is checkQuant for operators whose int16 values may have a zero point.
+func checkQuantZero16(vs ...*graph.Value) error { return checkScales(scaleOfAny, vs) }
+
+func checkScales(scale func(*graph.Value, string) (float32, int32, error), vs []*graph.Value) error {
 	for i, v := range vs {
 		if v == nil || v.DType != tensor.S8 && v.DType != tensor.S16 {
 			continue
 		}
-		if _, _, err := scaleOf(v, fmt.Sprintf("%q (%d)", v.Name, i)); err != nil {
+		if _, _, err := scale(v, fmt.Sprintf("%q (%d)", v.Name, i)); err != nil {
 			return err
 		}
 	}

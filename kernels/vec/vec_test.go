@@ -42,21 +42,21 @@ func TestSoftmaxRows(t *testing.T) {
 
 func TestPairStrides(t *testing.T) {
 	dst := make([]float32, 3)
-	AddF32(dst, []float32{10}, 0, []float32{1, 2, 3}, 1, 0, 12)
+	Add(dst, []float32{10}, 0, []float32{1, 2, 3}, 1, 0, 12)
 	if want := []float32{11, 12, 12}; !slices.Equal(dst, want) {
 		t.Errorf("add %v", dst)
 	}
-	SubF32(dst, []float32{1, 2, 3}, 1, []float32{10}, 0, -8, 0)
+	Sub(dst, []float32{1, 2, 3}, 1, []float32{10}, 0, -8, 0)
 	if want := []float32{-8, -8, -7}; !slices.Equal(dst, want) {
 		t.Errorf("sub %v", dst)
 	}
-	MulF32(dst, []float32{1, 2, 3}, 1, []float32{3, 2, 1}, 1, 0, 9)
+	Mul(dst, []float32{1, 2, 3}, 1, []float32{3, 2, 1}, 1, 0, 9)
 	if want := []float32{3, 4, 3}; !slices.Equal(dst, want) {
 		t.Errorf("mul %v", dst)
 	}
 	for name, f := range map[string]func(){
-		"short a": func() { AddF32(dst, make([]float32, 2), 1, make([]float32, 3), 1, 0, 1) },
-		"empty b": func() { AddF32(dst, make([]float32, 3), 1, nil, 0, 0, 1) },
+		"short a": func() { Add(dst, make([]float32, 2), 1, make([]float32, 3), 1, 0, 1) },
+		"empty b": func() { Add(dst, make([]float32, 3), 1, nil, 0, 0, 1) },
 		"lookup":  func() { LookupS8(make([]int8, 2), make([]int8, 3), &[256]int8{}) },
 	} {
 		func() {
