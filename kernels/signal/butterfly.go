@@ -84,8 +84,6 @@ func (f *FFT[T]) transform(s []T) {
 				f.radix4(b, g)
 			case 5:
 				f.radix5(b, g)
-			default:
-				f.radixAny(b, g)
 			}
 		}
 	}
@@ -170,26 +168,5 @@ func (f *FFT[T]) radix5(s []T, g stage) {
 		}
 		put(s, u+2*m, even.add(odd))
 		put(s, u+3*m, even.sub(odd))
-	}
-}
-
-// radixAny is a plain sum over all roots.
-func (f *FFT[T]) radixAny(s []T, g stage) {
-	var in [MaxFactor]cpx[T]
-	for u := range g.m {
-		for q := range g.radix {
-			in[q] = f.part(get(s, u+q*g.m), g.radix)
-		}
-		for q := range g.radix {
-			k := u + q*g.m
-			sum, step, at := in[0], g.stride*k, 0
-			for _, v := range in[1:g.radix] {
-				if at += step; at >= f.n {
-					at -= f.n
-				}
-				sum = sum.add(f.mul(v, f.roots[at]))
-			}
-			put(s, k, sum)
-		}
 	}
 }

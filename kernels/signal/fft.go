@@ -5,19 +5,16 @@ import "math"
 // Scalar is the type of an FFT's numbers. Integers are fixed-point fractions with 15 or 31 bits behind the point.
 type Scalar interface{ int16 | int32 | float32 }
 
-// Bounds of a transform: the table of MaxFFT is made in some milliseconds, and a factor p costs p steps per number.
-const (
-	MaxFFT    = 1 << 16
-	MaxFactor = 256
-)
+// MaxFFT bounds the length of a transform: its tables are made in some milliseconds.
+const MaxFFT = 1 << 16
 
-// ValidFFT reports whether NewFFT makes a transform of that many real numbers: even, 2 to MaxFFT, half of it without a prime factor above MaxFactor.
+// ValidFFT reports whether NewFFT makes a transform of that many real numbers: 4 to MaxFFT, twice a product of twos, threes and fives.
 func ValidFFT(length int) bool {
-	if length < 2 || length > MaxFFT || length%2 != 0 {
+	if length < 4 || length > MaxFFT || length%2 != 0 {
 		return false
 	}
 	for _, s := range stagesOf(length / 2) {
-		if s.radix > MaxFactor {
+		if s.radix > 5 {
 			return false
 		}
 	}
@@ -27,7 +24,7 @@ func ValidFFT(length int) bool {
 // stage is one radix of a mixed-radix transform: blocks of radix × m numbers, m apart, with every stride-th root of unity.
 type stage struct{ radix, m, stride int }
 
-// stagesOf splits n as KISS FFT does: fours first, then a two, then odd numbers, and what is left when these exceed the root of n.
+// stagesOf splits n > 1 as KISS FFT does: fours first, then a two, then odd numbers, and what is left when these exceed the root of n.
 func stagesOf(n int) []stage {
 	root := int(math.Sqrt(float64(n)))
 	var out []stage

@@ -122,7 +122,7 @@ class Suite:
         """A case with one operator. ins: T, const or None; every T without data is a model input unless it is a variable."""
         outs = [outs] if isinstance(outs, T) else outs
         live = [t for t in ins if t is not None and t.data is None and not t.variable]
-        self.add_model(name, [Graph(live, outs, [Op(op, options, ins, outs, version, custom)])], samples=samples, op=op or custom[0], **kw)
+        self.add_model(name, [Graph(live, outs, [Op(op, options, ins, outs, version, custom)])], samples=samples, op=op or "CUSTOM:" + custom[0], **kw)
 
     def add_model(self, name, graphs, op, samples=2, inputs=None, oracle="tflm", edit=None):
         """A case with any model. op names the operator that it counts for in docs/operators.md.
