@@ -9,6 +9,9 @@ import (
 // ErrFormat is wrapped when a file is neither of the formats that can be read.
 var ErrFormat = errors.New("unknown model format")
 
+// ErrUnsupported is wrapped when a file is whole but is built in a way that is not read, no matter which operators it has.
+var ErrUnsupported = errors.New("unsupported construct")
+
 // ErrDamaged is wrapped when a file has the right format but contradicts itself, is cut off or exceeds a limit.
 var ErrDamaged = errors.New("damaged model")
 

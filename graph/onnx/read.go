@@ -176,7 +176,7 @@ func (r *reader) graph(body []byte) error {
 		case 12:
 			list, limit = &s.outputs, maxPorts
 		case 15:
-			return fmt.Errorf("onnx: the graph has sparse initializers, which are not supported: store them dense")
+			return fmt.Errorf("onnx: %w: the graph has sparse initializers: store them dense", graph.ErrUnsupported)
 		default:
 			return nil
 		}
@@ -264,13 +264,13 @@ func (r *reader) input(i int, b []byte) error {
 		return nil
 	}
 	if info.kind != "" {
-		return fmt.Errorf("onnx: input %q is %s; only tensors are supported", info.name, info.kind)
+		return fmt.Errorf("onnx: %w: input %q is %s; only tensors are supported", graph.ErrUnsupported, info.name, info.kind)
 	}
 	if info.dtype == tensor.Invalid {
-		return fmt.Errorf("onnx: input %q has the element type %s, which is not supported: cast it before the model", info.name, typeName(info.typ))
+		return fmt.Errorf("onnx: %w: input %q has the element type %s: cast it before the model", graph.ErrUnsupported, info.name, typeName(info.typ))
 	}
 	if !info.ranked {
-		return fmt.Errorf("onnx: input %q has no shape: give it one, with named axes where it is dynamic", info.name)
+		return fmt.Errorf("onnx: %w: input %q has no shape: give it one, with named axes where it is dynamic", graph.ErrUnsupported, info.name)
 	}
 	id, err := r.define(info.name, nil)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"wayside/graph"
 	"wayside/graph/tensor"
 )
 
@@ -129,11 +130,11 @@ func entryValue(b []byte, key string) string {
 // finish checks the shape against the data and lays the elements out.
 func (p *parts) finish() (*constant, error) {
 	if p.external {
-		return nil, fmt.Errorf("onnx: tensor %q keeps its data in the external file %q, which a single-file model must not:"+
-			" save the model with save_as_external_data=False", p.name, p.location)
+		return nil, fmt.Errorf("onnx: %w: tensor %q keeps its data in the external file %q, which a single-file model must not:"+
+			" save the model with save_as_external_data=False", graph.ErrUnsupported, p.name, p.location)
 	}
 	if p.segment {
-		return nil, fmt.Errorf("onnx: tensor %q is a segment of a larger tensor, which is not supported", p.name)
+		return nil, fmt.Errorf("onnx: %w: tensor %q is a segment of a larger tensor: save the model without segments", graph.ErrUnsupported, p.name)
 	}
 	c := &constant{name: p.name, dtype: dtypeOf(p.typ), shape: make(tensor.Shape, len(p.dims)), data: []byte{}}
 	for i, d := range p.dims {

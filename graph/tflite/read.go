@@ -177,7 +177,7 @@ func (r *reader) tensors(sg table) error {
 			return fmt.Errorf("%w: tensor %d %q refers to buffer %d of %d", graph.ErrDamaged, i, v.Name, b, len(r.buffers))
 		}
 		if b != 0 && r.external[b] || t.u32(10) != 0 {
-			return fmt.Errorf("%w: tensor %d %q keeps its bytes outside of the FlatBuffer (the form of files over 2 GB), which is not read; convert the model with buffers inside", graph.ErrFormat, i, v.Name)
+			return fmt.Errorf("%w: tensor %d %q keeps its bytes outside of the FlatBuffer (the form of files over 2 GB); convert the model with buffers inside", graph.ErrUnsupported, i, v.Name)
 		}
 		if b != 0 && r.buffers[b] != nil && t.i8(5, 0) == 0 {
 			data := r.buffers[b]
