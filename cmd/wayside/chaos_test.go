@@ -125,6 +125,25 @@ func (r *chaosRig) sensorFault(f *fault, command string) {
 	r.fault("ok")
 }
 
+// awaitOn waits a while for the sign to be on. It may be that it cannot be: then the fault comes all the same.
+func (r *chaosRig) awaitOn() {
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if s, err := r.guardianStatus(); err == nil && len(s.Outputs) == 1 && s.Outputs[0].Value == 1 {
+			return
+		}
+	}
+}
+
+// inject does fault number k of chaosKinds for the n-th time.
+func (r *chaosRig) inject(k, n int) fault {
+	f := fault{kind: chaosKinds[k].name, at: r.clock.Boot()}
+	chaosKinds[k].do(r, &f, n)
+	if f.done == 0 {
+		f.done = r.clock.Boot()
+	}
+	return f
+}
+
 // run injects n faults and returns them in order.
 func (r *chaosRig) run(n int) []fault {
 	var order []int
@@ -137,20 +156,11 @@ func (r *chaosRig) run(n int) []fault {
 		r.healthy()
 		// Most faults should meet a switched-on sign: that is when they matter.
 		if r.rng.IntN(4) > 0 {
-			for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-				if s, err := r.guardianStatus(); err == nil && len(s.Outputs) == 1 && s.Outputs[0].Value == 1 {
-					break
-				}
-			}
+			r.awaitOn()
 		}
 		time.Sleep(time.Duration(r.rng.IntN(200)) * time.Millisecond)
-		f := fault{kind: chaosKinds[k].name, at: r.clock.Boot()}
-		chaosKinds[k].do(r, &f, count[k])
-		if f.done == 0 {
-			f.done = r.clock.Boot()
-		}
+		faults = append(faults, r.inject(k, count[k]))
 		count[k]++
-		faults = append(faults, f)
 	}
 	r.healthy()
 	return faults
@@ -191,19 +201,10 @@ func TestChaosNoticesABrokenRule(t *testing.T) {
 			kinds := map[string][]string{"ignore-lease": {"SIGSTOP worker"}, "ignore-min-off": {"door open"}, "ignore-interlock": {"door open"}}[rule]
 			for i := range 4 {
 				r.healthy()
-				for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-					if s, err := r.guardianStatus(); err == nil && s.Outputs[0].Value == 1 {
-						break
-					}
-				}
-				for _, k := range chaosKinds {
-					if k.name == kinds[i%len(kinds)] {
-						f := fault{kind: k.name, at: r.clock.Boot()}
-						k.do(r, &f, i)
-						if f.done == 0 {
-							f.done = r.clock.Boot()
-						}
-						faults = append(faults, f)
+				r.awaitOn()
+				for k := range chaosKinds {
+					if chaosKinds[k].name == kinds[i%len(kinds)] {
+						faults = append(faults, r.inject(k, i))
 					}
 				}
 			}
