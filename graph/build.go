@@ -180,6 +180,14 @@ func describe(g *Graph, n *Node, why string) Unsupported {
 	return u
 }
 
+// noType says why a value has no dtype.
+func (v *Value) noType() string {
+	if v.Unread != "" {
+		return "is of type " + v.Unread + ", which is not supported"
+	}
+	return "has no type"
+}
+
 // InferNode checks a neutral node and sets dtype and shape of its outputs. Passes call it on the nodes they make.
 func InferNode(g *Graph, n *Node) error {
 	op, ok := opsByName[n.Op]
@@ -194,7 +202,7 @@ func InferNode(g *Graph, n *Node) error {
 			continue
 		}
 		if g.Values[v].DType == tensor.Invalid {
-			return fmt.Errorf("input %q has no type", g.Values[v].Name)
+			return fmt.Errorf("input %q %s", g.Values[v].Name, g.Values[v].noType())
 		}
 		if _, err := g.Values[v].Shape.Elems(); err != nil {
 			return fmt.Errorf("input %q: %w", g.Values[v].Name, err)

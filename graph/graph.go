@@ -35,6 +35,7 @@ type Value struct {
 	// Shifted marks an int8 value that is uint8 in the file: its zero point and its bytes were moved by 128. Operators whose
 	// reference treats uint8 unlike int8, or looks at the bytes themselves, ask for it.
 	Shifted bool
+	Unread  string // the file's name of an element type that the runtime lacks; DType is then Invalid
 }
 
 // Tensor returns a constant as a read-only tensor, aligned for its dtype: a view of the bytes where they are aligned, else a copy.

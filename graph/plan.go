@@ -127,11 +127,14 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 		p.steps = append(p.steps, s)
 	}
 	for i, id := range g.Inputs {
+		if g.Values[id].DType == tensor.Invalid {
+			return nil, fmt.Errorf("graph: planning: %w: input %q %s", ErrUnsupported, g.Values[id].Name, g.Values[id].noType())
+		}
 		p.inputs, p.inLoc = append(p.inputs, io(g, id, ioMeta(g.Meta.Inputs, i))), append(p.inLoc, b.loc(id, true))
 	}
 	for i, id := range g.Outputs {
 		if g.Values[id].DType == tensor.Invalid {
-			return nil, fmt.Errorf("graph: planning: %w: output %q has no bytes", ErrDamaged, g.Values[id].Name)
+			return nil, fmt.Errorf("graph: planning: %w: output %q %s", ErrUnsupported, g.Values[id].Name, g.Values[id].noType())
 		}
 		p.outputs, p.outLoc = append(p.outputs, io(g, id, ioMeta(g.Meta.Outputs, i))), append(p.outLoc, b.loc(id, true))
 	}

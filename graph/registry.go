@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"wayside/graph/tensor"
 )
@@ -102,6 +103,12 @@ func Forms() []Form {
 func findForm(f Format, s *Source) (*Form, string) {
 	fs := forms[formKey{f, s.Domain, s.Op}]
 	if len(fs) == 0 {
+		switch name, custom := strings.CutPrefix(s.Op, "CUSTOM:"); {
+		case custom && strings.HasPrefix(name, "Flex"):
+			return nil, "this operator needs the TensorFlow runtime; convert the model with built-in operators only"
+		case custom:
+			return nil, "this custom operator is not known; the known ones are " + strings.Join(customNames(f), ", ")
+		}
 		return nil, "this operator is not implemented"
 	}
 	lo, hi := fs[0].Min, fs[0].Max
@@ -113,6 +120,18 @@ func findForm(f Format, s *Source) (*Form, string) {
 		hi = max(hi, fs[i].Max)
 	}
 	return nil, fmt.Sprintf("this version is not implemented; versions %d to %d are", lo, hi)
+}
+
+// customNames lists the custom operators that have a form.
+func customNames(f Format) []string {
+	var names []string
+	for k := range forms {
+		if name, ok := strings.CutPrefix(k.op, "CUSTOM:"); ok && k.format == f {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // NodeCtx is what an operator's functions see of their node.

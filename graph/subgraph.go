@@ -144,7 +144,7 @@ func (l *Lower) Sub(index int, in []ValueID, konst []bool) (*Graph, error) {
 		}
 		from, v := &l.G.Values[id], &g.Values[to]
 		if from.DType == tensor.Invalid {
-			return nil, l.Refuse("input %q of subgraph %d has no type", v.Name, index)
+			return nil, l.Refuse("input %q of subgraph %d %s", v.Name, index, from.noType())
 		}
 		if v.DType != from.DType {
 			return nil, l.Refuse("input %q of subgraph %d is %s, the value given to it is %s", v.Name, index, v.DType, from.DType)

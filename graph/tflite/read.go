@@ -31,6 +31,9 @@ var dtypes = map[int8]tensor.DType{
 	7: tensor.S16, 9: tensor.S8, 12: tensor.U64, 15: tensor.U32, 17: tensor.S4, 18: tensor.BF16,
 }
 
+// unreadTypes are the names of the element types that the runtime lacks.
+var unreadTypes = map[int8]string{5: "STRING", 8: "COMPLEX64", 10: "FLOAT64", 11: "COMPLEX128", 13: "RESOURCE", 14: "VARIANT", 16: "UINT16", 19: "INT2", 20: "UINT4"}
+
 // Read parses a model: the main subgraph, and the others for control operators in Graph.Subgraphs. The graph's constants alias data, which
 // must stay unchanged as long as the graph is used. Bytes after the FlatBuffer are not damage: they may be a zip with labels. Metadata that
 // cannot be read becomes a note of Graph.Meta. Errors wrap graph.ErrFormat or graph.ErrDamaged. Read never panics, and takes memory
@@ -154,6 +157,11 @@ func (r *reader) tensors(sg table) error {
 		v := graph.Value{Name: t.str(3)}
 		code := t.i8(1, 0)
 		v.DType = dtypes[code] // Invalid where the runtime has no such type: the node that uses it is refused
+		if v.DType == tensor.Invalid {
+			if v.Unread = unreadTypes[code]; v.Unread == "" {
+				v.Unread = "number " + strconv.Itoa(int(code))
+			}
+		}
 		shape, sig := t.vec(0, 4).limited("axes", maxRank), t.vec(7, 4).limited("axes", maxRank)
 		v.Shape = make(tensor.Shape, shape.n)
 		for a := range shape.n {
