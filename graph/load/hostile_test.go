@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"wayside/graph"
 	"wayside/graph/graphtest"
@@ -50,45 +49,6 @@ func TestLoadMemory(t *testing.T) {
 	}
 	for name, m := range realModels(t) {
 		check1(name, m)
-	}
-}
-
-// oddOutcomes is what must become of each file of ../shared/conformance/litert-odd-models: "runs", or a part of the reason for which it is refused.
-var oddOutcomes = map[string]string{}
-
-func TestOddModels(t *testing.T) {
-	files := graphtest.TarFiles(t, graphtest.Shared(t, "conformance/litert-odd-models/cases.tar.gz"))
-	b, err := os.ReadFile(graphtest.Shared(t, "conformance/litert-odd-models/model_invoking_error.tflite"))
-	check(t, err)
-	files["model_invoking_error.tflite"] = b
-	if len(files) != len(oddOutcomes) {
-		t.Errorf("%d files, %d known outcomes", len(files), len(oddOutcomes))
-	}
-	for name, data := range files {
-		t.Run(name, func(t *testing.T) {
-			var loadErr, runErr error
-			start := time.Now()
-			n := allocated(func() {
-				var p *graph.Plan
-				if p, loadErr = load.Bytes(data, name, load.Options{MaxArenaBytes: 64 << 20}); loadErr == nil {
-					runErr = p.NewSession().Run()
-				}
-			})
-			// The bounds; a second is far from what any of them needs, so a busy machine does not matter.
-			if d := time.Since(start); n > 64<<20 || d > time.Second {
-				t.Errorf("took %d bytes and %v", n, d)
-			}
-			switch want := oddOutcomes[name]; {
-			case loadErr != nil && !kindly(loadErr):
-				t.Errorf("an error without a kind: %v", loadErr)
-			case loadErr != nil && (want == "runs" || !strings.Contains(loadErr.Error(), want)):
-				t.Errorf("refused: %v; want %q", loadErr, want)
-			case loadErr == nil && runErr != nil && (want == "runs" || !strings.Contains(runErr.Error(), want)):
-				t.Errorf("fails: %v; want %q", runErr, want)
-			case loadErr == nil && runErr == nil && want != "runs":
-				t.Errorf("runs, want a refusal with %q", want)
-			}
-		})
 	}
 }
 
