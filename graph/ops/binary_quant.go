@@ -57,13 +57,16 @@ func negated(t *[256]int32) *[256]int32 {
 	return t
 }
 
-// productScale returns the multiplier of a quantized Mul or Div. The references for int8 and uint8 round in different places.
+// productScale returns the multiplier of a quantized Mul or Div. The references compute it in float64 for int8 and, but for a
+// division, for int16, in float32 otherwise.
 func productScale(op string, a, b, o *graph.Value) float64 {
 	sa, sb, so := a.Quant.Scale[0], b.Quant.Scale[0], o.Quant.Scale[0]
-	if op == "Div" {
+	switch div := op == "Div"; {
+	case div && (o.Shifted || o.DType == tensor.S16):
 		return float64(sa / float32(sb*so))
-	}
-	if o.Shifted {
+	case div:
+		return float64(sa) / (float64(sb) * float64(so))
+	case o.Shifted:
 		return float64(float32(sa*sb) / so)
 	}
 	return float64(sa) * float64(sb) / float64(so)

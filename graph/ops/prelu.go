@@ -12,7 +12,7 @@ import (
 // Prelu multiplies negative elements of its first input by those of the second, which broadcasts to the first.
 func init() {
 	graph.Register(graph.Op{Name: "Prelu", Infer: inferPrelu, Compile: compilePrelu, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "PRELU", Min: 1, Max: 1, DTypes: "float32, int8, uint8, int16 with slopes in int8 or int16"})
+		graph.Form{Format: graph.TFLite, Op: "PRELU", Min: 1, Max: 1, DTypes: "float32, int8, uint8, int16 with slopes in int8"})
 }
 
 func inferPrelu(c *graph.InferCtx) error {
@@ -25,8 +25,12 @@ func inferPrelu(c *graph.InferCtx) error {
 	default:
 		return c.Refuse("%s is not supported; float32, int8, uint8 and int16 are", x.DType)
 	}
-	if a.DType != x.DType && !(x.DType == tensor.S16 && a.DType == tensor.S8 && !a.Shifted) || a.Shifted != x.Shifted {
-		return c.Refuse("slopes in %s do not fit %s", a.DType, x.DType)
+	slopes := x.DType
+	if slopes == tensor.S16 {
+		slopes = tensor.S8
+	}
+	if a.DType != slopes || a.Shifted != x.Shifted {
+		return c.Refuse("slopes in %s do not fit %s; %s do", a.DType, x.DType, slopes)
 	}
 	if s, ok := broadcastShape(x.Shape, a.Shape); !ok || len(s) > maxRank || !s.Equal(x.Shape) {
 		return c.Refuse("the slopes %v do not broadcast to the input %v", a.Shape, x.Shape)
@@ -55,8 +59,7 @@ func compilePrelu(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	sx, sa, so := x.Quant.Scale[0], a.Quant.Scale[0], o.Quant.Scale[0]
 	pos, neg := float64(sx)/float64(so), float64(sx)*float64(sa)/float64(so)
-	if o.Shifted || a.DType == tensor.S16 {
-		// The reference for uint8, and for int16 slopes, computes its multipliers in float32.
+	if o.Shifted { // the reference for uint8 computes its multipliers in float32
 		pos, neg = float64(sx/so), float64(float32(sx*sa)/so)
 	}
 	p := &vec.Store{Zero: o.Quant.Zero[0], Lo: math.MinInt16, Hi: math.MaxInt16}
@@ -66,21 +69,18 @@ func compilePrelu(c *graph.CompileCtx) (*graph.Kernel, error) {
 	n := *p
 	p.Mult, p.Shift = requant.Quantize(pos)
 	n.Mult, n.Shift = requant.Quantize(neg)
-	switch {
-	case x.DType == tensor.S8:
-		k.Run = preluRun[int8, int8](c, s, p, &n)
-	case a.DType == tensor.S8:
-		k.ID, k.Run = "vec.prelu/s16s8/generic", preluRun[int16, int8](c, s, p, &n)
-	default:
-		k.Run = preluRun[int16, int16](c, s, p, &n)
+	if x.DType == tensor.S8 {
+		k.Run = preluRun[int8](c, s, p, &n)
+	} else {
+		k.ID, k.Run = "vec.prelu/s16s8/generic", preluRun[int16](c, s, p, &n)
 	}
 	return k, nil
 }
 
-func preluRun[T, A int8 | int16](c *graph.CompileCtx, s *spread, p, n *vec.Store) func(*graph.Args) error {
+func preluRun[T int8 | int16](c *graph.CompileCtx, s *spread, p, n *vec.Store) func(*graph.Args) error {
 	za, zb := c.In(0).Quant.Zero[0], c.In(1).Quant.Zero[0]
 	return func(a *graph.Args) error {
-		x, y, d := elems[T](a.In[0]), elems[A](a.In[1]), elems[T](a.Out[0])
+		x, y, d := elems[T](a.In[0]), a.In[1].S8(), elems[T](a.Out[0])
 		s.each(func(o int, at [3]int) {
 			vec.PreluQ(d[o:o+s.n], x[at[0]:], s.in[0], y[at[1]:], s.in[1], za, zb, p, n)
 		})

@@ -111,10 +111,8 @@ func shiftDown(x, e int32) int32 {
 }
 
 // PreluQ computes dst[i] from x = a[i×sa] − za: p(x) where x ≥ 0, else n(x × (b[i×sb] − zb)).
-func PreluQ[T, A int8 | int16](dst, a []T, sa int, b []A, sb int, za, zb int32, p, n *Store) {
-	if len(dst) > 0 && (len(a) <= (len(dst)-1)*sa || len(b) <= (len(dst)-1)*sb) {
-		panic("vec: slice length mismatch")
-	}
+func PreluQ[T int8 | int16](dst, a []T, sa int, b []int8, sb int, za, zb int32, p, n *Store) {
+	checkPair(len(dst), len(a), sa, len(b), sb)
 	for i := range dst {
 		x := int32(a[i*sa]) - za
 		if x >= 0 {
