@@ -34,8 +34,8 @@ type Case struct {
 	Runs   []struct{ In, Out []Array }
 }
 
-// testdata returns a path in this package's testdata, whatever package the running test belongs to.
-func testdata(name string) string {
+// Path returns a path in this package's testdata, whatever package the running test belongs to.
+func Path(name string) string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "testdata", name)
 }
@@ -45,11 +45,11 @@ func Cases(t testing.TB, families ...string) []Case {
 	t.Helper()
 	paths := []string{}
 	for _, f := range families {
-		paths = append(paths, testdata("tflite/"+f+".json.gz"))
+		paths = append(paths, Path("tflite/"+f+".json.gz"))
 	}
 	if len(families) == 0 {
 		var err error
-		if paths, err = filepath.Glob(testdata("tflite/*.json.gz")); err != nil || len(paths) == 0 {
+		if paths, err = filepath.Glob(Path("tflite/*.json.gz")); err != nil || len(paths) == 0 {
 			t.Fatalf("no golden cases: %v", err)
 		}
 	}

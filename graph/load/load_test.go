@@ -162,14 +162,13 @@ func TestPersonDetect(t *testing.T) {
 
 // refusedOps are the models that this subset of operators does not run, with the operators that the refusal must name.
 var refusedOps = map[string]string{
-	"static_w8_a16_quantized_attn_vec_einsum.tflite":    "BATCH_MATMUL",
-	"torchaudio_conformer.tflite":                       "BATCH_MATMUL RSQRT",
-	"dtln_model_quant_1.tflite":                         "FULLY_CONNECTED",
-	"coco_ssd_mobilenet_v1_1.0_quant_2018_06_29.tflite": "CUSTOM:TFLite_Detection_PostProcess",
-	"audio_preprocessor_int8.tflite":                    "CAST",
-	"keyword_scrambled.tflite":                          "QUANTIZE SVDF",
-	"trained_lstm.tflite":                               "UNIDIRECTIONAL_SEQUENCE_LSTM",
-	"trained_lstm_int8.tflite":                          "UNIDIRECTIONAL_SEQUENCE_LSTM",
+	"static_w8_a16_quantized_attn_vec_einsum.tflite": "BATCH_MATMUL",
+	"torchaudio_conformer.tflite":                    "BATCH_MATMUL RSQRT",
+	"dtln_model_quant_1.tflite":                      "FULLY_CONNECTED",
+	"audio_preprocessor_int8.tflite":                 "CAST",
+	"keyword_scrambled.tflite":                       "QUANTIZE SVDF",
+	"trained_lstm.tflite":                            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+	"trained_lstm_int8.tflite":                       "UNIDIRECTIONAL_SEQUENCE_LSTM",
 }
 
 // TestAllModels loads and runs every TFLite model at hand. What is refused must be on the list, and for all of its operators.
