@@ -21,16 +21,17 @@ func newInferCmd() *cobra.Command {
 		Long: `Run a model once, or once per row, on files.
 
 Inputs are .npy, .npz, CSV, PNG, JPEG or WAV; the content tells which. Files without NAME fill the model's inputs in its order; an .npz of several
-arrays fills inputs by name, or by the keys 0, 1, and so on. An array must have the model's dtype and shape; a leading axis of 1 may be left out. --quantize
+arrays fills inputs by name, or by the keys 0, 1, and so on. A name is the model's own or that of its signature. An array must have the model's dtype and shape; a leading axis of 1 may be left out. --quantize
 applies the model's scale to float32 arrays, tables and sounds. A picture is resized to the model's size (half-pixel bilinear) and normalized
-with --mean and --std; without them an 8-bit input takes the pixels themselves, int8 ones shifted by -128.
+with --mean and --std, else as the model's metadata says; without either an 8-bit input takes the pixels themselves, int8 ones shifted by -128.
 
 With --rows the first axis of every input counts samples. The model's state goes on from one sample to the next, unless --reset-each.
 --out writes one array per output, with the keys 0, 1, and so on, in the model's order and dtype; with --rows they are stacked on a new first axis.
-The file appears whole or not at all. Without --out the outputs are printed.`,
+The file appears whole or not at all. Without --out the outputs are printed, with the labels that the model's file has.`,
 		Example: `  wayside infer kws.tflite --in sample.npy --out result.npz
   wayside infer kws.tflite --in samples.npy --rows --out result.npz
   wayside infer gru.onnx --in x=x.npy --in h0=h0.npy --json
+  wayside infer vad.tflite --in input_audio=frames.npy --rows
   wayside infer person.tflite --in photo.jpg
   wayside infer mobilenet.tflite --in photo.png --mean 127.5 --std 127.5
   wayside infer forecast.onnx --in series.csv --shape x=1,24,1 --out forecast.npz`,
@@ -81,6 +82,9 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 		if s.Dropped > 0 {
 			cmd.PrintErrf("infer: the last %d values of the sound do not fill a sample and are left out\n", s.Dropped)
 		}
+	}
+	for _, n := range plan.Meta().Notes {
+		cmd.PrintErrln("infer: note:", n)
 	}
 	progress := newProgress(cmd.ErrOrStderr())
 	outputs, err := runSamples(cmd.Context(), plan, inputs, o.feed.Rows, o.resetEach, progress.at)
@@ -169,14 +173,22 @@ type inferJSON struct {
 
 type outputJSON struct {
 	ioJSON
+	Top    [][]topJSON `json:"top,omitempty"`    // for outputs with labels: of each sample the highest values, the highest first
 	Values []jsonFloat `json:"values,omitempty"` // as the model has them, in C order; left out with --out
+}
+
+// topJSON is one value of an output with its label.
+type topJSON struct {
+	Index int       `json:"index"` // in the sample, in C order
+	Label string    `json:"label"`
+	Value jsonFloat `json:"value"` // real: scale × (stored − zero_point)
 }
 
 func inferResult(model, out string, plan *graph.Plan, outputs []feed.Named, samples int) inferJSON {
 	r := inferJSON{Model: model, Format: plan.Format(), Samples: samples, Out: out}
-	for i, d := range describeIO(plan.Outputs()) {
+	for i, d := range describeOutputs(plan) {
 		d.Shape = slices.Clone(outputs[i].T.Shape)
-		o := outputJSON{ioJSON: d}
+		o := outputJSON{ioJSON: d, Top: topOf(plan.Outputs()[i], outputs[i].T, samples)}
 		if out == "" {
 			o.Values = rawValues(outputs[i].T)
 		}

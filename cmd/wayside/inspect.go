@@ -68,7 +68,7 @@ A model that cannot run is refused with exit code 2 and the whole list of what i
 
 func inspectPlan(path string, p *graph.Plan) inspectJSON {
 	m := inspectJSON{
-		Model: path, Format: p.Format(), Inputs: describeIO(p.Inputs()), Outputs: describeIO(p.Outputs()), State: describeIO(p.State()),
+		Model: path, Format: p.Format(), Inputs: describeInputs(p), Outputs: describeOutputs(p), State: describeIO(p.State(), nil, nil),
 		Steps: []stepJSON{}, ArenaBytes: p.ArenaBytes(), WeightBytes: p.WeightBytes(), ByDType: p.WeightBytesByDType(),
 	}
 	for _, s := range p.Steps() {
