@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,7 +65,7 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 	if o.resetEach && !o.feed.Rows {
 		return badInput(errors.New("infer: --reset-each has a meaning with --rows only"))
 	}
-	if err := checkOut(o.out); err != nil {
+	if err := checkOut("--out", o.out); err != nil {
 		return badInput(fmt.Errorf("infer: %w", err))
 	}
 	plan, err := loadModel(model, o.shapes)
@@ -93,7 +94,7 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 		return fmt.Errorf("infer: %w", err)
 	}
 	if o.out != "" {
-		if err := writeNPZ(o.out, outputs); err != nil {
+		if err := writeWhole(o.out, func(w io.Writer) error { return feed.WriteNPZ(w, outputs) }); err != nil {
 			return fmt.Errorf("infer: %w", err)
 		}
 	}
@@ -125,21 +126,21 @@ func withRemedy(err error) error {
 }
 
 // checkOut refuses an output path that could not be written, before any work is done.
-func checkOut(path string) error {
+func checkOut(flag, path string) error {
 	if path == "" {
 		return nil
 	}
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		return fmt.Errorf("--out %s is not a regular file", path)
+		return fmt.Errorf("%s %s is not a regular file", flag, path)
 	}
 	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
-		return fmt.Errorf("--out %s: there is no folder %s", path, filepath.Dir(path))
+		return fmt.Errorf("%s %s: there is no folder %s", flag, path, filepath.Dir(path))
 	}
 	return nil
 }
 
-// writeNPZ writes the file under a name of its own first, so that path has all of it or what was there before.
-func writeNPZ(path string, named []feed.Named) (err error) {
+// writeWhole writes a file under a name of its own first, so that path has all of it or what was there before.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -149,7 +150,7 @@ func writeNPZ(path string, named []feed.Named) (err error) {
 			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
 		}
 	}()
-	err = feed.WriteNPZ(tmp, named)
+	err = write(tmp)
 	if err == nil {
 		err = tmp.Chmod(0o644) // results are for others to read; CreateTemp keeps them private
 	}

@@ -44,6 +44,7 @@ type ioJSON struct {
 	Quant     *quantJSON `json:"quantization"` // null when the values are not quantized
 	Meta      *metaJSON  `json:"metadata,omitempty"`
 	Labels    []string   `json:"labels,omitempty"`
+	value     int        // what steps call it
 }
 
 // metaJSON is what the file's metadata says of one input or output.
@@ -74,7 +75,7 @@ func describeIO(ios []graph.IO, sigs []graph.Signature, of func(graph.Signature)
 	out := make([]ioJSON, len(ios))
 	for i, v := range ios {
 		m := &v.Meta
-		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: m.Labels}
+		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: m.Labels, value: int(v.Value)}
 		if v.Quant != nil && len(v.Quant.Scale) > 0 {
 			out[i].Quant = &quantJSON{v.Quant.Scale, v.Quant.Zero, v.Quant.Axis}
 		}
