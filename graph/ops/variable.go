@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"wayside/graph"
+	"wayside/graph/tensor"
 )
 
 // TFLite's variables become states: VAR_HANDLE names one, READ_VARIABLE copies it out, ASSIGN_VARIABLE copies into it, and
@@ -47,6 +48,9 @@ func compileAssign(*graph.CompileCtx) (*graph.Kernel, error) {
 func lowerVarHandle(l *graph.Lower) error {
 	if len(l.N.Out) != 1 {
 		return l.Refuse("needs one output")
+	}
+	if d := l.G.Values[l.N.Out[0]].DType; d != tensor.Invalid {
+		return l.Refuse("the output is declared %s, a handle is a resource", d)
 	}
 	at := l.Attrs()
 	l.G.SetHandle(l.N.Out[0], fmt.Sprintf("variable %q %q", at.String(0, "", ""), at.String(1, "", "")))
