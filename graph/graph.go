@@ -92,9 +92,7 @@ type Graph struct {
 	Inputs  []ValueID
 	Outputs []ValueID
 	Meta    Meta
-	// Declared are the shapes of the inputs as the file has them, -1 for open axes. Bind sets it.
-	Declared []tensor.Shape
-	States   []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
+	States  []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
 
 	// Subgraphs are those of the file by their index, on the main graph as a reader returns it; the first is nil and stands for the main graph.
 	Subgraphs []*Graph
@@ -125,9 +123,10 @@ const (
 	ActRelu6
 	ActReluN1To1
 	ActTanh
+	ActRelu0To1
 )
 
-var activationNames = [...]string{"none", "relu", "relu6", "relu_n1_to_1", "tanh"}
+var activationNames = [...]string{"none", "relu", "relu6", "relu_n1_to_1", "tanh", "relu_0_to_1"}
 
 // String returns the activation's name in lower case.
 func (a Activation) String() string {

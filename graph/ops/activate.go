@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"slices"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -15,6 +16,9 @@ type ActivateAttr struct{ Act graph.Activation }
 // Activation implements graph.Activator.
 func (a ActivateAttr) Activation() graph.Activation { return a.Act }
 
+// LeakyReluAttr scales negative values by Alpha.
+type LeakyReluAttr struct{ Alpha float32 }
+
 func init() {
 	lower := func(act graph.Activation) func(*graph.Lower) error {
 		return func(l *graph.Lower) error {
@@ -24,28 +28,41 @@ func init() {
 	}
 	const types = "float32, int8, uint8"
 	graph.Register(graph.Op{Name: "Activate", Infer: inferActivate, Compile: compileActivate, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "RELU", Min: 1, Max: 3, DTypes: types, Lower: lower(graph.ActRelu)},
-		graph.Form{Format: graph.TFLite, Op: "RELU6", Min: 1, Max: 3, DTypes: types, Lower: lower(graph.ActRelu6)},
-		graph.Form{Format: graph.TFLite, Op: "RELU_N1_TO_1", Min: 1, Max: 2, DTypes: types, Lower: lower(graph.ActReluN1To1)})
-	graph.Register(graph.Op{Name: "Logistic", Infer: inferSigmoid, Compile: compileSigmoid, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "LOGISTIC", Min: 1, Max: 3, DTypes: types})
-	graph.Register(graph.Op{Name: "Tanh", Infer: inferSigmoid, Compile: compileSigmoid, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "TANH", Min: 1, Max: 3, DTypes: types})
+		graph.Form{Format: graph.TFLite, Op: "RELU", Min: 1, Max: 3, DTypes: types + ", int16", Lower: lower(graph.ActRelu)},
+		graph.Form{Format: graph.TFLite, Op: "RELU6", Min: 1, Max: 3, DTypes: types + ", int16", Lower: lower(graph.ActRelu6)},
+		graph.Form{Format: graph.TFLite, Op: "RELU_N1_TO_1", Min: 1, Max: 2, DTypes: types, Lower: lower(graph.ActReluN1To1)},
+		graph.Form{Format: graph.TFLite, Op: "RELU_0_TO_1", Min: 1, Max: 1, DTypes: types, Lower: lower(graph.ActRelu0To1)})
+	graph.RegisterForm(onnxForm("Relu", 6, lowerUnaryTo("Activate", ActivateAttr{Act: graph.ActRelu}), "float32"))
+	graph.Register(graph.Op{Name: "LeakyRelu", Infer: inferLeakyRelu, Compile: compileLeakyRelu, Elementwise: true},
+		graph.Form{Format: graph.TFLite, Op: "LEAKY_RELU", Min: 1, Max: 2, DTypes: types + ", int16", Lower: func(l *graph.Lower) error {
+			l.Emit("LeakyRelu", LeakyReluAttr{l.Attrs().Float(0, "", 0)}, l.Ins(), l.Outs())
+			return nil
+		}},
+		onnxForm("LeakyRelu", 6, func(l *graph.Lower) error {
+			return lowerUnaryTo("LeakyRelu", LeakyReluAttr{l.Attrs().Float(-1, "alpha", 0.01)})(l)
+		}, "float32"))
+	graph.Register(graph.Op{Name: "HardSwish", Infer: inferHardSwish, Compile: compileHardSwish, Elementwise: true},
+		graph.Form{Format: graph.TFLite, Op: "HARD_SWISH", Min: 1, Max: 1, DTypes: types})
 }
 
-// inferMap checks an operator with one input and one output of its shape, in float32 or int8 with scales.
-func inferMap(c *graph.InferCtx) error {
+// inferMap checks an operator with one input and one output of its shape and type, which is one of the given; int8 and int16 need a scale on
+// both sides.
+func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 	x, o := c.In(0), c.Out(0)
 	if x == nil || o == nil {
 		return c.Refuse("needs one input and one output")
 	}
-	if x.DType != tensor.F32 && x.DType != tensor.S8 {
-		return c.Refuse("%s is not supported; float32 and int8 are", x.DType)
-	}
-	if x.DType == tensor.S8 {
-		if o.Quant == nil {
-			return c.Refuse("the output has no scale")
+	if !slices.Contains(allowed, x.DType) {
+		names := ""
+		for i, d := range allowed {
+			if i > 0 {
+				names += ", "
+			}
+			names += d.String()
 		}
+		return c.Refuse("%s is not supported; %s: that is what is", x.DType, names)
+	}
+	if x.DType == tensor.S8 || x.DType == tensor.S16 {
 		if err := checkQuant(x, o); err != nil {
 			return err
 		}
@@ -60,11 +77,22 @@ func lookup(id string, t *[256]int8) *graph.Kernel {
 	}}
 }
 
+func mapF32(id string, f func(float32) float32) *graph.Kernel {
+	return &graph.Kernel{ID: id + "/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		vec.MapF32(a.Out[0].F32(), a.In[0].F32(), f)
+		return nil
+	}}
+}
+
 func inferActivate(c *graph.InferCtx) error {
-	if a := c.N.Attr.(ActivateAttr).Act; !clamps(a) {
-		return c.Refuse("activation %v is not supported", a)
+	act := c.N.Attr.(ActivateAttr).Act
+	if !clamps(act) {
+		return c.Refuse("activation %v is not supported", act)
 	}
-	return inferMap(c)
+	if act == graph.ActRelu || act == graph.ActRelu6 {
+		return inferMap(c, tensor.F32, tensor.S8, tensor.S16)
+	}
+	return inferMap(c, tensor.F32, tensor.S8)
 }
 
 func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
@@ -77,66 +105,121 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}}, nil
 	}
-	m, shift := requant.Quantize(float64(x.Quant.Scale[0]) / float64(o.Quant.Scale[0]))
-	lo, hi := actRange(tensor.S8, act, o.Quant.Scale[0], o.Quant.Zero[0])
-	zi, zo := x.Quant.Zero[0], o.Quant.Zero[0]
-	return lookup("vec.activate", table(func(v int32) int32 {
-		return min(max(requant.Mul(v-zi, m, shift)+zo, lo), hi)
-	})), nil
+	// tflite-micro divides the scales in float64. Its RELU6 takes it for granted that they are equal and it has no more kernels
+	// of this kind: elsewhere LiteRT decides, which divides in float32.
+	factor := float64(x.Quant.Scale[0] / o.Quant.Scale[0])
+	if act == graph.ActRelu && !x.Shifted {
+		factor = float64(x.Quant.Scale[0]) / float64(o.Quant.Scale[0])
+	}
+	p := rescale(x, o, factor)
+	p.Lo, p.Hi = actRange(x.DType, act, o.Quant.Scale[0], p.Zero)
+	if x.DType == tensor.S16 {
+		return &graph.Kernel{ID: "vec.activate/s16/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+			vec.Requantize(a.Out[0].S16(), a.In[0].S16(), p)
+			return nil
+		}}, nil
+	}
+	return lookup("vec.activate", table(p.At)), nil
 }
 
-func inferSigmoid(c *graph.InferCtx) error {
-	if err := inferMap(c); err != nil {
+func inferLeakyRelu(c *graph.InferCtx) error {
+	if err := inferMap(c, tensor.F32, tensor.S8, tensor.S16); err != nil {
 		return err
 	}
-	x, o := c.In(0), c.Out(0)
-	if x.DType != tensor.S8 {
-		return nil
-	}
-	scale, zero := float32(1.0/256), int32(-128)
-	if c.N.Op == "Tanh" {
-		scale, zero = 1.0/128, 0
-	}
-	if o.Quant.Scale[0] != scale || o.Quant.Zero[0] != zero {
-		return c.Refuse("the int8 output must have scale %v and zero point %d, it has %v and %d", scale, zero, o.Quant.Scale[0], o.Quant.Zero[0])
+	if a := float64(c.N.Attr.(LeakyReluAttr).Alpha); math.IsNaN(a) || math.IsInf(a, 0) {
+		return c.Refuse("alpha is %v", a)
 	}
 	return nil
 }
 
-func compileSigmoid(c *graph.CompileCtx) (*graph.Kernel, error) {
-	x := c.In(0)
-	tanh := c.N.Op == "Tanh"
+func compileLeakyRelu(c *graph.CompileCtx) (*graph.Kernel, error) {
+	alpha := c.N.Attr.(LeakyReluAttr).Alpha
+	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
-		id, f := "vec.logistic/f32/generic", vec.LogisticF32
-		if tanh {
-			id, f = "vec.tanh/f32/generic", vec.TanhF32
-		}
-		return &graph.Kernel{ID: id, InPlace: []int{0}, Run: func(a *graph.Args) error {
-			f(a.Out[0].F32(), a.In[0].F32())
+		return &graph.Kernel{ID: "vec.leaky_relu/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+			vec.LeakyReluF32(a.Out[0].F32(), a.In[0].F32(), alpha)
 			return nil
 		}}, nil
 	}
-	if tanh {
-		return lookup("vec.tanh", sigmoidTable(x.Quant, requant.Tanh, 31-7, 0)), nil
+	in, out := x.Quant.Scale[0], o.Quant.Scale[0]
+	pos, neg := rescale(x, o, float64(in/out)), rescale(x, o, float64(float32(in*alpha)/out))
+	if x.DType == tensor.S16 {
+		return &graph.Kernel{ID: "vec.leaky_relu/s16/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+			vec.LeakyReluS16(a.Out[0].S16(), a.In[0].S16(), pos, neg)
+			return nil
+		}}, nil
 	}
-	return lookup("vec.logistic", sigmoidTable(x.Quant, requant.Logistic, 31-8, -128)), nil
+	return lookup("vec.leaky_relu", table(func(v int32) int32 {
+		if v < pos.ZeroIn {
+			return neg.At(v)
+		}
+		return pos.At(v)
+	})), nil
 }
 
-// sigmoidTable applies a function of Q4.27 numbers to every int8 input: the result is divided by 2^shift and gets the
-// output zero point. Inputs beyond the range of Q4.27 saturate.
-func sigmoidTable(q *tensor.Quant, f func(int32) int32, shift, zero int32) *[256]int8 {
-	const integerBits = 4
-	frac, e := math.Frexp(float64(q.Scale[0]) * (1 << (31 - integerBits)))
-	m := int32(min(math.Round(frac*(1<<31)), math.MaxInt32))
-	radius := requant.InputRadius(integerBits, int32(e))
-	return table(func(v int32) int32 {
-		d := v - q.Zero[0]
-		switch {
-		case d <= -radius:
-			return math.MinInt8
-		case d >= radius:
-			return math.MaxInt8
+// hardSwish holds the fixed-point numbers of an int8 hard swish: multipliers in Q0.15 with their exponents.
+type hardSwish struct {
+	out, relu       int32
+	outExp, reluExp int32
+	zeroIn, zeroOut int32
+}
+
+func newHardSwish(x, o *graph.Value) (*hardSwish, bool) {
+	fine := float32(x.Quant.Scale[0] * (1.0 / 128))
+	h := &hardSwish{zeroIn: x.Quant.Zero[0], zeroOut: o.Quant.Zero[0]}
+	h.out, h.outExp = quantize16(float64(fine / o.Quant.Scale[0]))
+	h.relu, h.reluExp = quantize16(float64(fine / float32(3.0/32768)))
+	return h, h.outExp <= 0 && h.outExp > -16 && h.reluExp > -16
+}
+
+// quantize16 is requant.Quantize with a multiplier of 16 bits.
+func quantize16(real float64) (m, shift int32) {
+	m, shift = requant.Quantize(real)
+	if m >= math.MaxInt32-1<<15 {
+		return math.MaxInt16, shift
+	}
+	return (m + 1<<15) >> 16, shift
+}
+
+// at computes one value in 16-bit steps: x on a finer scale, the multiplier of the middle section from it, and their product, which is cut
+// off rather than rounded.
+func (h *hardSwish) at(v int32) int32 {
+	sat := func(x int32) int32 { return min(max(x, math.MinInt16), math.MaxInt16) }
+	high := func(a, b int32) int32 { return sat((a*b + 1<<14) >> 15) }
+	fine := (v - h.zeroIn) << 7
+	value := high(fine, h.out)
+	r := fine
+	if h.reluExp > 0 {
+		r = sat(r << min(h.reluExp-1, 15))
+	}
+	r = high(r, h.relu)
+	if h.reluExp > 0 {
+		r = sat(2 * r)
+	}
+	if h.reluExp < 0 {
+		r = requant.DivPow2(r, -h.reluExp)
+	}
+	r = (r + 1<<15) >> 1
+	return requant.DivPow2(r*value/(1<<15), -h.outExp) + h.zeroOut
+}
+
+func inferHardSwish(c *graph.InferCtx) error {
+	if err := inferMap(c, tensor.F32, tensor.S8); err != nil {
+		return err
+	}
+	if x, o := c.In(0), c.Out(0); x.DType == tensor.S8 {
+		if _, ok := newHardSwish(x, o); !ok {
+			return c.Refuse("the input scale %v and the output scale %v are too far apart: 1/512 to 128 output steps per input step are supported", x.Quant.Scale[0], o.Quant.Scale[0])
 		}
-		return requant.DivPow2(f(requant.Mul(d, m, int32(e))), shift) + zero
-	})
+	}
+	return nil
+}
+
+func compileHardSwish(c *graph.CompileCtx) (*graph.Kernel, error) {
+	x, o := c.In(0), c.Out(0)
+	if x.DType == tensor.F32 {
+		return mapF32("vec.hard_swish", vec.HardSwish), nil
+	}
+	h, _ := newHardSwish(x, o)
+	return lookup("vec.hard_swish", table(h.at)), nil
 }

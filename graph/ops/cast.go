@@ -5,16 +5,47 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/vec"
 )
 
-// CastAttr is the dtype that a Cast converts to.
-type CastAttr struct{ To tensor.DType }
+// CastAttr is the dtype that a Cast converts to. NaN becomes 0 in integers, or with NaNMost their largest value.
+type CastAttr struct {
+	To      tensor.DType
+	NaNMost bool
+}
 
-// Cast converts between float32, the integers and bool, and from float16 and bfloat16. Floats are truncated toward zero and clamped to the integer's
-// range (ONNX leaves what is outside undefined); everything but zero is true. NaN becomes 0, or true.
+// Cast converts between floats, integers and bool. Floats are truncated toward zero and clamped to the integer's range
+// (ONNX leaves what is outside undefined); integers lose their upper bits; everything but zero is true, NaN too.
 func init() {
 	graph.Register(graph.Op{Name: "Cast", Infer: inferCast, Compile: compileCast, Elementwise: true},
+		graph.Form{Format: graph.TFLite, Op: "CAST", Min: 1, Max: 8, Lower: lowerCastTFLite,
+			DTypes: "between float32, float16, bfloat16, int8, uint8, int16, int32, uint32, int64, uint64 and bool; from int4"},
 		onnxForm("Cast", 6, lowerCastONNX, "float32, int8 to int64, uint8, bool; constants in float16, bfloat16"))
+}
+
+// lowerCastTFLite takes the types from the values, not from the options, as both reference implementations do. tflite-micro makes NaN 0; where it
+// has no kernel, LiteRT decides, which makes it the largest value.
+func lowerCastTFLite(l *graph.Lower) error {
+	x, o := l.In(0), l.Out(0)
+	if x == nil || o == nil {
+		return l.Refuse("needs one input and one output")
+	}
+	micro := x.DType == tensor.F32 && o.DType != tensor.U8 && o.DType != tensor.S64 && o.DType != tensor.U64
+	in, out, to := l.Ins(), l.Outs(), o.DType
+	shiftedIn, shiftedOut := x.Shifted, o.Shifted
+	if shiftedIn { // the cast is one of the file's own bytes
+		bytes := ids(l.G.NewValue(graph.Value{Name: l.N.Name + "/bytes", DType: tensor.U8}))
+		l.Emit(graph.ShiftSignOp, nil, in[:1], bytes)
+		in = bytes
+	}
+	if !shiftedOut {
+		l.Emit("Cast", CastAttr{to, !micro}, in, out)
+		return nil
+	}
+	bytes := ids(l.G.NewValue(graph.Value{Name: l.N.Name + "/cast", DType: tensor.U8}))
+	l.Emit("Cast", CastAttr{tensor.U8, true}, in, bytes)
+	l.Emit(graph.ShiftSignOp, nil, bytes, out)
+	return nil
 }
 
 // onnxTypes maps TensorProto.DataType to dtypes that a Cast can give.
@@ -37,13 +68,13 @@ func lowerCastONNX(l *graph.Lower) error {
 		o.DType, o.Shape, o.Const = v.DType, v.Shape, v.Const
 		return nil
 	}
-	l.Emit("Cast", CastAttr{to}, ids(l.N.In[0]), l.Outs())
+	l.Emit("Cast", CastAttr{To: to}, ids(l.N.In[0]), l.Outs())
 	return nil
 }
 
 func castable(d tensor.DType) bool {
 	switch d {
-	case tensor.F32, tensor.U8, tensor.S8, tensor.S16, tensor.S32, tensor.S64, tensor.Bool:
+	case tensor.F32, tensor.F16, tensor.BF16, tensor.U8, tensor.S8, tensor.S16, tensor.S32, tensor.U32, tensor.S64, tensor.U64, tensor.Bool:
 		return true
 	}
 	return false
@@ -51,15 +82,20 @@ func castable(d tensor.DType) bool {
 
 func inferCast(c *graph.InferCtx) error {
 	x, to := c.In(0), c.N.Attr.(CastAttr).To
-	if x == nil || !castable(to) || !castable(x.DType) && x.DType != tensor.F16 && x.DType != tensor.BF16 {
-		return c.Refuse("casts only between float32, int8 to int64, uint8 and bool, and from float16 and bfloat16")
+	if x == nil || !castable(to) || !castable(x.DType) && x.DType != tensor.S4 {
+		return c.Refuse("casts only between float32, float16, bfloat16, int8 to int64, uint8, uint32, uint64 and bool, and from int4")
 	}
 	return c.Set(0, to, x.Shape)
 }
 
 func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
-	from, to := c.In(0).DType, c.N.Attr.(CastAttr).To
-	return &graph.Kernel{ID: "vec.cast/any/generic", View: from == to, Run: func(a *graph.Args) error {
+	from, attr := c.In(0).DType, c.N.Attr.(CastAttr)
+	k := &graph.Kernel{ID: "vec.cast/any/generic", View: from == attr.To}
+	if from == tensor.S4 {
+		k.Scratch = product(c.In(0).Shape)
+	}
+	nanMost := attr.NaNMost
+	k.Run = func(a *graph.Args) error {
 		src, dst := a.In[0], a.Out[0]
 		if src.DType == dst.DType {
 			copy(dst.Data, src.Data)
@@ -67,11 +103,11 @@ func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		switch src.DType {
 		case tensor.F32:
-			castFloat(dst, src.F32())
+			castFloat(dst, src.F32(), nanMost)
 		case tensor.F16:
-			castHalf(dst, src.F16(), tensor.F16ToF32)
+			castHalf(dst, src.F16(), tensor.F16ToF32, nanMost)
 		case tensor.BF16:
-			castHalf(dst, src.BF16(), tensor.BF16ToF32)
+			castHalf(dst, src.BF16(), tensor.BF16ToF32, nanMost)
 		case tensor.U8:
 			castInt(dst, src.U8())
 		case tensor.S8:
@@ -80,36 +116,66 @@ func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
 			castInt(dst, src.S16())
 		case tensor.S32:
 			castInt(dst, src.S32())
+		case tensor.U32:
+			castInt(dst, src.U32())
 		case tensor.S64:
 			castInt(dst, src.S64())
+		case tensor.U64:
+			castInt(dst, src.U64())
 		case tensor.Bool:
 			castInt(dst, src.Bool())
+		case tensor.S4:
+			bytes := tensor.As[int8](a.Scratch, 1)[:dst.Elems()]
+			vec.UnpackS4(bytes, src.Data)
+			castInt(dst, bytes)
 		}
 		return nil
-	}}, nil
+	}
+	return k, nil
 }
 
-func castInt[T int8 | uint8 | int16 | int32 | int64](dst *tensor.Tensor, src []T) {
+func castInt[T vec.Number](dst *tensor.Tensor, src []T) {
 	switch dst.DType {
 	case tensor.F32:
-		convert(dst.F32(), src)
+		vec.Convert(dst.F32(), src)
+	case tensor.F16, tensor.BF16:
+		narrow(dst, src)
 	case tensor.U8:
-		convert(dst.U8(), src)
+		vec.Convert(dst.U8(), src)
 	case tensor.S8:
-		convert(dst.S8(), src)
+		vec.Convert(dst.S8(), src)
 	case tensor.S16:
-		convert(dst.S16(), src)
+		vec.Convert(dst.S16(), src)
 	case tensor.S32:
-		convert(dst.S32(), src)
+		vec.Convert(dst.S32(), src)
+	case tensor.U32:
+		vec.Convert(dst.U32(), src)
 	case tensor.S64:
-		convert(dst.S64(), src)
+		vec.Convert(dst.S64(), src)
+	case tensor.U64:
+		vec.Convert(dst.U64(), src)
 	case tensor.Bool:
-		truth(dst.Bool(), src)
+		vec.Truth(dst.Bool(), src)
+	}
+}
+
+// narrow rounds to float32 and then to 16 bits.
+func narrow[T vec.Number](dst *tensor.Tensor, src []T) {
+	if dst.DType == tensor.F16 {
+		out := dst.F16()
+		for i, v := range src {
+			out[i] = tensor.F32ToF16(float32(v))
+		}
+		return
+	}
+	out := dst.BF16()
+	for i, v := range src {
+		out[i] = tensor.BF16FromF32(float32(v))
 	}
 }
 
 // castHalf widens 16-bit floats in small blocks, so that no target needs a buffer of its own.
-func castHalf[T any](dst *tensor.Tensor, src []T, widen func(T) float32) {
+func castHalf[T any](dst *tensor.Tensor, src []T, widen func(T) float32, nanMost bool) {
 	var block [64]float32
 	size := dst.DType.Bytes(1)
 	for i := 0; i < len(src); i += len(block) {
@@ -117,51 +183,39 @@ func castHalf[T any](dst *tensor.Tensor, src []T, widen func(T) float32) {
 		for k, v := range part {
 			block[k] = widen(v)
 		}
-		castFloat(&tensor.Tensor{DType: dst.DType, Data: dst.Data[i*size : (i+len(part))*size]}, block[:len(part)])
+		castFloat(&tensor.Tensor{DType: dst.DType, Data: dst.Data[i*size : (i+len(part))*size]}, block[:len(part)], nanMost)
 	}
 }
 
-func convert[D, T int8 | uint8 | int16 | int32 | int64 | float32](dst []D, src []T) {
-	for i, v := range src {
-		dst[i] = D(v)
-	}
-}
-
-func truth[T int8 | uint8 | int16 | int32 | int64 | float32](dst []uint8, src []T) {
-	for i, v := range src {
-		dst[i] = 0
-		if v != 0 {
-			dst[i] = 1
-		}
-	}
-}
-
-func castFloat(dst *tensor.Tensor, src []float32) {
+func castFloat(dst *tensor.Tensor, src []float32, nanMost bool) {
 	switch dst.DType {
 	case tensor.F32:
 		copy(dst.F32(), src)
+	case tensor.F16, tensor.BF16:
+		narrow(dst, src)
 	case tensor.U8:
-		truncate(dst.U8(), src, 0, math.MaxUint8)
+		vec.Truncate(dst.U8(), src, nan[uint8](nanMost, math.MaxUint8))
 	case tensor.S8:
-		truncate(dst.S8(), src, math.MinInt8, math.MaxInt8)
+		vec.Truncate(dst.S8(), src, nan[int8](nanMost, math.MaxInt8))
 	case tensor.S16:
-		truncate(dst.S16(), src, math.MinInt16, math.MaxInt16)
+		vec.Truncate(dst.S16(), src, nan[int16](nanMost, math.MaxInt16))
 	case tensor.S32:
-		truncate(dst.S32(), src, math.MinInt32, math.MaxInt32)
+		vec.Truncate(dst.S32(), src, nan[int32](nanMost, math.MaxInt32))
+	case tensor.U32:
+		vec.Truncate(dst.U32(), src, nan[uint32](nanMost, math.MaxUint32))
 	case tensor.S64:
-		truncate(dst.S64(), src, math.MinInt64, math.MaxInt64-1023) // the largest float64 below 2^63
+		vec.Truncate(dst.S64(), src, nan[int64](nanMost, math.MaxInt64))
+	case tensor.U64:
+		vec.Truncate(dst.U64(), src, nan[uint64](nanMost, math.MaxUint64))
 	case tensor.Bool:
-		truth(dst.Bool(), src)
+		vec.Truth(dst.Bool(), src)
 	}
 }
 
-// truncate clamps before it converts: Go leaves the conversion of a float outside of the range to the CPU.
-func truncate[D int8 | uint8 | int16 | int32 | int64](dst []D, src []float32, lo, hi float64) {
-	for i, v := range src {
-		f := float64(v)
-		if f != f {
-			f = 0
-		}
-		dst[i] = D(min(max(f, lo), hi))
+func nan[T any](most bool, largest T) T {
+	var zero T
+	if most {
+		return largest
 	}
+	return zero
 }

@@ -35,7 +35,7 @@ func widened(l *graph.Lower, v graph.ValueID) graph.ValueID {
 		return v
 	}
 	t := l.Temp("widened", nil)
-	l.Emit("Cast", CastAttr{tensor.F32}, ids(v), ids(t)) // folded at once, within the budget for constants
+	l.Emit("Cast", CastAttr{To: tensor.F32}, ids(v), ids(t)) // folded at once, within the budget for constants
 	return t
 }
 

@@ -165,10 +165,10 @@ func TestCast(t *testing.T) {
 		{tensor.S8, []int64{-1, 1, 127, -128, 0, 127, -128, 0}},
 		{tensor.U8, []int64{0, 1, 255, 0, 0, 255, 0, 0}},
 		{tensor.S32, []int64{-1, 1, 300, -300, 0, math.MaxInt32, math.MinInt32, 0}},
-		{tensor.S64, []int64{-1, 1, 300, -300, 0, math.MaxInt64 - 1023, math.MinInt64, 0}},
+		{tensor.S64, []int64{-1, 1, 300, -300, 0, math.MaxInt64, math.MinInt64, 0}},
 		{tensor.Bool, []int64{1, 1, 1, 1, 1, 1, 1, 0}},
 	} {
-		y, err := runOp(t, "Cast", CastAttr{c.to}, x)
+		y, err := runOp(t, "Cast", CastAttr{To: c.to}, x)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestCast(t *testing.T) {
 	for i := range h.F16() {
 		h.F16()[i] = 0x3c00 // 1
 	}
-	y, err := runOp(t, "Cast", CastAttr{tensor.F32}, h)
+	y, err := runOp(t, "Cast", CastAttr{To: tensor.F32}, h)
 	if err != nil {
 		t.Fatal(err)
 	}

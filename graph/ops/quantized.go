@@ -80,6 +80,8 @@ func actRange(d tensor.DType, act graph.Activation, scale float32, zero int32) (
 		lo, hi = max(lo, q(0)), min(hi, q(6))
 	case graph.ActReluN1To1:
 		lo, hi = max(lo, q(-1)), min(hi, q(1))
+	case graph.ActRelu0To1:
+		lo, hi = max(lo, q(0)), min(hi, q(1))
 	}
 	return lo, hi
 }
@@ -93,12 +95,16 @@ func actRangeF32(act graph.Activation) (lo, hi float32) {
 		return 0, 6
 	case graph.ActReluN1To1:
 		return -1, 1
+	case graph.ActRelu0To1:
+		return 0, 1
 	}
 	return float32(math.Inf(-1)), float32(math.Inf(1))
 }
 
 // clamps reports whether an activation is a plain limit of the range.
-func clamps(act graph.Activation) bool { return act <= graph.ActReluN1To1 }
+func clamps(act graph.Activation) bool {
+	return act <= graph.ActReluN1To1 || act == graph.ActRelu0To1
+}
 
 // fusedAct decodes TFLite's activation enum.
 func fusedAct(l *graph.Lower, slot int) (graph.Activation, error) {

@@ -1,35 +1,94 @@
 package ops
 
 import (
+	"errors"
 	"math"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/requant"
+	"wayside/kernels/vec"
 )
 
 // ClipAttr bounds values to [Lo, Hi].
 type ClipAttr struct{ Lo, Hi float32 }
 
-// LeakyReluAttr scales negative values by Alpha.
-type LeakyReluAttr struct{ Alpha float32 }
+// GeluAttr chooses the approximation by a hyperbolic tangent.
+type GeluAttr struct{ Tanh bool }
+
+// FakeQuantAttr is the range and the step that FakeQuant rounds to.
+type FakeQuantAttr struct{ Scale, Lo, Hi float32 }
+
+// unaryOp describes an operator that computes each element from one: its float function, and the types beside float32 that it has.
+type unaryOp struct {
+	name, tflite string
+	max          int // highest version in TFLite
+	f            func(float32) float32
+	tables       []tensor.DType // int8 and int16 through tables of f
+	ints         []tensor.DType // int8, int16, int32, int64 as plain integers
+	unsigned     bool           // uint8 too
+}
+
+var unaryOps = []unaryOp{
+	{"Abs", "ABS", 5, absF32, nil, []tensor.DType{tensor.S8, tensor.S16, tensor.S32}, false},
+	{"Neg", "NEG", 2, negF32, nil, []tensor.DType{tensor.S8, tensor.S16, tensor.S32, tensor.S64}, false},
+	{"Sign", "SIGN", 2, vec.Sign, nil, []tensor.DType{tensor.S32}, false},
+	{"Exp", "EXP", 2, vec.Exp, []tensor.DType{tensor.S8, tensor.S16}, nil, false},
+	{"Log", "LOG", 2, vec.Log, []tensor.DType{tensor.S8, tensor.S16}, nil, false},
+	{"Sqrt", "SQRT", 1, vec.Sqrt, nil, nil, false},
+	{"Rsqrt", "RSQRT", 3, vec.Rsqrt, []tensor.DType{tensor.S8, tensor.S16}, nil, false},
+	{"Square", "SQUARE", 1, vec.Square, nil, nil, false},
+	{"Sin", "SIN", 1, vec.Sin, nil, nil, false},
+	{"Cos", "COS", 1, vec.Cos, nil, nil, false},
+	{"Floor", "FLOOR", 1, vec.Floor, nil, nil, false},
+	{"Ceil", "CEIL", 1, vec.Ceil, nil, nil, false},
+	{"Round", "ROUND", 1, vec.RoundEven, nil, nil, false},
+	{"Elu", "ELU", 1, vec.Elu, []tensor.DType{tensor.S8}, nil, false},
+	{"Gelu", "GELU", 2, vec.Gelu, []tensor.DType{tensor.S8, tensor.S16}, nil, true},
+}
+
+var unaryByName = map[string]*unaryOp{}
 
 func init() {
-	graph.Register(graph.Op{Name: "Clip", Infer: inferUnary, Compile: compileClip, Elementwise: true},
+	for i := range unaryOps {
+		u := &unaryOps[i]
+		unaryByName[u.name] = u
+		graph.Register(graph.Op{Name: u.name, Infer: inferUnary, Compile: compileUnary, Elementwise: true},
+			graph.Form{Format: graph.TFLite, Op: u.tflite, Min: 1, Max: u.max, DTypes: u.dtypes(), Lower: u.lower})
+	}
+	graph.RegisterForm(onnxForm("Sqrt", 6, lowerUnaryTo("Sqrt", nil), "float32"))
+	graph.Register(graph.Op{Name: "Clip", Infer: inferF32, Compile: compileClip, Elementwise: true},
 		onnxForm("Clip", 6, lowerClipONNX, "float32"))
-	graph.Register(graph.Op{Name: "LeakyRelu", Infer: inferUnary, Compile: compileLeakyRelu, Elementwise: true},
-		onnxForm("LeakyRelu", 6, func(l *graph.Lower) error {
-			l.Emit("LeakyRelu", LeakyReluAttr{l.Attrs().Float(-1, "alpha", 0.01)}, widenedIns(l), l.Outs())
-			return nil
-		}, "float32"))
-	graph.Register(graph.Op{Name: "Sqrt", Infer: inferUnary, Compile: compileSqrt, Elementwise: true},
-		onnxForm("Sqrt", 6, func(l *graph.Lower) error {
-			l.Emit("Sqrt", nil, widenedIns(l), l.Outs())
-			return nil
-		}, "float32"))
-	graph.RegisterForm(onnxForm("Relu", 6, lowerUnaryTo("Activate", ActivateAttr{Act: graph.ActRelu}), "float32"))
-	graph.RegisterForm(onnxForm("Sigmoid", 6, lowerUnaryTo("Logistic", nil), "float32"))
-	graph.RegisterForm(onnxForm("Tanh", 6, lowerUnaryTo("Tanh", nil), "float32"))
+	graph.Register(graph.Op{Name: "FakeQuant", Infer: inferF32, Compile: compileFakeQuant, Elementwise: true},
+		graph.Form{Format: graph.TFLite, Op: "FAKE_QUANT", Min: 1, Max: 2, DTypes: "float32", Lower: lowerFakeQuant})
+	graph.Register(graph.Op{Name: "LogicalNot", Infer: inferNot, Compile: compileNot, Elementwise: true},
+		graph.Form{Format: graph.TFLite, Op: "LOGICAL_NOT", Min: 1, Max: 1, DTypes: "bool"})
 }
+
+func (u *unaryOp) dtypes() string {
+	s := "float32"
+	for _, list := range [][]tensor.DType{u.tables, u.ints} {
+		for _, d := range list {
+			s += ", " + d.String()
+		}
+	}
+	if u.unsigned {
+		s += ", uint8"
+	}
+	return s
+}
+
+func (u *unaryOp) lower(l *graph.Lower) error {
+	var attr any
+	if u.name == "Gelu" {
+		attr = GeluAttr{l.Attrs().Int(0, "", 0) != 0}
+	}
+	l.Emit(u.name, attr, l.Ins(), l.Outs())
+	return nil
+}
+
+func absF32(x float32) float32 { return float32(math.Abs(float64(x))) }
+func negF32(x float32) float32 { return -x }
 
 // lowerUnaryTo emits a neutral operator of one float32 input.
 func lowerUnaryTo(op string, attr any) func(*graph.Lower) error {
@@ -41,6 +100,202 @@ func lowerUnaryTo(op string, attr any) func(*graph.Lower) error {
 		l.Emit(op, attr, widenedIns(l), l.Outs())
 		return nil
 	}
+}
+
+func inferUnary(c *graph.InferCtx) error {
+	u := unaryByName[c.N.Op]
+	x, o := c.In(0), c.Out(0)
+	if x == nil || o == nil {
+		return c.Refuse("needs one input and one output")
+	}
+	if x.Shifted && !u.unsigned {
+		return c.Refuse("uint8 is not supported; %s: that is what is", u.dtypes())
+	}
+	allowed := append([]tensor.DType{tensor.F32}, u.tables...)
+	if u.name == "Neg" || u.name == "Sign" || u.name == "Abs" && (x.DType == tensor.S32 || x.DType == tensor.S16 && x.Quant == nil) {
+		for _, d := range append(allowed, u.ints...) {
+			if d == x.DType {
+				return c.Set(0, x.DType, x.Shape)
+			}
+		}
+	}
+	if err := inferMap(c, append(allowed, u.ints...)...); err != nil {
+		return err
+	}
+	if u.name == "Rsqrt" && x.DType != tensor.F32 {
+		if m, _ := rsqrtScale(x, o); m == 0 {
+			return c.Refuse("the output scale %v is out of range for the input scale %v", o.Quant.Scale[0], x.Quant.Scale[0])
+		}
+	}
+	return nil
+}
+
+func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
+	u := unaryByName[c.N.Op]
+	x, o := c.In(0), c.Out(0)
+	id := map[string]string{"Abs": "vec.abs", "Neg": "vec.neg", "Sign": "vec.sign", "Exp": "vec.exp", "Log": "vec.log", "Sqrt": "vec.sqrt",
+		"Rsqrt": "vec.rsqrt", "Square": "vec.square", "Sin": "vec.sin", "Cos": "vec.cos", "Floor": "vec.floor", "Ceil": "vec.ceil",
+		"Round": "vec.round", "Elu": "vec.elu", "Gelu": "vec.gelu"}[u.name]
+	f := u.f
+	if a, ok := c.N.Attr.(GeluAttr); ok && a.Tanh {
+		id, f = "vec.gelu_tanh", vec.GeluTanh
+	}
+	if x.DType == tensor.F32 {
+		return mapF32(id, f), nil
+	}
+	switch u.name {
+	case "Neg":
+		return compileNeg(x.DType), nil
+	case "Sign":
+		return &graph.Kernel{ID: "vec.sign/s32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+			vec.Signs(a.Out[0].S32(), a.In[0].S32())
+			return nil
+		}}, nil
+	case "Abs":
+		return compileAbs(x, o), nil
+	case "Rsqrt":
+		return compileRsqrt(x, o), nil
+	case "Log":
+		f = logAbove(o)
+	case "Elu":
+		f = func(x float32) float32 { // the table's entries do not use expm1
+			if x < 0 {
+				return vec.Exp(x) - 1
+			}
+			return x
+		}
+	}
+	if x.DType == tensor.S8 {
+		return lookup(id, lutS8(x, o, f)), nil
+	}
+	t := lutS16(x.Quant.Scale[0], x.Quant.Zero[0], o.Quant.Scale[0], o.Quant.Zero[0], f)
+	return &graph.Kernel{ID: id + "/s16/generic", InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S16: 2 * len(t)}, Run: func(a *graph.Args) error {
+		vec.InterpolateS16(a.Out[0].S16(), a.In[0].S16(), t)
+		return nil
+	}}, nil
+}
+
+// logAbove is the logarithm, and the least value that the output can hold where there is none.
+func logAbove(o *graph.Value) func(float32) float32 {
+	low := int32(math.MinInt8)
+	if o.DType == tensor.S16 {
+		low = math.MinInt16
+	}
+	least := float32(low-o.Quant.Zero[0]) * o.Quant.Scale[0]
+	return func(x float32) float32 {
+		if x <= 0 {
+			return least
+		}
+		return vec.Log(x)
+	}
+}
+
+// compileNeg negates the stored integers: TensorFlow Lite's operator knows no scales.
+func compileNeg(d tensor.DType) *graph.Kernel {
+	k := &graph.Kernel{InPlace: []int{0}}
+	switch d {
+	case tensor.S8:
+		k.ID = "vec.neg/s8/generic"
+		k.Run = func(a *graph.Args) error { vec.Neg(a.Out[0].S8(), a.In[0].S8()); return nil }
+	case tensor.S16:
+		k.ID = "vec.neg/s16/generic"
+		k.Run = func(a *graph.Args) error { vec.Neg(a.Out[0].S16(), a.In[0].S16()); return nil }
+	case tensor.S32:
+		k.ID = "vec.neg/s32/generic"
+		k.Run = func(a *graph.Args) error { vec.Neg(a.Out[0].S32(), a.In[0].S32()); return nil }
+	default:
+		k.ID = "vec.neg/s64/generic"
+		k.Run = func(a *graph.Args) error { vec.Neg(a.Out[0].S64(), a.In[0].S64()); return nil }
+	}
+	return k
+}
+
+func compileAbs(x, o *graph.Value) *graph.Kernel {
+	k := &graph.Kernel{ID: "vec.abs/s32/generic", InPlace: []int{0}}
+	switch {
+	case x.DType == tensor.S32:
+		k.Run = func(a *graph.Args) error { vec.Abs(a.Out[0].S32(), a.In[0].S32()); return nil }
+		return k
+	case x.Quant == nil:
+		k.ID = "vec.abs/s16/generic"
+		k.Run = func(a *graph.Args) error { vec.Abs(a.Out[0].S16(), a.In[0].S16()); return nil }
+		return k
+	}
+	p := rescale(x, o, float64(x.Quant.Scale[0])/float64(o.Quant.Scale[0]))
+	p.ZeroIn = 0
+	if x.DType == tensor.S16 {
+		k.ID = "vec.abs/s16/generic"
+		k.Run = func(a *graph.Args) error { vec.AbsS16(a.Out[0].S16(), a.In[0].S16(), p); return nil }
+		return k
+	}
+	zero := x.Quant.Zero[0]
+	return lookup("vec.abs", table(func(v int32) int32 {
+		if v -= zero; v < 0 {
+			v = -v
+		}
+		return p.At(v)
+	}))
+}
+
+var errNegativeRoot = errors.New("ops: rsqrt: a negative value")
+
+func rsqrtScale(x, o *graph.Value) (m, shift int32) {
+	return requant.Quantize(1 / (math.Sqrt(float64(x.Quant.Scale[0])) * float64(o.Quant.Scale[0])))
+}
+
+// rsqrtFixed computes the quantized 1/√x of a difference to the zero point that is not negative: the inverse root with 20 bits
+// more, then the scales. Zero gives the largest value.
+func rsqrtFixed(x, o *graph.Value) func(d int32) int32 {
+	const bits = 20
+	m, shift := rsqrtScale(x, o)
+	zero, lo, hi := o.Quant.Zero[0], int32(math.MinInt8), int32(math.MaxInt8)
+	if o.DType == tensor.S16 {
+		lo, hi = math.MinInt16, math.MaxInt16
+	}
+	return func(d int32) int32 {
+		if d == 0 {
+			return hi
+		}
+		rm, rs := requant.InvSqrt(d)
+		r := requant.Mul(requant.Mul(1, rm, rs+bits), m, shift-bits) + zero
+		return min(max(r, lo), hi)
+	}
+}
+
+// compileRsqrt fails a run that has a negative value, as both reference implementations do.
+func compileRsqrt(x, o *graph.Value) *graph.Kernel {
+	f, zero := rsqrtFixed(x, o), x.Quant.Zero[0]
+	if x.DType == tensor.S8 {
+		t := table(func(v int32) int32 {
+			if v < zero {
+				return 0
+			}
+			return f(v - zero)
+		})
+		k := lookup("vec.rsqrt", t)
+		inner := k.Run
+		k.Run = func(a *graph.Args) error {
+			for _, v := range a.In[0].S8() {
+				if int32(v) < zero {
+					return errNegativeRoot
+				}
+			}
+			return inner(a)
+		}
+		return k
+	}
+	return &graph.Kernel{ID: "vec.rsqrt/s16/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		src, dst := a.In[0].S16(), a.Out[0].S16()
+		for _, v := range src {
+			if v < 0 {
+				return errNegativeRoot
+			}
+		}
+		for i, v := range src {
+			dst[i] = int16(f(int32(v)))
+		}
+		return nil
+	}}
 }
 
 func lowerClipONNX(l *graph.Lower) error {
@@ -74,52 +329,51 @@ func lowerClipONNX(l *graph.Lower) error {
 	return nil
 }
 
-func inferUnary(c *graph.InferCtx) error {
-	x := c.In(0)
-	if x == nil || x.DType != tensor.F32 {
-		return c.Refuse("only float32 is supported")
-	}
-	return c.Set(0, tensor.F32, x.Shape)
-}
-
-func unaryKernel(id string, f func(dst, src []float32)) *graph.Kernel {
-	return &graph.Kernel{ID: id, InPlace: []int{0}, Run: func(a *graph.Args) error {
-		f(a.Out[0].F32(), a.In[0].F32())
-		return nil
-	}}
-}
+func inferF32(c *graph.InferCtx) error { return inferMap(c, tensor.F32) }
 
 func compileClip(c *graph.CompileCtx) (*graph.Kernel, error) {
 	a := c.N.Attr.(ClipAttr)
-	return unaryKernel("vec.clip/f32/generic", func(dst, src []float32) {
-		for i, x := range src {
-			if x < a.Lo {
-				x = a.Lo
-			}
-			if x > a.Hi { // a lower bound above the upper one yields the upper; NaN stays
-				x = a.Hi
-			}
-			dst[i] = x
+	return mapF32("vec.clip", func(x float32) float32 {
+		if x < a.Lo {
+			x = a.Lo
 		}
+		if x > a.Hi { // a lower bound above the upper one yields the upper; NaN stays
+			x = a.Hi
+		}
+		return x
 	}), nil
 }
 
-func compileLeakyRelu(c *graph.CompileCtx) (*graph.Kernel, error) {
-	alpha := c.N.Attr.(LeakyReluAttr).Alpha
-	return unaryKernel("vec.leaky_relu/f32/generic", func(dst, src []float32) {
-		for i, x := range src {
-			if x < 0 {
-				x *= alpha
-			}
-			dst[i] = x
-		}
-	}), nil
+// lowerFakeQuant moves the range so that zero is one of its steps.
+func lowerFakeQuant(l *graph.Lower) error {
+	lo, hi := l.Attrs().Float(0, "", 0), l.Attrs().Float(1, "", 0)
+	bits := l.Attrs().Int(2, "", 0)
+	if bits < 2 || bits > 16 || !(lo < hi) || math.IsInf(float64(hi-lo), 0) {
+		return l.Refuse("%d bits for the range %v to %v are not supported; 2 to 16 bits and a finite range that is not empty are", bits, lo, hi)
+	}
+	if l.Attrs().Int(3, "", 0) != 0 {
+		return l.Refuse("narrow_range is for weights and is not supported; the full range is")
+	}
+	last := float32(int32(1)<<bits - 1)
+	scale := (hi - lo) / last
+	zero := roundF32(min(max(-lo/scale, 0), last))
+	l.Emit("FakeQuant", FakeQuantAttr{scale, -zero * scale, (last - zero) * scale}, l.Ins(), l.Outs())
+	return nil
 }
 
-func compileSqrt(*graph.CompileCtx) (*graph.Kernel, error) {
-	return unaryKernel("vec.sqrt/f32/generic", func(dst, src []float32) {
-		for i, x := range src {
-			dst[i] = float32(math.Sqrt(float64(x)))
-		}
-	}), nil
+func compileFakeQuant(c *graph.CompileCtx) (*graph.Kernel, error) {
+	q := c.N.Attr.(FakeQuantAttr)
+	return &graph.Kernel{ID: "vec.fake_quant/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		vec.FakeQuantF32(a.Out[0].F32(), a.In[0].F32(), q.Scale, q.Lo, q.Hi)
+		return nil
+	}}, nil
+}
+
+func inferNot(c *graph.InferCtx) error { return inferMap(c, tensor.Bool) }
+
+func compileNot(*graph.CompileCtx) (*graph.Kernel, error) {
+	return &graph.Kernel{ID: "vec.not/bool/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		vec.Not(a.Out[0].Bool(), a.In[0].Bool())
+		return nil
+	}}, nil
 }

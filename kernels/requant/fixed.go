@@ -115,3 +115,76 @@ func Reciprocal(x int32, integerBits int32) (mantissa, bitsOverUnit int32) {
 	rest := int32(uint32(x)<<lead - 1<<31)
 	return oneOverOnePlus(rest), integerBits - lead
 }
+
+// InvSqrt gives 1/√x as a multiplier and a shift for Mul, for x ≥ 0; 0 counts as 1. It is TensorFlow Lite's
+// GetInvSqrtQuantizedMultiplierExp: five Newton steps on Q3.28 numbers.
+func InvSqrt(x int32) (m, shift int32) {
+	if x <= 1 {
+		return math.MaxInt32, 0
+	}
+	down := int32(11)
+	for x >= 1<<29 {
+		x /= 4
+		down++
+	}
+	pairs := (int32(bits.LeadingZeros32(uint32(x)))-1)/2 - 1
+	down -= pairs
+	x <<= 2 * pairs
+	const threeHalves = 1<<28 + 1<<27
+	in := x >> 1
+	half := DivPow2(in, 1)
+	y := int32(1 << 28)
+	for range 5 {
+		cube := shiftLeftSat(HighMul(HighMul(y, y), y), 6)
+		y = shiftLeftSat(HighMul(threeHalves, y)-HighMul(half, cube), 3)
+	}
+	const halfSqrt2 = 1518500250
+	y = HighMul(y, halfSqrt2)
+	if down < 0 {
+		y, down = y<<-down, 0
+	}
+	return y, -down
+}
+
+// LogAboveOne is the natural logarithm of x in Q12.19, in Q5.26; x is at least one, or not far below. It is TensorFlow Lite's
+// log_x_for_x_greater_than_or_equal_to_1: a power of two is split off so that the rest lies near √½, where a
+// rational function gives its logarithm.
+func LogAboveOne(x int32) int32 {
+	const (
+		inputBits   = 12
+		accumBits   = 6
+		outputBits  = 5
+		log2        = 1488522236
+		sqrtSqrt    = 1805811301 // √√½
+		sqrtHalf    = 1518500250
+		quarter     = 1 << (31 - accumBits - 2)
+		alphaN      = 117049297 // 11/240 × √√2
+		alphaD      = 127690142 // 1/20 × √√2
+		alphaI      = 1057819769
+		alphaF      = 638450708 // 1/4 × √√2
+		accumShift  = 31 - accumBits
+		fromAccumTo = accumBits - outputBits
+	)
+	// Two candidates for the power of two, a half apart; the remainder of one of them lies in range.
+	leadA := int32(bits.LeadingZeros32(uint32(x)))
+	restA := shiftLeftSat(HighMul(shiftLeftSat(x, uint(leadA-1)), sqrtHalf), 1)
+	powA := addSat(shiftLeftSat(inputBits-leadA, accumShift), quarter)
+	headB := int32(bits.LeadingZeros32(uint32(HighMul(x, sqrtHalf)))) - 1
+	restB := shiftLeftSat(x, uint(headB))
+	powB := addSat(shiftLeftSat(inputBits-headB, accumShift), -quarter)
+	r, pow := min(restA, restB), max(powA, powB)
+
+	p := halfSum(r, sqrtSqrt)
+	q := 2 * (r - sqrtSqrt)
+	sq := HighMul(q, q)
+	num := HighMul(q, r) + HighMul(HighMul(q, sq), alphaN)
+	den := HighMul(p, alphaI+q+HighMul(alphaD, sq)) + HighMul(alphaF, q)
+	recip := oneOverOnePlus(den)
+	sum := HighMul(pow, log2) + HighMul(DivPow2(num, accumBits), recip)
+	return shiftLeftSat(sum, fromAccumTo)
+}
+
+// addSat is a + b, saturating.
+func addSat(a, b int32) int32 {
+	return int32(min(max(int64(a)+int64(b), math.MinInt32), math.MaxInt32))
+}

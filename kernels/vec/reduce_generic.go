@@ -4,7 +4,7 @@ import "wayside/kernels/requant"
 
 // Number is an element type of unquantized arithmetic.
 type Number interface {
-	~int8 | ~uint8 | ~int16 | ~int32 | ~int64 | ~uint32 | ~float32
+	~int8 | ~uint8 | ~int16 | ~int32 | ~int64 | ~uint32 | ~uint64 | ~float32
 }
 
 // ReduceOp is how a reduction joins two values.

@@ -1,147 +1,151 @@
 package vec
 
-import (
-	"math"
+// Int are the signed integer types of activations.
+type Int interface{ int8 | int16 | int32 | int64 }
 
-	"wayside/kernels/requant"
-)
+func checkSame(a, b int) {
+	if a != b {
+		panic("vec: slice length mismatch")
+	}
+}
+
+// MapF32 computes dst[i] = f(src[i]). dst may be src.
+func MapF32(dst, src []float32, f func(float32) float32) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		dst[i] = f(v)
+	}
+}
 
 // LookupS8 computes dst[i] = table[bits of src[i]]. dst may be src.
 func LookupS8(dst, src []int8, table *[256]int8) {
-	if len(dst) != len(src) {
-		panic("vec: slice length mismatch")
-	}
+	checkSame(len(dst), len(src))
 	for i, v := range src {
 		dst[i] = table[uint8(v)]
 	}
 }
 
+// LookupS8S16 computes dst[i] = table[bits of src[i]].
+func LookupS8S16(dst []int16, src []int8, table *[256]int16) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		dst[i] = table[uint8(v)]
+	}
+}
+
+// S16Table is a function of an int16 at every 128th input, and at the end of the range.
+type S16Table [513]int16
+
+// At interpolates between two entries, as the tables of TensorFlow Lite do: slope and result wrap like int16.
+func (t *S16Table) At(v int16) int16 {
+	i := 256 + int(v>>7)
+	base := t[i]
+	slope := t[i+1] - base
+	return base + int16((int32(slope)*int32(v&0x7f)+64)>>7)
+}
+
+// InterpolateS16 computes dst[i] = table at src[i]. dst may be src.
+func InterpolateS16(dst, src []int16, t *S16Table) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		dst[i] = t.At(v)
+	}
+}
+
 // ClampF32 computes dst[i] = src[i] limited to lo..hi. dst may be src.
 func ClampF32(dst, src []float32, lo, hi float32) {
-	if len(dst) != len(src) {
-		panic("vec: slice length mismatch")
-	}
+	checkSame(len(dst), len(src))
 	for i, v := range src {
 		dst[i] = min(max(v, lo), hi)
 	}
 }
 
-// LogisticF32 computes 1/(1+exp(−x)) in float64, rounded once. dst may be src.
-func LogisticF32(dst, src []float32) {
-	if len(dst) != len(src) {
-		panic("vec: slice length mismatch")
-	}
+// LeakyReluF32 computes dst[i] = src[i], times alpha where it is not positive. dst may be src.
+func LeakyReluF32(dst, src []float32, alpha float32) {
+	checkSame(len(dst), len(src))
 	for i, v := range src {
-		dst[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		if !(v > 0) {
+			v *= alpha
+		}
+		dst[i] = v
 	}
 }
 
-// TanhF32 computes tanh(x) in float64, rounded once. dst may be src.
-func TanhF32(dst, src []float32) {
-	if len(dst) != len(src) {
-		panic("vec: slice length mismatch")
-	}
+// Neg computes dst[i] = −src[i]; the least integer stays as it is. dst may be src.
+func Neg[T Int | float32](dst, src []T) {
+	checkSame(len(dst), len(src))
 	for i, v := range src {
-		dst[i] = float32(math.Tanh(float64(v)))
+		dst[i] = -v
 	}
 }
 
-// QuantizeF32 computes round(src[i]/scale), half away from zero, plus zero, limited to int8. NaN gives the least value.
-func QuantizeF32(dst []int8, src []float32, scale float32, zero int32) {
-	if len(dst) != len(src) {
-		panic("vec: slice length mismatch")
-	}
+// Abs computes dst[i] = |src[i]|; the least integer stays as it is. dst may be src.
+func Abs[T Int](dst, src []T) {
+	checkSame(len(dst), len(src))
 	for i, v := range src {
-		// Limiting before the conversion: Go leaves out-of-range conversions to the CPU.
-		r := math.Round(float64(v / scale))
-		if !(r > -1<<20) {
-			r = -1 << 20
+		if v < 0 {
+			v = -v
 		}
-		dst[i] = int8(min(max(int32(min(r, 1<<20))+zero, math.MinInt8), math.MaxInt8))
+		dst[i] = v
 	}
 }
 
-// DequantizeS8 computes scale × (src[i] − zero).
-func DequantizeS8(dst []float32, src []int8, scale float32, zero int32) {
-	if len(dst) != len(src) {
-		panic("vec: slice length mismatch")
-	}
+// Signs computes dst[i] = −1, 0 or 1 by the sign of src[i]. dst may be src.
+func Signs[T Int](dst, src []T) {
+	checkSame(len(dst), len(src))
 	for i, v := range src {
-		dst[i] = scale * float32(int32(v)-zero)
+		dst[i] = min(max(v, -1), 1)
 	}
 }
 
-// SoftmaxS8Table holds exp of every distance from a row's maximum, in Q0.31, for one input scale; distances that do not
-// count are 0 with Count false.
-type SoftmaxS8Table struct {
-	Exp   [256]int32
-	Count [256]bool
-}
-
-// NewSoftmaxS8Table computes the table for a given input scale and beta.
-func NewSoftmaxS8Table(beta, scale float64) *SoftmaxS8Table {
-	const integerBits = 5
-	m, shift := requant.Quantize(min(beta*scale*(1<<(31-integerBits)), 1<<31-1))
-	least := -requant.InputRadius(integerBits, shift)
-	t := &SoftmaxS8Table{}
-	for d := range int32(256) {
-		if -d < least {
-			continue
-		}
-		t.Count[d] = true
-		t.Exp[d] = requant.ExpNegative(requant.Mul(-d, m, shift), integerBits)
-	}
-	return t
-}
-
-// SoftmaxS8 normalizes every row of depth values: output scale 1/256, zero point −128. dst may be src.
-func SoftmaxS8(dst, src []int8, depth int, t *SoftmaxS8Table) {
-	if len(dst) != len(src) || depth < 1 || len(src)%depth != 0 {
-		panic("vec: slice length mismatch")
-	}
-	const sumBits = 12
-	for ; len(src) > 0; src, dst = src[depth:], dst[depth:] {
-		row := src[:depth]
-		top := int8(math.MinInt8)
-		for _, v := range row {
-			top = max(top, v)
-		}
-		sum := int32(0)
-		for _, v := range row {
-			sum += requant.DivPow2(t.Exp[uint8(int32(top)-int32(v))], sumBits)
-		}
-		scale, over := requant.Reciprocal(sum, sumBits)
-		e := over + 31 - 8
-		for i, v := range row {
-			d := uint8(int32(top) - int32(v))
-			if !t.Count[d] {
-				dst[i] = math.MinInt8
-				continue
-			}
-			r := requant.DivPow2(requant.HighMul(scale, t.Exp[d]), e) + math.MinInt8
-			dst[i] = int8(min(max(r, math.MinInt8), math.MaxInt8))
+// Not computes dst[i] = 1 where src[i] is 0, else 0. dst may be src.
+func Not(dst, src []uint8) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		dst[i] = 0
+		if v == 0 {
+			dst[i] = 1
 		}
 	}
 }
 
-// SoftmaxF32 normalizes every row of depth values: exp((x − max) × beta) / sum. dst may be src.
-func SoftmaxF32(dst, src []float32, depth int, beta float32) {
-	if len(dst) != len(src) || depth < 1 || len(src)%depth != 0 {
-		panic("vec: slice length mismatch")
+// Affine goes from one quantization to another: x − ZeroIn, stored.
+type Affine struct {
+	ZeroIn int32
+	Store
+}
+
+// At converts one value.
+func (p *Affine) At(v int32) int32 { return p.at(v - p.ZeroIn) }
+
+// Requantize computes dst[i] = src[i] rescaled; Lo and Hi must lie within the type of dst.
+func Requantize[D, S int8 | int16 | int32](dst []D, src []S, p *Affine) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		dst[i] = D(p.At(int32(v)))
 	}
-	for ; len(src) > 0; src, dst = src[depth:], dst[depth:] {
-		top := float32(math.Inf(-1))
-		for _, v := range src[:depth] {
-			top = max(top, v)
+}
+
+// LeakyReluS16 rescales negative values by neg and the others by pos. dst may be src.
+func LeakyReluS16(dst, src []int16, pos, neg *Affine) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		p := pos
+		if v < 0 {
+			p = neg
 		}
-		sum := float32(0)
-		for i, v := range src[:depth] {
-			e := float32(math.Exp(float64((v - top) * beta)))
-			dst[i] = e
-			sum += e
+		dst[i] = int16(p.At(int32(v)))
+	}
+}
+
+// AbsS16 rescales the absolute value. dst may be src.
+func AbsS16(dst, src []int16, p *Affine) {
+	checkSame(len(dst), len(src))
+	for i, v := range src {
+		a := int32(v)
+		if a < 0 {
+			a = -a
 		}
-		for i, e := range dst[:depth] {
-			dst[i] = e / sum
-		}
+		dst[i] = int16(p.At(a))
 	}
 }
