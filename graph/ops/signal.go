@@ -108,8 +108,11 @@ func checkSignal(c *graph.InferCtx, outs int, ins ...dtypeRank) error {
 		if v.DType != want.dtype {
 			return c.Refuse("input %d is %s; %s is supported", i, v.DType, want.dtype)
 		}
-		if want.rank >= 0 && len(v.Shape) != want.rank || len(v.Shape) == 0 && want.rank < 0 {
-			return c.Refuse("input %d has the shape %v; rank %d is supported", i, v.Shape, max(want.rank, 1))
+		if want.rank >= 0 && len(v.Shape) != want.rank {
+			return c.Refuse("input %d has the shape %v; rank %d is supported", i, v.Shape, want.rank)
+		}
+		if len(v.Shape) == 0 && want.rank < 0 {
+			return c.Refuse("input %d is a scalar; rank 1 and more are supported", i)
 		}
 	}
 	for i := range outs {
