@@ -113,7 +113,8 @@ func (w *layoutWalk) sink(n graph.Node, perm []int, attr any) error {
 			in[k] = w.made[v].of
 		}
 	}
-	before := g.NewValue(graph.Value{Name: n.Name + "/untransposed", Quant: g.Values[n.Out[0]].Quant})
+	after := &g.Values[n.Out[0]]
+	before := g.NewValue(graph.Value{Name: n.Name + "/untransposed", DType: after.DType, Quant: after.Quant, Shifted: after.Shifted})
 	moved := n
 	moved.In, moved.Out, moved.Attr = in, []graph.ValueID{before}, attr
 	if err := graph.InferNode(g, &moved); err != nil {
@@ -225,5 +226,5 @@ func transposedConst(g *graph.Graph, v graph.ValueID, perm []int) graph.ValueID 
 			at[i] = 0
 		}
 	}
-	return g.NewValue(graph.Value{Name: c.Name, DType: c.DType, Shape: to, Quant: c.Quant, Const: data})
+	return g.NewValue(graph.Value{Name: c.Name, DType: c.DType, Shape: to, Quant: c.Quant, Shifted: c.Shifted, Const: data})
 }

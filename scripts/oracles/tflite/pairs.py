@@ -2,7 +2,7 @@
 import numpy as np
 
 from binary import DEEP, SHAPES, SHORT, name, options, pair, quant, t_like
-from suite import T, const
+from suite import Graph, Op, T, const
 
 
 def extremes(s):
@@ -106,6 +106,16 @@ def bits(s):
                     s.add(name(op, d, "const"), op, options(op), [x, c], quant((4, 6), dtype, 0.1, -3), oracle="litert")
 
 
+def behind_transpose(s):
+    """Transposes move behind these operators at load; what belongs to uint8 must come along."""
+    for op, kind in (("MUL", "MulOptions"), ("MAXIMUM", "MaximumMinimumOptions"), ("BITWISE_XOR", "BitwiseXorOptions"), ("PRELU", None)):
+        x, mid, out = quant((2, 3, 4), np.uint8, 0.7, 3), quant((4, 2, 3), np.uint8, 0.7, 3), quant((4, 2, 3), np.uint8, 0.14, 9)
+        c = const(s.rng.integers(0, 256, size=(1, 2, 3)).astype(np.uint8), scale=0.1, zero=120)
+        perm = const(np.array([2, 0, 1], np.int32))
+        ops = [Op("TRANSPOSE", ("TransposeOptions", {}), [x, perm], [mid]), Op(op, (kind, {}) if kind else None, [mid, c], [out])]
+        s.add_model(name(op, "u8_behind_transpose"), [Graph([x], [out], ops)], op, oracle="litert")
+
+
 def cases(s):
     s.ulp = 0
     extremes(s)
@@ -113,3 +123,4 @@ def cases(s):
     integer_division(s)
     power(s)
     bits(s)
+    behind_transpose(s)
