@@ -18,8 +18,8 @@ func init() {
 
 func lowerAddN(l *graph.Lower) error {
 	x := l.In(0)
-	if len(l.N.In) < 2 || x == nil {
-		return l.Refuse("needs two inputs or more")
+	if len(l.N.In) < 2 || x == nil || len(l.N.Out) != 1 {
+		return l.Refuse("needs two inputs or more and one output")
 	}
 	for i := range l.N.In {
 		if v := l.In(i); v == nil || v.DType != x.DType || !v.Shape.Equal(x.Shape) {

@@ -17,8 +17,8 @@ func init() {
 
 func inferPrelu(c *graph.InferCtx) error {
 	x, a, o := c.In(0), c.In(1), c.Out(0)
-	if len(c.N.In) != 2 || x == nil || a == nil || o == nil {
-		return c.Refuse("needs two inputs and an output")
+	if len(c.N.In) != 2 || x == nil || a == nil || len(c.N.Out) != 1 || o == nil {
+		return c.Refuse("needs two inputs and one output")
 	}
 	switch x.DType {
 	case tensor.F32, tensor.S8, tensor.S16:

@@ -145,8 +145,8 @@ func tryRun[T any](s *spread, bad error, f tryFunc[T]) func(*graph.Args) error {
 // inferPair checks what all operators with two inputs of one type need and returns them and the broadcast shape.
 func inferPair(c *graph.InferCtx) (a, b *graph.Value, s tensor.Shape, err error) {
 	a, b = c.In(0), c.In(1)
-	if len(c.N.In) != 2 || a == nil || b == nil || a.DType != b.DType || c.Out(0) == nil {
-		return nil, nil, nil, c.Refuse("needs two inputs of one type and an output")
+	if len(c.N.In) != 2 || a == nil || b == nil || a.DType != b.DType || len(c.N.Out) != 1 || c.Out(0) == nil {
+		return nil, nil, nil, c.Refuse("needs two inputs of one type and one output")
 	}
 	s, ok := broadcastShape(a.Shape, b.Shape)
 	if !ok || len(s) > maxRank {

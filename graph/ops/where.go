@@ -44,8 +44,8 @@ func lowerSelect(l *graph.Lower) error {
 
 func inferWhere(c *graph.InferCtx) error {
 	cond, x, y, o := c.In(0), c.In(1), c.In(2), c.Out(0)
-	if len(c.N.In) != 3 || cond == nil || x == nil || y == nil || o == nil || cond.DType != tensor.Bool || x.DType != y.DType {
-		return c.Refuse("needs a bool condition and two values of one type")
+	if len(c.N.In) != 3 || cond == nil || x == nil || y == nil || len(c.N.Out) != 1 || o == nil || cond.DType != tensor.Bool || x.DType != y.DType {
+		return c.Refuse("needs a bool condition, two values of one type and one output")
 	}
 	if x.DType == tensor.S4 {
 		return c.Refuse("int4 is not supported; int8 is")
