@@ -51,7 +51,7 @@ lint: ## staticcheck, at the version pinned in scripts/tools
 	go tool -modfile=scripts/tools/go.mod staticcheck ./...
 
 .PHONY: goldens
-goldens: ## write the golden files anew: dependencies, configuration reference
+goldens: ## write the golden files anew: dependencies, operators, configuration reference
 	go test ./cmd/wayside ./agent/config -run 'Golden|Reference' -count=1 -update
 
 .PHONY: goldens-check

@@ -11,6 +11,9 @@ import (
 // Bind gives every dynamic axis of the graph's inputs an extent: shapes by input name first, 1 for what remains.
 // A given shape must have the input's rank and agree with its static axes. It runs before Build.
 func Bind(g *Graph, shapes map[string][]int) error {
+	for _, id := range g.Inputs {
+		g.Declared = append(g.Declared, slices.Clone(g.Values[id].Shape))
+	}
 	for name, s := range shapes {
 		i := slices.IndexFunc(g.Inputs, func(v ValueID) bool { return g.Values[v].Name == name })
 		if i < 0 {

@@ -24,9 +24,9 @@ func (e *UnsupportedError) Error() string {
 	}
 	for _, n := range e.Nodes {
 		b.WriteString("\n  ")
-		b.WriteString(n.Op)
+		b.WriteString(CleanText(n.Op))
 		if n.Domain != "" {
-			b.WriteString(" of domain " + n.Domain)
+			b.WriteString(" of domain " + CleanText(n.Domain))
 		}
 		fmt.Fprintf(&b, " version %d", n.Version)
 		if n.DType != "" {

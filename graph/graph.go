@@ -92,7 +92,9 @@ type Graph struct {
 	Inputs  []ValueID
 	Outputs []ValueID
 	Meta    Meta
-	States  []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
+	// Declared are the shapes of the inputs as the file has them, -1 for open axes. Bind sets it.
+	Declared []tensor.Shape
+	States   []ValueID // values that keep their bytes from one Run to the next; they have no producer, nodes read and write them
 
 	// Subgraphs are those of the file by their index, on the main graph as a reader returns it; the first is nil and stands for the main graph.
 	Subgraphs []*Graph

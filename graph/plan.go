@@ -17,6 +17,8 @@ type IO struct {
 	Shape tensor.Shape
 	Quant *tensor.Quant
 	Meta  IOMeta // what the file's metadata says
+	// Declared is the shape in the file, -1 for axes that were open until they were bound; nil except for inputs.
+	Declared tensor.Shape
 }
 
 // StepInfo describes one step of a plan.
@@ -130,7 +132,11 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 		if g.Values[id].DType == tensor.Invalid {
 			return nil, fmt.Errorf("graph: planning: %w: input %q %s", ErrUnsupported, g.Values[id].Name, g.Values[id].noType())
 		}
-		p.inputs, p.inLoc = append(p.inputs, io(g, id, ioMeta(g.Meta.Inputs, i))), append(p.inLoc, b.loc(id, true))
+		v := io(g, id, ioMeta(g.Meta.Inputs, i))
+		if i < len(g.Declared) {
+			v.Declared = g.Declared[i]
+		}
+		p.inputs, p.inLoc = append(p.inputs, v), append(p.inLoc, b.loc(id, true))
 	}
 	for i, id := range g.Outputs {
 		if g.Values[id].DType == tensor.Invalid {
@@ -147,7 +153,7 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 
 func io(g *Graph, id ValueID, m IOMeta) IO {
 	v := &g.Values[id]
-	return IO{id, v.Name, v.DType, v.Shape, v.Quant, m}
+	return IO{Value: id, Name: v.Name, DType: v.DType, Shape: v.Shape, Quant: v.Quant, Meta: m}
 }
 
 type compiled struct {

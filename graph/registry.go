@@ -35,6 +35,8 @@ type Form struct {
 	Min    int    // lowest version: TFLite operator version, ONNX opset
 	Max    int    // highest version, 0 when there is no limit
 	DTypes string // for the documentation: "float32, int8"
+	// Neutral is the operator that the form is registered with, "" where it lowers to others. Register sets it.
+	Neutral string
 	// Lower replaces the source node. nil emits the neutral operator it is registered with, with the same values and no attributes.
 	Lower func(*Lower) error
 }
@@ -57,6 +59,7 @@ func Register(op Op, fs ...Form) {
 	}
 	opsByName[op.Name] = &op
 	for _, f := range fs {
+		f.Neutral = op.Name
 		if f.Lower == nil {
 			name := op.Name
 			f.Lower = func(l *Lower) error {

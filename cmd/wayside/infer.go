@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,16 +22,17 @@ func newInferCmd() *cobra.Command {
 		Long: `Run a model once, or once per row, on files.
 
 Inputs are .npy, .npz, CSV, PNG, JPEG or WAV; the content tells which. Files without NAME fill the model's inputs in its order; an .npz of several
-arrays fills inputs by name, or by the keys 0, 1, and so on. An array must have the model's dtype and shape; a leading axis of 1 may be left out. --quantize
+arrays fills inputs by name, or by the keys 0, 1, and so on. A name is the model's own or that of its signature. An array must have the model's dtype and shape; a leading axis of 1 may be left out. --quantize
 applies the model's scale to float32 arrays, tables and sounds. A picture is resized to the model's size (half-pixel bilinear) and normalized
-with --mean and --std; without them an 8-bit input takes the pixels themselves, int8 ones shifted by -128.
+with --mean and --std, else as the model's metadata says; without either an 8-bit input takes the pixels themselves, int8 ones shifted by -128.
 
 With --rows the first axis of every input counts samples. The model's state goes on from one sample to the next, unless --reset-each.
 --out writes one array per output, with the keys 0, 1, and so on, in the model's order and dtype; with --rows they are stacked on a new first axis.
-The file appears whole or not at all. Without --out the outputs are printed.`,
+The file appears whole or not at all. Without --out the outputs are printed, with the labels that the model's file has.`,
 		Example: `  wayside infer kws.tflite --in sample.npy --out result.npz
   wayside infer kws.tflite --in samples.npy --rows --out result.npz
   wayside infer gru.onnx --in x=x.npy --in h0=h0.npy --json
+  wayside infer vad.tflite --in input_audio=frames.npy --rows
   wayside infer person.tflite --in photo.jpg
   wayside infer mobilenet.tflite --in photo.png --mean 127.5 --std 127.5
   wayside infer forecast.onnx --in series.csv --shape x=1,24,1 --out forecast.npz`,
@@ -63,7 +65,7 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 	if o.resetEach && !o.feed.Rows {
 		return badInput(errors.New("infer: --reset-each has a meaning with --rows only"))
 	}
-	if err := checkOut(o.out); err != nil {
+	if err := checkOut("--out", o.out); err != nil {
 		return badInput(fmt.Errorf("infer: %w", err))
 	}
 	plan, err := loadModel(model, o.shapes)
@@ -82,6 +84,9 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 			cmd.PrintErrf("infer: the last %d values of the sound do not fill a sample and are left out\n", s.Dropped)
 		}
 	}
+	for _, n := range plan.Meta().Notes {
+		cmd.PrintErrln("infer: note:", n)
+	}
 	progress := newProgress(cmd.ErrOrStderr())
 	outputs, err := runSamples(cmd.Context(), plan, inputs, o.feed.Rows, o.resetEach, progress.at)
 	progress.end()
@@ -89,7 +94,7 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 		return fmt.Errorf("infer: %w", err)
 	}
 	if o.out != "" {
-		if err := writeNPZ(o.out, outputs); err != nil {
+		if err := writeWhole(o.out, func(w io.Writer) error { return feed.WriteNPZ(w, outputs) }); err != nil {
 			return fmt.Errorf("infer: %w", err)
 		}
 	}
@@ -121,21 +126,21 @@ func withRemedy(err error) error {
 }
 
 // checkOut refuses an output path that could not be written, before any work is done.
-func checkOut(path string) error {
+func checkOut(flag, path string) error {
 	if path == "" {
 		return nil
 	}
 	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		return fmt.Errorf("--out %s is not a regular file", path)
+		return fmt.Errorf("%s %s is not a regular file", flag, path)
 	}
 	if st, err := os.Stat(filepath.Dir(path)); err != nil || !st.IsDir() {
-		return fmt.Errorf("--out %s: there is no folder %s", path, filepath.Dir(path))
+		return fmt.Errorf("%s %s: there is no folder %s", flag, path, filepath.Dir(path))
 	}
 	return nil
 }
 
-// writeNPZ writes the file under a name of its own first, so that path has all of it or what was there before.
-func writeNPZ(path string, named []feed.Named) (err error) {
+// writeWhole writes a file under a name of its own first, so that path has all of it or what was there before.
+func writeWhole(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -145,7 +150,7 @@ func writeNPZ(path string, named []feed.Named) (err error) {
 			err = errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp.Name()))
 		}
 	}()
-	err = feed.WriteNPZ(tmp, named)
+	err = write(tmp)
 	if err == nil {
 		err = tmp.Chmod(0o644) // results are for others to read; CreateTemp keeps them private
 	}
@@ -169,14 +174,22 @@ type inferJSON struct {
 
 type outputJSON struct {
 	ioJSON
+	Top    [][]topJSON `json:"top,omitempty"`    // for outputs with labels: of each sample the highest values, the highest first
 	Values []jsonFloat `json:"values,omitempty"` // as the model has them, in C order; left out with --out
+}
+
+// topJSON is one value of an output with its label.
+type topJSON struct {
+	Index int       `json:"index"` // in the sample, in C order
+	Label string    `json:"label"`
+	Value jsonFloat `json:"value"` // real: scale × (stored − zero_point)
 }
 
 func inferResult(model, out string, plan *graph.Plan, outputs []feed.Named, samples int) inferJSON {
 	r := inferJSON{Model: model, Format: plan.Format(), Samples: samples, Out: out}
-	for i, d := range describeIO(plan.Outputs()) {
+	for i, d := range describeOutputs(plan) {
 		d.Shape = slices.Clone(outputs[i].T.Shape)
-		o := outputJSON{ioJSON: d}
+		o := outputJSON{ioJSON: d, Top: topOf(plan.Outputs()[i], outputs[i].T, samples)}
 		if out == "" {
 			o.Values = rawValues(outputs[i].T)
 		}

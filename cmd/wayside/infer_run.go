@@ -22,7 +22,13 @@ import (
 func assignInputs(plan *graph.Plan, args []string, o feed.Options) ([]*feed.Samples, error) {
 	ins := plan.Inputs()
 	files := make([]*feed.File, len(ins))
-	byName := func(name string) int { return slices.IndexFunc(ins, func(v graph.IO) bool { return v.Name == name }) }
+	byName := func(name string) int {
+		i := slices.IndexFunc(ins, func(v graph.IO) bool { return v.Name == name })
+		if at, ok := plan.Meta().InputName(name); i < 0 && ok {
+			return at
+		}
+		return i
+	}
 	give := func(i int, f *feed.File) error {
 		if files[i] != nil {
 			return fmt.Errorf("input %q gets two files: %s and %s", ins[i].Name, files[i].Name, f.Name)
@@ -34,7 +40,7 @@ func assignInputs(plan *graph.Plan, args []string, o feed.Options) ([]*feed.Samp
 	for _, a := range args {
 		name, path, named := splitIn(a, byName)
 		if named && byName(name) < 0 {
-			return nil, fmt.Errorf("--in %s: the model has no input %q; it has %s", a, name, inputNames(ins))
+			return nil, fmt.Errorf("--in %s: the model has no input %q; it has %s", a, name, inputNames(plan))
 		}
 		f, err := feed.Open(path)
 		if err != nil {
@@ -56,7 +62,7 @@ func assignInputs(plan *graph.Plan, args []string, o feed.Options) ([]*feed.Samp
 					i = n
 				}
 				if i < 0 {
-					return nil, fmt.Errorf("%s: the model has no input for the array %q; it has %s", f.Name, a.Name, inputNames(ins))
+					return nil, fmt.Errorf("%s: the model has no input for the array %q; it has %s", f.Name, a.Name, inputNames(plan))
 				}
 				if err := give(i, f.Pick(k)); err != nil {
 					return nil, err
@@ -66,14 +72,14 @@ func assignInputs(plan *graph.Plan, args []string, o feed.Options) ([]*feed.Samp
 		}
 		i := slices.Index(files, nil)
 		if i < 0 {
-			return nil, fmt.Errorf("%s is one file too many; the model has the inputs %s", f.Name, inputNames(ins))
+			return nil, fmt.Errorf("%s is one file too many; the model has the inputs %s", f.Name, inputNames(plan))
 		}
 		files[i] = f
 	}
 	all := make([]*feed.Samples, len(ins))
 	for i, f := range files {
 		if f == nil {
-			return nil, fmt.Errorf("input %q has no file: give --in %s=FILE; the model has the inputs %s", ins[i].Name, ins[i].Name, inputNames(ins))
+			return nil, fmt.Errorf("input %q has no file: give --in %s=FILE; the model has the inputs %s", ins[i].Name, ins[i].Name, inputNames(plan))
 		}
 		s, err := f.Samples(target(plan.Format(), ins[i]), o)
 		if err != nil {
@@ -104,10 +110,14 @@ func splitIn(arg string, byName func(string) int) (name, path string, named bool
 	return name, path, true
 }
 
-func inputNames(ins []graph.IO) string {
-	names := make([]string, len(ins))
-	for i, v := range ins {
-		names[i] = fmt.Sprintf("%q (%v %v)", v.Name, v.DType, v.Shape)
+func inputNames(plan *graph.Plan) string {
+	names := []string{}
+	for _, v := range describeInputs(plan) {
+		also := ""
+		if v.Signature != "" && v.Signature != v.Name {
+			also = fmt.Sprintf(", or %q", v.Signature)
+		}
+		names = append(names, fmt.Sprintf("%q%s (%s %s)", v.Name, also, v.DType, shapeText(v.Shape)))
 	}
 	return strings.Join(names, ", ")
 }
@@ -206,27 +216,35 @@ func (f jsonFloat) MarshalJSON() ([]byte, error) {
 
 // rawValues are the stored elements: int8 stays -128..127.
 func rawValues(t *tensor.Tensor) []jsonFloat {
-	raw := *t
-	raw.Quant = nil
 	v := make([]jsonFloat, t.Elems())
-	if t.DType == tensor.S64 || t.DType == tensor.S32 { // float32 would lose their low digits
-		for i := range v {
-			if t.DType == tensor.S64 {
-				v[i] = jsonFloat(t.S64()[i])
-			} else {
-				v[i] = jsonFloat(t.S32()[i])
-			}
+	if t.DType == tensor.U64 {
+		for i, x := range t.U64() {
+			v[i] = jsonFloat(x)
 		}
 		return v
 	}
-	f := make([]float32, len(v))
-	if err := feed.Dequantize(f, &raw); err != nil {
-		panic("infer: " + err.Error()) // every dtype has values
+	if n, ok := t.Ints(); ok {
+		for i, x := range n {
+			v[i] = jsonFloat(x)
+		}
+		return v
 	}
-	for i := range f {
-		v[i] = jsonFloat(f[i])
+	for i, x := range realValues(&tensor.Tensor{DType: t.DType, Shape: t.Shape, Data: t.Data}) {
+		v[i] = jsonFloat(x)
 	}
 	return v
+}
+
+// realValues are the elements as numbers of the world: scale × (stored − zero point) where there is a scale.
+// The stored values stand for themselves where a file's scales do not fit its shape.
+func realValues(t *tensor.Tensor) []float32 {
+	f := make([]float32, t.Elems())
+	if feed.Dequantize(f, t) != nil {
+		if err := feed.Dequantize(f, &tensor.Tensor{DType: t.DType, Shape: t.Shape, Data: t.Data}); err != nil {
+			panic("infer: " + err.Error()) // every dtype has values
+		}
+	}
+	return f
 }
 
 const (
@@ -250,10 +268,7 @@ func printOutputs(w io.Writer, ios []graph.IO, outputs []feed.Named, rows bool) 
 		}
 		fmt.Fprintln(tw)
 		raw := rawValues(t)
-		realv := make([]float32, len(raw))
-		if err := feed.Dequantize(realv, t); err != nil {
-			return err
-		}
+		realv := realValues(t)
 		count, size := 1, len(raw)
 		if rows {
 			count = t.Shape[0]
@@ -275,19 +290,63 @@ func printOutputs(w io.Writer, ios []graph.IO, outputs []feed.Named, rows bool) 
 	return tw.Flush()
 }
 
-func printSample(w io.Writer, raw []jsonFloat, realv []float32, v graph.IO) {
-	label := func(i int) string {
-		if n := len(v.Shape); n > 0 && len(v.Meta.Labels) > 0 && len(v.Meta.Labels) == v.Shape[n-1] {
-			return v.Meta.Labels[i%len(v.Meta.Labels)]
+// labelOf returns the label of value x at place i of a sample, "" without one.
+func labelOf(v graph.IO, i int, x float32) string {
+	l := v.Meta.Labels
+	if v.Meta.ValueLabels {
+		if n := int(x); x >= 0 && n < len(l) && float32(n) == x {
+			return l[n]
 		}
 		return ""
 	}
+	if placesLabelled(v) {
+		return l[i%len(l)]
+	}
+	return ""
+}
+
+// placesLabelled reports whether the output has a label for each place on its last axis.
+func placesLabelled(v graph.IO) bool {
+	n, l := len(v.Shape), len(v.Meta.Labels)
+	return n > 0 && l > 0 && l == v.Shape[n-1] && !v.Meta.ValueLabels
+}
+
+// highest returns the places of the n highest values, the highest first; NaN is lower than all.
+func highest(v []float32, n int) []int {
+	order := make([]int, len(v))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(a, b int) bool {
+		x, y := v[order[a]], v[order[b]]
+		return x > y || x == x && y != y
+	})
+	return order[:min(n, len(order))]
+}
+
+// topOf lists the highest values of an output whose places have labels.
+func topOf(v graph.IO, t *tensor.Tensor, samples int) [][]topJSON {
+	if !placesLabelled(v) {
+		return nil
+	}
+	realv := realValues(t)
+	all := make([][]topJSON, samples)
+	for n := range all {
+		one := realv[n*len(realv)/samples : (n+1)*len(realv)/samples]
+		for _, i := range highest(one, shownTop) {
+			all[n] = append(all[n], topJSON{i, labelOf(v, i, one[i]), jsonFloat(one[i])})
+		}
+	}
+	return all
+}
+
+func printSample(w io.Writer, raw []jsonFloat, realv []float32, v graph.IO) {
 	line := func(i int) {
 		stored := ""
 		if v.Quant != nil {
 			stored = fmt.Sprintf("stored %v", float64(raw[i]))
 		}
-		fmt.Fprintf(w, "  [%d]\t%v\t%s\t%s\n", i, realv[i], stored, label(i))
+		fmt.Fprintf(w, "  [%d]\t%v\t%s\t%s\n", i, realv[i], stored, labelOf(v, i, realv[i]))
 	}
 	if len(raw) <= shownAll {
 		for i := range raw {
@@ -295,10 +354,8 @@ func printSample(w io.Writer, raw []jsonFloat, realv []float32, v graph.IO) {
 		}
 		return
 	}
-	order := make([]int, len(realv))
 	lo, hi, nan := float32(math.Inf(1)), float32(math.Inf(-1)), 0
-	for i, x := range realv {
-		order[i] = i
+	for _, x := range realv {
 		if x != x {
 			nan++
 			continue
@@ -310,11 +367,7 @@ func printSample(w io.Writer, raw []jsonFloat, realv []float32, v graph.IO) {
 		fmt.Fprintf(w, ", %d are NaN", nan)
 	}
 	fmt.Fprintf(w, "; the highest:\n")
-	sort.SliceStable(order, func(a, b int) bool { // NaN last
-		x, y := realv[order[a]], realv[order[b]]
-		return x > y || x == x && y != y
-	})
-	for _, i := range order[:shownTop] {
+	for _, i := range highest(realv, shownTop) {
 		line(i)
 	}
 }

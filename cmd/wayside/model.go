@@ -36,12 +36,24 @@ func counted(n int, what string) string {
 
 // ioJSON describes one input, output or state in the JSON of infer and inspect.
 type ioJSON struct {
-	Index  int        `json:"index"`
-	Name   string     `json:"name"`
-	DType  string     `json:"dtype"`
-	Shape  []int      `json:"shape"`
-	Quant  *quantJSON `json:"quantization"` // null when the values are not quantized
-	Labels []string   `json:"labels,omitempty"`
+	Index     int        `json:"index"`
+	Name      string     `json:"name"`
+	Signature string     `json:"signature_name,omitempty"` // its name in the first signature that has one
+	DType     string     `json:"dtype"`
+	Shape     []int      `json:"shape"`
+	Quant     *quantJSON `json:"quantization"` // null when the values are not quantized
+	Meta      *metaJSON  `json:"metadata,omitempty"`
+	Labels    []string   `json:"labels,omitempty"`
+	value     int        // what steps call it
+}
+
+// metaJSON is what the file's metadata says of one input or output.
+type metaJSON struct {
+	Name        string    `json:"name,omitempty"`
+	Description string    `json:"description,omitempty"`
+	Mean        []float32 `json:"mean,omitempty"`
+	Std         []float32 `json:"std,omitempty"`
+	ValueLabels bool      `json:"value_labels,omitempty"` // the labels name values, not places on the last axis
 }
 
 // quantJSON says r = scale × (q − zero_point); several scales hold along axis.
@@ -51,12 +63,31 @@ type quantJSON struct {
 	Axis  int       `json:"axis"`
 }
 
-func describeIO(ios []graph.IO) []ioJSON {
+func describeInputs(p *graph.Plan) []ioJSON {
+	return describeIO(p.Inputs(), p.Meta().Signatures, func(s graph.Signature) []graph.Binding { return s.Inputs })
+}
+
+func describeOutputs(p *graph.Plan) []ioJSON {
+	return describeIO(p.Outputs(), p.Meta().Signatures, func(s graph.Signature) []graph.Binding { return s.Outputs })
+}
+
+func describeIO(ios []graph.IO, sigs []graph.Signature, of func(graph.Signature) []graph.Binding) []ioJSON {
 	out := make([]ioJSON, len(ios))
 	for i, v := range ios {
-		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: v.Meta.Labels}
+		m := &v.Meta
+		out[i] = ioJSON{Index: i, Name: v.Name, DType: v.DType.String(), Shape: append([]int{}, v.Shape...), Labels: m.Labels, value: int(v.Value)}
 		if v.Quant != nil && len(v.Quant.Scale) > 0 {
 			out[i].Quant = &quantJSON{v.Quant.Scale, v.Quant.Zero, v.Quant.Axis}
+		}
+		if m.Name != "" || m.Description != "" || m.Mean != nil || m.ValueLabels {
+			out[i].Meta = &metaJSON{m.Name, m.Description, m.Mean, m.Std, m.ValueLabels}
+		}
+		for _, s := range sigs {
+			for _, b := range of(s) {
+				if b.Index == i && out[i].Signature == "" {
+					out[i].Signature = b.Name
+				}
+			}
 		}
 	}
 	return out
@@ -101,5 +132,5 @@ func loadModel(path string, shapeArgs []string) (*graph.Plan, error) {
 
 // target is one model input as graph/feed wants it. ONNX rounds halves to even and keeps pictures channels first.
 func target(f graph.Format, v graph.IO) feed.Target {
-	return feed.Target{Name: v.Name, DType: v.DType, Shape: v.Shape, Quant: v.Quant, ChannelsFirst: f == graph.ONNX}
+	return feed.Target{Name: v.Name, DType: v.DType, Shape: v.Shape, Quant: v.Quant, ChannelsFirst: f == graph.ONNX, Mean: v.Meta.Mean, Std: v.Meta.Std}
 }

@@ -43,6 +43,8 @@ type Target struct {
 	Shape         tensor.Shape // static
 	Quant         *tensor.Quant
 	ChannelsFirst bool // where a picture's shape leaves it open, as in [1,3,3,3]
+	// Mean and Std are the normalization of pictures that the model's file asks for; those of Options go before them.
+	Mean, Std []float32
 }
 
 // Options says how a file becomes samples.
@@ -177,7 +179,7 @@ func (f *File) Pick(i int) *File {
 
 // Samples converts the file to the dtype and shape of in. Arrays must have the dtype, or be float32 with Options.Quantize; their
 // shape is the input's, which may omit a leading axis of 1. A table's cells fill the input row by row. A picture is resized,
-// then normalized. A sound is cut into consecutive samples, stereo averaged unless the input has two channels. Errors wrap
+// then normalized as Options say, else as the model's file says. A sound is cut into consecutive samples, stereo averaged unless the input has two channels. Errors wrap
 // ErrDType, ErrShape, ErrNormalize or ErrValue and name file and input. The samples may alias the file.
 func (f *File) Samples(in Target, o Options) (*Samples, error) {
 	elems, err := in.Shape.Elems()
@@ -281,6 +283,10 @@ func (s *Samples) fromReal(in Target, o Options, v []float32) error {
 	switch in.DType {
 	case tensor.S64:
 		lo, hi, ok = -(1 << 53), 1<<53, true
+	case tensor.U32:
+		lo, hi, ok = 0, math.MaxUint32, true
+	case tensor.U64:
+		lo, hi, ok = 0, 1<<53, true
 	case tensor.Bool:
 		lo, hi, ok = 0, 1, true
 	}
@@ -335,7 +341,13 @@ func (f *File) imageSamples(s *Samples, in Target, o Options, elems int) error {
 		return err
 	}
 	s.Count = 1
+	if len(o.Mean) == 0 && (in.DType != tensor.U8 || in.Quant != nil) { // bytes without a scale have no other meaning than the pixels
+		o.Mean, o.Std = in.Mean, in.Std
+	}
 	if len(o.Mean) > 0 {
+		if n := len(o.Mean); n != 1 && n != ch {
+			return fmt.Errorf("%w: %d means for a picture of %s; one for all or one for each is needed", ErrNormalize, n, channels(ch))
+		}
 		if err := Normalize(v, o.Mean, o.Std); err != nil {
 			return fmt.Errorf("%w: %w", ErrNormalize, err)
 		}
@@ -359,6 +371,13 @@ func (f *File) imageSamples(s *Samples, in Target, o Options, elems int) error {
 		v = planar(v, h*w, ch)
 	}
 	return s.fromReal(in, o, v)
+}
+
+func channels(n int) string {
+	if n == 1 {
+		return "1 channel"
+	}
+	return fmt.Sprintf("%d channels", n)
 }
 
 // pictureShape finds height, width and channels in a shape of 3 axes, or of 4 with a leading 1. A shape that fits both orders

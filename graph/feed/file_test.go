@@ -259,6 +259,21 @@ func TestPictureSamples(t *testing.T) {
 	if got, err := sample(Target{DType: tensor.F32, Shape: last}, Options{Mean: []float32{0, 0, 255}, Std: []float32{1, 1, 1}}); err != nil || tensor.As[float32](got, 4)[2] != 0 {
 		t.Errorf("per channel: %v %v", got, err)
 	}
+	// The model's own normalization holds unless options say otherwise; bytes without a scale take the pixels.
+	own := Target{DType: tensor.S8, Shape: last, Quant: q, Mean: []float32{0}, Std: []float32{255}}
+	if got, err := sample(own, Options{}); err != nil || !bytes.Equal(got, scaled) {
+		t.Errorf("the model's normalization: %v %v", got, err)
+	}
+	if got, err := sample(own, Options{Mean: []float32{255}, Std: []float32{255}}); err != nil || int8(got[2]) != -128 {
+		t.Errorf("options before the model's normalization: %v %v", got, err)
+	}
+	own.DType, own.Quant = tensor.U8, nil
+	if got, err := sample(own, Options{}); err != nil || got[2] != 255 {
+		t.Errorf("bytes without a scale: %v %v", got, err)
+	}
+	if _, err := sample(Target{DType: tensor.F32, Shape: last}, Options{Mean: []float32{0, 0}, Std: []float32{1, 1}}); !errors.Is(err, ErrNormalize) {
+		t.Errorf("two means for three channels: %v", err)
+	}
 	if _, err := sample(Target{DType: tensor.U8, Shape: tensor.Shape{1, 2, 2, 5}}, Options{}); !errors.Is(err, ErrShape) {
 		t.Errorf("five channels: %v", err)
 	}
@@ -313,7 +328,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("time,a\n2026-01-01 00:00:00,1\n"))
 	in := []Target{
 		{DType: tensor.F32, Shape: tensor.Shape{1, 4, 4, 3}}, {DType: tensor.S8, Shape: tensor.Shape{1, 2}, Quant: &tensor.Quant{Scale: []float32{0.1}}},
-		{DType: tensor.S64, Shape: tensor.Shape{}}, {DType: tensor.Bool, Shape: tensor.Shape{0}},
+		{DType: tensor.S64, Shape: tensor.Shape{}}, {DType: tensor.U32, Shape: tensor.Shape{2}}, {DType: tensor.U64, Shape: tensor.Shape{2}}, {DType: tensor.Bool, Shape: tensor.Shape{0}},
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := Parse(b, "f")

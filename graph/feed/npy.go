@@ -30,7 +30,7 @@ var ErrFormat = errors.New("not readable")
 // npyTypes are the dtypes that are read. numpy marks one-byte types with '|'.
 var npyTypes = map[string]tensor.DType{
 	"b1": tensor.Bool, "i1": tensor.S8, "u1": tensor.U8, "i2": tensor.S16, "i4": tensor.S32, "i8": tensor.S64,
-	"f2": tensor.F16, "f4": tensor.F32,
+	"u4": tensor.U32, "u8": tensor.U64, "f2": tensor.F16, "f4": tensor.F32,
 }
 
 // ReadNPY reads one array in numpy's .npy format, versions 1 to 3, little endian, C order. The tensor owns its memory.
@@ -184,7 +184,7 @@ func parseNPYHeader(s string) (tensor.DType, tensor.Shape, error) {
 	case name == "f8":
 		return bad("it has dtype float64, which no model takes; save it with astype('float32')")
 	case !ok:
-		return bad("dtype %q is not among bool, int8, uint8, int16, int32, int64, float16, float32", descr)
+		return bad("dtype %q is not among bool, int8, uint8, int16, int32, uint32, int64, uint64, float16, float32", descr)
 	case end == '>' && dt.Bytes(1) > 1:
 		return bad("dtype %q is big endian; save it with astype('<%s')", descr, name)
 	case end != '<' && end != '|' && end != '=' && end != '>':

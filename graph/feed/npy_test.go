@@ -33,6 +33,8 @@ func TestReadNPY(t *testing.T) {
 		{"<i2", "(1,)", []byte{0, 1}, tensor.S16, tensor.Shape{1}},
 		{"<i4", "()", []byte{1, 0, 0, 0}, tensor.S32, tensor.Shape{}},
 		{"<i8", "(1, 1)", make([]byte, 8), tensor.S64, tensor.Shape{1, 1}},
+		{"<u4", "(2,)", make([]byte, 8), tensor.U32, tensor.Shape{2}},
+		{"<u8", "(1,)", make([]byte, 8), tensor.U64, tensor.Shape{1}},
 		{"<f2", "(2,)", make([]byte, 4), tensor.F16, tensor.Shape{2}},
 		{"<f4", "(0, 3)", nil, tensor.F32, tensor.Shape{0, 3}},
 		{"|b1", "(2,)", []byte{0, 1}, tensor.Bool, tensor.Shape{2}},
@@ -117,7 +119,7 @@ func TestWriteNPYWidens(t *testing.T) {
 
 func TestNPZRoundTrip(t *testing.T) {
 	var want []Named
-	for i, d := range []tensor.DType{tensor.Bool, tensor.S8, tensor.U8, tensor.S16, tensor.S32, tensor.S64, tensor.F16, tensor.F32} {
+	for i, d := range []tensor.DType{tensor.Bool, tensor.S8, tensor.U8, tensor.S16, tensor.S32, tensor.S64, tensor.U32, tensor.U64, tensor.F16, tensor.F32} {
 		x, _ := tensor.New(d, tensor.Shape{2, i + 1})
 		for j := range x.Data {
 			x.Data[j] = byte(j & 1)

@@ -90,6 +90,12 @@ func putter(t *tensor.Tensor) func(i int, v int64) {
 	case tensor.S64:
 		s := t.S64()
 		return func(i int, v int64) { s[i] = v }
+	case tensor.U32:
+		s := t.U32()
+		return func(i int, v int64) { s[i] = uint32(v) }
+	case tensor.U64:
+		s := t.U64()
+		return func(i int, v int64) { s[i] = uint64(v) }
 	case tensor.Bool:
 		s := t.Bool()
 		return func(i int, v int64) { s[i] = uint8(v) }
@@ -116,6 +122,11 @@ func Dequantize(dst []float32, t *tensor.Tensor) error {
 	case tensor.F16:
 		for i, v := range t.F16() {
 			dst[i] = tensor.F16ToF32(v)
+		}
+		return nil
+	case tensor.U64: // never quantized, and above the range of the integers below
+		for i, v := range t.U64() {
+			dst[i] = float32(v)
 		}
 		return nil
 	}
@@ -173,6 +184,9 @@ func getter(t *tensor.Tensor) (func(i int) int64, bool) {
 	case tensor.S64:
 		s := t.S64()
 		return func(i int) int64 { return s[i] }, true
+	case tensor.U32:
+		s := t.U32()
+		return func(i int) int64 { return int64(s[i]) }, true
 	case tensor.S4:
 		return func(i int) int64 { return int64(int8(t.Data[i/2]>>(4*(i&1))<<4) >> 4) }, true
 	}
