@@ -18,10 +18,14 @@ func init() {
 			DTypes: "int8, uint8, int16, int4, also per channel; float16, bfloat16"})
 	graph.Register(graph.Op{Name: graph.ShiftSignOp, Elementwise: true, Compile: compileShiftSign, Infer: func(c *graph.InferCtx) error {
 		x, o := c.In(0), c.Out(0)
-		if x == nil || o == nil || (x.DType != tensor.U8 || o.DType != tensor.S8) && (x.DType != tensor.S8 || o.DType != tensor.U8) {
+		if x == nil || o == nil || x.DType != tensor.U8 && x.DType != tensor.S8 {
 			return c.Refuse("shifts between uint8 and int8 only")
 		}
-		return c.Set(0, o.DType, x.Shape)
+		to := tensor.U8
+		if x.DType == tensor.U8 {
+			to = tensor.S8
+		}
+		return c.Set(0, to, x.Shape)
 	}})
 }
 
