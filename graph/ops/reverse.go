@@ -11,6 +11,17 @@ import (
 // ReverseSequenceAttr reverses the first elements along Seq, as many as input 1 says for each index of Batch.
 type ReverseSequenceAttr struct{ Seq, Batch int }
 
+// diagTypes are the types that the reference of the diagonal operators tells apart; it reads others as if they were float32.
+const diagTypes = "float32, int8, uint8, int16, int32, int64, uint32"
+
+func checkDiag(c *graph.InferCtx, d tensor.DType) error {
+	switch d {
+	case tensor.F32, tensor.S8, tensor.U8, tensor.S16, tensor.S32, tensor.S64, tensor.U32:
+		return nil
+	}
+	return c.Refuse("%s is not supported; %s are", d, diagTypes)
+}
+
 func init() {
 	graph.Register(graph.Op{Name: "ReverseSequence", Infer: inferReverseSequence, Compile: compileReverseSequence},
 		moveForm("REVERSE_SEQUENCE", 1, func(l *graph.Lower) error {
@@ -30,9 +41,9 @@ func init() {
 			return nil
 		}, anyWhole+", lengths int32, int64"))
 	graph.Register(graph.Op{Name: "Diag", Infer: inferDiag, Compile: compileDiag},
-		moveForm("MATRIX_DIAG", 1, lowerDiag, anyWhole))
+		moveForm("MATRIX_DIAG", 1, lowerDiag, diagTypes))
 	graph.Register(graph.Op{Name: "SetDiag", Infer: inferSetDiag, Compile: compileSetDiag},
-		graph.Form{Format: graph.TFLite, Op: "MATRIX_SET_DIAG", Min: 1, Max: 1, DTypes: anyWhole})
+		graph.Form{Format: graph.TFLite, Op: "MATRIX_SET_DIAG", Min: 1, Max: 1, DTypes: diagTypes})
 }
 
 func inferReverseSequence(c *graph.InferCtx) error {
@@ -96,7 +107,7 @@ func inferDiag(c *graph.InferCtx) error {
 	if x == nil || len(x.Shape) == 0 || len(x.Shape) >= maxRank {
 		return c.Refuse("needs one input with 1 to %d axes", maxRank-1)
 	}
-	if err := checkWhole(c, x); err != nil {
+	if err := checkDiag(c, x.DType); err != nil {
 		return err
 	}
 	keepQuant(x, c.Out(0))
@@ -124,7 +135,7 @@ func inferSetDiag(c *graph.InferCtx) error {
 	if want := append(append(tensor.Shape{}, x.Shape[:k]...), min(x.Shape[k], x.Shape[k+1])); !d.Shape.Equal(want) {
 		return c.Refuse("diagonals %v do not fit matrices %v; %v do", d.Shape, x.Shape, want)
 	}
-	if err := checkWhole(c, x); err != nil {
+	if err := checkDiag(c, x.DType); err != nil {
 		return err
 	}
 	keepQuant(x, c.Out(0))

@@ -134,6 +134,9 @@ func newStridedSpec(l *graph.Lower, shape tensor.Shape, step []int) (*stridedSpe
 	if ellipsis >= 0 {
 		named--
 	}
+	if ellipsis >= 0 && named == len(shape) {
+		return nil, l.Refuse("an ellipsis that stands for no axis is not supported; leave it out")
+	}
 	if named > len(shape) || len(shape)+added > maxRank {
 		return nil, l.Refuse("%d positions for an input of rank %d; up to %d axes are supported", n, len(shape), maxRank)
 	}
