@@ -66,7 +66,7 @@ func TestReadOptionKinds(t *testing.T) {
 	if got := g.Nodes[0].Src.Attrs.Float(0, "", 0); got != 2 {
 		t.Errorf("beta %v", got)
 	}
-	if g, err = tflite.Read(oracleModel(t, "reshape_s8")); err != nil {
+	if g, err = tflite.Read(oracleModel(t, "reshape_int8")); err != nil {
 		t.Fatal(err)
 	}
 	if got := g.Nodes[0].Src.Attrs.Ints(0, ""); !slices.Equal(got, []int64{2, -1}) {
@@ -135,7 +135,7 @@ func readAny(t testing.TB, data []byte) {
 }
 
 func TestReadSurvivesEveryChangedByte(t *testing.T) {
-	for _, name := range []string{"conv_s8_2_relu", "reshape_s8", "padv2_s8_0"} {
+	for _, name := range []string{"conv_s8_2_relu", "reshape_int8", "padv2_int8"} {
 		m := slices.Clone(oracleModel(t, name))
 		for i, old := range m {
 			for _, b := range []byte{0, 1, 0x7f, 0x80, 0xff, old ^ 4} {
