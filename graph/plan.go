@@ -30,7 +30,7 @@ type StepInfo struct {
 	Bytes   int64  // bytes of activations and weights that one run touches
 	Live    int64  // bytes of the arena that hold something while the step runs
 	In, Out []Operand
-	Depth   int // of steps inside a control operator, which follow it; the values of each subgraph are numbered anew
+	Depth   int // of steps inside a control operator, which follow it
 }
 
 // Operand is one input or output of a step.
@@ -47,6 +47,7 @@ type Plan struct {
 	format               Format
 	name                 string
 	meta                 Meta
+	values               ValueID // as many values had the graph
 	inputs, outputs      []IO
 	states               []IO
 	inLoc, outLoc, stLoc []loc
@@ -83,6 +84,7 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.values = ValueID(len(g.Values))
 	mem := assign(g, kernels)
 	need := place(mem.bufs)
 	if maxArena == 0 || maxArena > math.MaxInt {
@@ -454,14 +456,22 @@ func (p *Plan) WeightBytesByDType() map[string]int {
 
 // Steps describes what one Run does, in order. The steps of a control operator follow it, whether they run once, often or not at all.
 func (p *Plan) Steps() []StepInfo {
+	next := p.values
+	return p.stepsFrom(0, &next)
+}
+
+// stepsFrom numbers the plan's values from base; those of the plans inside go on at next.
+func (p *Plan) stepsFrom(base ValueID, next *ValueID) []StepInfo {
 	out := make([]StepInfo, 0, len(p.steps))
 	for i := range p.steps {
 		st := &p.steps[i]
 		info := st.info
-		info.In, info.Out = operands(st.in), operands(st.out)
+		info.In, info.Out = operands(st.in, base), operands(st.out, base)
 		out = append(out, info)
 		for _, inner := range st.kernel.Inner {
-			for _, in := range inner.Steps() {
+			first := *next
+			*next += inner.values
+			for _, in := range inner.stepsFrom(first, next) {
 				in.Name = st.info.Name + "/" + in.Name
 				in.Depth++
 				out = append(out, in)
@@ -471,11 +481,15 @@ func (p *Plan) Steps() []StepInfo {
 	return out
 }
 
-func operands(ls []loc) []Operand {
+func operands(ls []loc, base ValueID) []Operand {
 	out := make([]Operand, len(ls))
 	for i := range ls {
 		l := &ls[i]
-		out[i] = Operand{l.value, l.dtype, l.shape, l.konst != nil || l.none && l.value != None}
+		if l.value == None {
+			out[i] = Operand{Value: None}
+			continue
+		}
+		out[i] = Operand{base + l.value, l.dtype, l.shape, l.konst != nil || l.none}
 	}
 	return out
 }

@@ -15,6 +15,7 @@ type columns struct {
 	indent string
 	right  map[int]bool
 	cut    func(string, int) string // how the last column is shortened; nil for at its end
+	shrink bool                     // the first column gives way where a line would not fit the screen
 	rows   [][]string
 }
 
@@ -28,6 +29,18 @@ func (t *columns) write(w io.Writer) error {
 				widths = append(widths, 0)
 			}
 			widths[i] = max(widths[i], utf8.RuneCountInString(c))
+		}
+	}
+	if t.shrink {
+		over := len(t.indent) - 2 - screenWidth
+		for _, n := range widths {
+			over += n + 2
+		}
+		if over > 0 {
+			widths[0] = max(widths[0]-over, 12)
+			for _, r := range t.rows {
+				r[0] = clip(r[0], widths[0])
+			}
 		}
 	}
 	var b strings.Builder

@@ -36,8 +36,9 @@ The file appears whole or not at all. Without --out the outputs are printed, wit
   wayside infer person.tflite --in photo.jpg
   wayside infer mobilenet.tflite --in photo.png --mean 127.5 --std 127.5
   wayside infer forecast.onnx --in series.csv --shape x=1,24,1 --out forecast.npz`,
-		Args: oneModel,
-		RunE: func(cmd *cobra.Command, args []string) error { return infer(cmd, args[0], &o) },
+		Args:              oneModel,
+		ValidArgsFunction: completeModel,
+		RunE:              func(cmd *cobra.Command, args []string) error { return infer(cmd, args[0], &o) },
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.in, "in", nil, "input file, `[NAME=]FILE`; once per input")
@@ -50,6 +51,7 @@ The file appears whole or not at all. Without --out the outputs are printed, wit
 	f.Float32SliceVar(&o.feed.Std, "std", nil, "standard deviation of a picture's pixels; with --mean")
 	f.BoolVar(&o.json, "json", false, "print JSON; without --out it has the values too")
 	cmd.MarkFlagsRequiredTogether("mean", "std")
+	completeFlags(cmd, map[string]string{"out": "npz", "shape": "", "mean": "", "std": ""})
 	return cmd
 }
 

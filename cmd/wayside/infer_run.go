@@ -342,11 +342,14 @@ func topOf(v graph.IO, t *tensor.Tensor, samples int) [][]topJSON {
 
 func printSample(w io.Writer, raw []jsonFloat, realv []float32, v graph.IO) {
 	line := func(i int) {
-		stored := ""
+		text := fmt.Sprintf("  [%d]\t%v", i, realv[i])
 		if v.Quant != nil {
-			stored = fmt.Sprintf("stored %v", float64(raw[i]))
+			text += fmt.Sprintf("\tstored %v", float64(raw[i]))
 		}
-		fmt.Fprintf(w, "  [%d]\t%v\t%s\t%s\n", i, realv[i], stored, labelOf(v, i, realv[i]))
+		if l := labelOf(v, i, realv[i]); l != "" {
+			text += "\t" + l
+		}
+		fmt.Fprintln(w, text)
 	}
 	if len(raw) <= shownAll {
 		for i := range raw {

@@ -61,6 +61,7 @@ type stepJSON struct {
 	Op     string        `json:"op"`
 	Name   string        `json:"name"`
 	Kernel string        `json:"kernel"`
+	Depth  int           `json:"depth,omitempty"` // of steps inside a control operator, which follow it
 	MACs   int64         `json:"macs"`
 	Bytes  int64         `json:"bytes"`
 	Live   int64         `json:"live_bytes"` // of the arena, in use while the step runs
@@ -110,7 +111,8 @@ A model that cannot run is refused with exit code 2 and the whole list of what i
   wayside inspect kws.tflite --steps
   wayside inspect kws.tflite --svg kws.svg
   wayside inspect forecast.onnx --shape x=1,24,1 --json`,
-		Args: oneModel,
+		Args:              oneModel,
+		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("svg") {
 				if svg == "" {
@@ -151,6 +153,7 @@ A model that cannot run is refused with exit code 2 and the whole list of what i
 	cmd.Flags().BoolVar(&steps, "steps", false, "list every step instead of the summary")
 	cmd.Flags().StringVar(&svg, "svg", "", "draw the graph into this SVG `FILE`")
 	cmd.Flags().StringArrayVar(&shapes, "shape", nil, "extents of an input with dynamic axes, `NAME=1,49,10,1`")
+	completeFlags(cmd, map[string]string{"svg": "svg", "shape": ""})
 	return cmd
 }
 
@@ -168,7 +171,7 @@ func inspectPlan(path string, p *graph.Plan) *inspectJSON {
 		m.Signatures = append(m.Signatures, sigJSON{s.Key, bindings(s.Inputs), bindings(s.Outputs)})
 	}
 	for i, s := range p.Steps() {
-		m.Steps = append(m.Steps, stepJSON{graph.CleanText(s.Op), s.Name, s.Kernel, s.MACs, s.Bytes, s.Live, operandsJSON(s.In), operandsJSON(s.Out)})
+		m.Steps = append(m.Steps, stepJSON{graph.CleanText(s.Op), s.Name, s.Kernel, s.Depth, s.MACs, s.Bytes, s.Live, operandsJSON(s.In), operandsJSON(s.Out)})
 		m.MACs += s.MACs
 		if s.Live > m.Peak.Bytes || m.Peak.Step < 0 {
 			m.Peak = peakJSON{i, m.Steps[i].Op, s.Name, s.Live}

@@ -57,10 +57,10 @@ func printModel(w io.Writer, m *inspectJSON) error {
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w)
-	ops := &columns{indent: "  ", right: map[int]bool{2: true, 3: true, 4: true, 5: true}}
+	ops := &columns{indent: "  ", shrink: true, right: map[int]bool{2: true, 3: true, 4: true, 5: true}}
 	ops.row("operator", "kernel", "steps", "MACs", "bytes", "work")
 	for _, s := range m.Operators {
-		ops.row(clip(s.Op, 34), s.Kernel, fmt.Sprint(s.Steps), grouped(s.MACs), grouped(s.Bytes), share(s.MACs, m.MACs))
+		ops.row(s.Op, s.Kernel, fmt.Sprint(s.Steps), grouped(s.MACs), grouped(s.Bytes), share(s.MACs, m.MACs))
 	}
 	if err := ops.write(w); err != nil {
 		return err
@@ -118,12 +118,12 @@ func printSteps(w io.Writer, m *inspectJSON) error {
 	t := &columns{right: map[int]bool{0: true, 4: true, 5: true}, cut: tail}
 	t.row("step", "operator", "output", "kernel", "MACs", "bytes", "name")
 	for i, s := range m.Steps {
-		t.row(fmt.Sprint(i), clip(s.Op, 28), outText(s), s.Kernel, grouped(s.MACs), grouped(s.Bytes), s.Name)
+		t.row(fmt.Sprint(i), strings.Repeat("  ", s.Depth)+clip(s.Op, 28), outText(s), s.Kernel, grouped(s.MACs), grouped(s.Bytes), s.Name)
 	}
 	return t.write(w)
 }
 
-// outText is dtype and shape of a step's first output.
+// outText is dtype and shape of a step's first output, or of the state that it writes.
 func outText(s stepJSON) string {
 	for _, o := range s.Out {
 		if o.Value >= 0 {
@@ -133,6 +133,9 @@ func outText(s stepJSON) string {
 			}
 			return o.DType + shapeText(o.Shape) + more
 		}
+	}
+	if len(s.Out) == 0 && len(s.In) > 0 { // it writes a state
+		return "writes " + s.In[0].DType + shapeText(s.In[0].Shape)
 	}
 	return ""
 }

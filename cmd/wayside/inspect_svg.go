@@ -34,8 +34,10 @@ func drawPlan(w io.Writer, m *inspectJSON) error {
 			boxes = append(boxes, ioBox(g.what, g.class, v))
 		}
 	}
+	var control []int // the boxes of the control operators around a step
 	for i, s := range m.Steps {
 		box := len(boxes)
+		control = append(control[:min(s.Depth, len(control))], box)
 		b := draw.Box{Class: draw.Light, Lines: []string{s.Op, outText(s), s.Kernel}}
 		switch {
 		case s.Kernel == "view":
@@ -48,6 +50,9 @@ func drawPlan(w io.Writer, m *inspectJSON) error {
 		for _, o := range s.In {
 			if o.Const {
 				b.Tip += fmt.Sprintf("\nconstant %s%s", o.DType, shapeText(o.Shape))
+			}
+			if _, ok := from[o.Value]; !ok && o.Value >= 0 && !o.Const && s.Depth > 0 { // what the control operator hands in
+				open(control[s.Depth-1], o.Value, o.DType+shapeText(o.Shape))
 			}
 			lead(o.Value, box)
 		}

@@ -96,3 +96,22 @@ func TestBrokenMetadata(t *testing.T) {
 		t.Errorf("inspect: exit code %d:\n%s", code, out)
 	}
 }
+
+// TestCompletion: the shell offers model files where a model is wanted, and what each flag takes.
+func TestCompletion(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"inspect", ""}, "tflite\nonnx\n:8\n"},
+		{[]string{"inspect", "m.tflite", ""}, ":4\n"},
+		{[]string{"inspect", "m.tflite", "--svg", ""}, "svg\n:8\n"},
+		{[]string{"infer", "m.tflite", "--out", ""}, "npz\n:8\n"},
+		{[]string{"infer", "m.tflite", "--mean", ""}, ":4\n"},
+		{[]string{"infer", "m.tflite", "--in", ""}, ":0\n"},
+	} {
+		if out, _, code := wayside(t, ".", append([]string{"__complete"}, c.args...)...); code != 0 || out != c.want {
+			t.Errorf("%v: exit code %d, %q, want %q", c.args, code, out, c.want)
+		}
+	}
+}

@@ -26,6 +26,32 @@ func oneModel(_ *cobra.Command, args []string) error {
 	return fmt.Errorf("one MODEL is wanted, there are %d: %q", len(args), args)
 }
 
+// completeModel offers model files for the first argument and nothing for others.
+func completeModel(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"tflite", "onnx"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// completeFlags tells the shell which files a flag takes, by extension; flags without one take no files.
+func completeFlags(cmd *cobra.Command, ext map[string]string) {
+	for flag, e := range ext {
+		if e != "" {
+			must(cmd.MarkFlagFilename(flag, e))
+			continue
+		}
+		must(cmd.RegisterFlagCompletionFunc(flag, cobra.NoFileCompletions))
+	}
+}
+
+// must panics on mistakes of the program itself, such as a flag that does not exist.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
 // counted writes 1 sample, 2 samples.
 func counted(n int, what string) string {
 	if n == 1 {
