@@ -1,0 +1,221 @@
+package main
+
+import "fmt"
+
+// maxRowsS8 is how many rows a tile of the given number of 16-column vectors has at most: 24 accumulators, 12 rows by two pointers.
+func maxRowsS8(vectors int) int { return min(24/vectors, 12) }
+
+// gemmS8AVX512 writes one function for every tile of rows × 16·vectors columns. Its argument is gemm.s8Tile.
+//
+// Register use: AX, R11 rows of A (six each), R8 lda, R9 3·lda, R10 5·lda, BX weights, CX groups of four k, DX output, DI its stride, SI
+// parameters, R12 tiles left, R13 argument. Z0 to Z23 accumulators, Z24 to Z31 weights and broadcasts, later parameters and temporaries. K1
+// even lanes, K2 carry, K3 to K6 masks of the columns.
+func gemmS8AVX512() []byte {
+	a := newAsm("Tiles of the int8 matrix product on AVX512-VNNI: u8 rows, s8 panels, rescaled in the store.")
+	var perm []uint32
+	for j := range uint32(4) {
+		for l := range uint32(4) {
+			perm = append(perm, 4*l+j)
+		}
+	}
+	a.data("unpackS8", perm)
+	for vectors := 1; vectors <= 4; vectors++ {
+		for rows := 1; rows <= maxRowsS8(vectors); rows++ {
+			tileS8(a, rows, vectors)
+		}
+	}
+	return a.Bytes()
+}
+
+// rowAt is the address of row r at the pointers' position, plus off bytes.
+func rowAt(r, off int) string {
+	base := "AX"
+	if r >= 6 {
+		base, r = "R11", r-6
+	}
+	return fmt.Sprintf("%d(%s)%s", off, base, [...]string{"", "(R8*1)", "(R8*2)", "(R9*1)", "(R8*4)", "(R10*1)"}[r])
+}
+
+func tileS8(a *asm, rows, vectors int) {
+	acc := func(r, v int) string { return fmt.Sprintf("Z%d", r*vectors+v) }
+	// Few accumulators would wait for each other: then the k groups alternate between sets of them.
+	sets := 1
+	for rows*vectors*sets < 10 && rows*vectors*sets*2 <= 24 && sets < 4 {
+		sets *= 2
+	}
+	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
+	nr := 16 * vectors
+	a.fn(fmt.Sprintf("s8r%dx%dAVX512", rows, nr), fmt.Sprintf("func s8r%dx%dAVX512(t *s8Tile)", rows, nr))
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), AX")   // a
+	a.op("MOVQ 8(R13), R8")   // lda
+	a.op("MOVQ 32(R13), DX")  // dst
+	a.op("MOVQ 40(R13), DI")  // ldd
+	a.op("MOVQ 48(R13), SI")  // parameters
+	a.op("MOVQ 64(R13), R12") // tiles
+	a.op("LEAQ (R8)(R8*2), R9")
+	a.op("LEAQ (R8)(R8*4), R10")
+	a.op("MOVL $0x5555, R15")
+	a.op("KMOVW R15, K1")
+	a.op("MOVQ 72(R13), R15") // mask of the columns
+	if vectors == 4 {
+		a.op("KMOVQ R15, K3")
+	} else {
+		for v := range vectors {
+			a.op("KMOVW R15, K%d", 3+v)
+			a.op("SHRQ $16, R15")
+		}
+	}
+	next := a.label("tile")
+	a.at(next)
+	if rows > 6 {
+		a.op("LEAQ (AX)(R9*2), R11")
+	}
+	a.op("MOVQ 16(R13), BX")
+	a.op("MOVQ 24(R13), CX")
+	for v := range vectors {
+		a.op("VMOVDQU32 %d(SI), %s", 64*v, acc(0, v))
+	}
+	for r := 1; r < rows; r++ {
+		for v := range vectors {
+			a.op("VMOVDQA32 %s, %s", acc(0, v), acc(r, v))
+		}
+	}
+	for s := 1; s < sets; s++ {
+		for r := range rows {
+			for v := range vectors {
+				z := part(s, r, v)
+				a.op("VPXORD %s, %s, %s", z, z, z)
+			}
+		}
+	}
+	group := func(s int) {
+		for v := range vectors {
+			a.op("VMOVDQU32 %d(BX), Z%d", (s*vectors+v)*64, 24+v)
+		}
+		for r := range rows {
+			b := fmt.Sprintf("Z%d", 28+(s*rows+r)%4)
+			a.op("VPBROADCASTD %s, %s", rowAt(r, 4*s), b)
+			for v := range vectors {
+				a.op("VPDPBUSD Z%d, %s, %s", 24+v, b, part(s, r, v))
+			}
+		}
+	}
+	advance := func(groups int) {
+		a.op("ADDQ $%d, BX", 64*vectors*groups)
+		a.op("ADDQ $%d, AX", 4*groups)
+		if rows > 6 {
+			a.op("ADDQ $%d, R11", 4*groups)
+		}
+	}
+	tail, loop, store := a.label("tail"), a.label("loop"), a.label("store")
+	if sets > 1 {
+		a.op("SUBQ $%d, CX", sets)
+		a.op("JLT %s", tail)
+		a.op("PCALIGN $32")
+		a.at(loop)
+		for s := range sets {
+			group(s)
+		}
+		advance(sets)
+		a.op("SUBQ $%d, CX", sets)
+		a.op("JGE %s", loop)
+		a.at(tail)
+		a.op("ADDQ $%d, CX", sets)
+		a.op("JEQ %s", store)
+		one := a.label("one")
+		a.at(one)
+		group(0)
+		advance(1)
+		a.op("DECQ CX")
+		a.op("JNE %s", one)
+		a.at(store)
+		for s := 1; s < sets; s++ {
+			for r := range rows {
+				for v := range vectors {
+					a.op("VPADDD %s, %s, %s", part(s, r, v), acc(r, v), acc(r, v))
+				}
+			}
+		}
+	} else {
+		a.op("PCALIGN $32")
+		a.at(loop)
+		group(0)
+		advance(1)
+		a.op("DECQ CX")
+		a.op("JNE %s", loop)
+	}
+	exact, pack := a.label("exact"), a.label("pack")
+	a.op("CMPB 58(R13), $0")
+	a.op("JNE %s", exact)
+	for v := range vectors {
+		rescaleS8(a, rows, v, vectors, acc, false)
+	}
+	a.op("JMP %s", pack)
+	a.at(exact)
+	a.op("VPTERNLOGD $0xFF, Z31, Z31, Z31") // −1: subtracting it adds the carry
+	for v := range vectors {
+		rescaleS8(a, rows, v, vectors, acc, true)
+	}
+	a.at(pack)
+	a.op("VPBROADCASTB 56(R13), Z24")
+	a.op("VPBROADCASTB 57(R13), Z25")
+	if vectors == 4 {
+		a.op("VMOVDQU32 unpackS8<>(SB), Z26")
+	}
+	for r := range rows {
+		if vectors == 4 {
+			a.op("VPACKSSDW %s, %s, Z27", acc(r, 1), acc(r, 0))
+			a.op("VPACKSSDW %s, %s, Z28", acc(r, 3), acc(r, 2))
+			a.op("VPACKSSWB Z28, Z27, Z27")
+			a.op("VPERMD Z27, Z26, Z27")
+			a.op("VPMAXSB Z24, Z27, Z27")
+			a.op("VPMINSB Z25, Z27, Z27")
+			a.op("VMOVDQU8 Z27, K3, (DX)")
+		} else {
+			for v := range vectors {
+				a.op("VPMOVSDB %s, X27", acc(r, v))
+				a.op("VPMAXSB X24, X27, X27")
+				a.op("VPMINSB X25, X27, X27")
+				a.op("VMOVDQU8 X27, K%d, %d(DX)", 3+v, 16*v)
+			}
+		}
+		a.op("ADDQ DI, DX")
+	}
+	// The pointers have walked one row; the next tile begins rows further on.
+	a.op("MOVQ 24(R13), CX")
+	a.op("SHLQ $2, CX")
+	a.op("SUBQ CX, AX")
+	a.op("IMUL3Q $%d, R8, CX", rows)
+	a.op("ADDQ CX, AX")
+	a.op("DECQ R12")
+	a.op("JNE %s", next)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// rescaleS8 turns the sums of one vector of columns, for all rows, into outputs with the zero point. Parameters lie in blocks of nr words: bias,
+// multiplier, addend, shift, carry limit.
+func rescaleS8(a *asm, rows, v, vectors int, acc func(r, v int) string, exact bool) {
+	at := func(block int) int { return 64*vectors*block + 64*v }
+	a.op("VMOVDQU32 %d(SI), Z24", at(1))
+	a.op("VPSRLQ $32, Z24, Z25")
+	a.op("VMOVDQU32 %d(SI), Z26", at(2))
+	a.op("VMOVDQU32 %d(SI), Z27", at(3))
+	if exact {
+		a.op("VMOVDQU32 %d(SI), Z28", at(4))
+	}
+	for r := range rows {
+		x := acc(r, v)
+		a.op("VPMULUDQ Z24, %s, Z29", x)
+		a.op("VPSRLQ $32, %s, Z30", x)
+		a.op("VPMULUDQ Z25, Z30, Z30")
+		a.op("VMOVSHDUP Z29, K1, Z30")
+		a.op("VPADDD Z26, Z30, Z30")
+		if exact {
+			a.op("VPCMPUD $5, Z28, %s, K2", x)
+			a.op("VPSUBD Z31, Z30, K2, Z30")
+		}
+		a.op("VPSRAVD Z27, Z30, %s", x)
+	}
+}

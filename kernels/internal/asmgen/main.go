@@ -1,0 +1,28 @@
+// Command asmgen writes the assembly of the kernels: run it in the folder kernels with go run ./internal/asmgen. A test fails when what lies there
+// differs from what it would write.
+//
+// Holds: one generator for each family and instruction set.
+// Never holds: anything that a program links.
+// May import: the standard library.
+// Start reading at: files, then gemmS8AVX512.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+// files are the generated files below kernels, and what writes each.
+var files = map[string]func() []byte{
+	"gemm/s8_avx512_amd64.s":        gemmS8AVX512,
+	"gemm/s8_avx512_table_amd64.go": gemmS8Table,
+}
+
+func main() {
+	for name, generate := range files {
+		if err := os.WriteFile(name, generate(), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
