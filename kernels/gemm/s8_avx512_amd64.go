@@ -135,10 +135,7 @@ func (p *s8AVX512) rows(dst []int8, ldd int, a []byte, m int) {
 	_ = dst[(m-1)*ldd+p.panels[len(p.panels)-1].first+p.panels[len(p.panels)-1].n-1]
 	for i := range p.panels {
 		q := &p.panels[i]
-		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.lda / 4, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, mask: 1<<(q.n&63) - 1}
-		if q.n == 64 {
-			t.mask = ^uint64(0)
-		}
+		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.lda / 4, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, mask: ^uint64(0) >> (64 - q.n)}
 		// Tiles of nearly equal heights: none is far from full.
 		table := s8TilesAVX512[q.vectors-1]
 		tiles := (m + len(table) - 1) / len(table)

@@ -67,7 +67,7 @@ loop3:
 	JGE loop3
 tail2:
 	ADDQ $4, CX
-	JEQ store4
+	JEQ done4
 one5:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -76,7 +76,7 @@ one5:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one5
-store4:
+done4:
 	VPADDD Z1, Z0, Z0
 	VPADDD Z2, Z0, Z0
 	VPADDD Z3, Z0, Z0
@@ -183,7 +183,7 @@ loop10:
 	JGE loop10
 tail9:
 	ADDQ $4, CX
-	JEQ store11
+	JEQ done11
 one12:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -194,7 +194,7 @@ one12:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one12
-store11:
+done11:
 	VPADDD Z2, Z0, Z0
 	VPADDD Z3, Z1, Z1
 	VPADDD Z4, Z0, Z0
@@ -335,7 +335,7 @@ loop17:
 	JGE loop17
 tail16:
 	ADDQ $4, CX
-	JEQ store18
+	JEQ done18
 one19:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -348,7 +348,7 @@ one19:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one19
-store18:
+done18:
 	VPADDD Z3, Z0, Z0
 	VPADDD Z4, Z1, Z1
 	VPADDD Z5, Z2, Z2
@@ -523,7 +523,7 @@ loop24:
 	JGE loop24
 tail23:
 	ADDQ $4, CX
-	JEQ store25
+	JEQ done25
 one26:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -538,7 +538,7 @@ one26:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one26
-store25:
+done25:
 	VPADDD Z4, Z0, Z0
 	VPADDD Z5, Z1, Z1
 	VPADDD Z6, Z2, Z2
@@ -715,7 +715,7 @@ loop31:
 	JGE loop31
 tail30:
 	ADDQ $2, CX
-	JEQ store32
+	JEQ done32
 one33:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -732,7 +732,7 @@ one33:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one33
-store32:
+done32:
 	VPADDD Z5, Z0, Z0
 	VPADDD Z6, Z1, Z1
 	VPADDD Z7, Z2, Z2
@@ -927,7 +927,7 @@ loop38:
 	JGE loop38
 tail37:
 	ADDQ $2, CX
-	JEQ store39
+	JEQ done39
 one40:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -946,7 +946,7 @@ one40:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one40
-store39:
+done39:
 	VPADDD Z6, Z0, Z0
 	VPADDD Z7, Z1, Z1
 	VPADDD Z8, Z2, Z2
@@ -1169,7 +1169,7 @@ loop45:
 	JGE loop45
 tail44:
 	ADDQ $2, CX
-	JEQ store46
+	JEQ done46
 one47:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -1191,7 +1191,7 @@ one47:
 	ADDQ $4, R11
 	DECQ CX
 	JNE one47
-store46:
+done46:
 	VPADDD Z7, Z0, Z0
 	VPADDD Z8, Z1, Z1
 	VPADDD Z9, Z2, Z2
@@ -1440,7 +1440,7 @@ loop52:
 	JGE loop52
 tail51:
 	ADDQ $2, CX
-	JEQ store53
+	JEQ done53
 one54:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -1464,7 +1464,7 @@ one54:
 	ADDQ $4, R11
 	DECQ CX
 	JNE one54
-store53:
+done53:
 	VPADDD Z8, Z0, Z0
 	VPADDD Z9, Z1, Z1
 	VPADDD Z10, Z2, Z2
@@ -1739,7 +1739,7 @@ loop59:
 	JGE loop59
 tail58:
 	ADDQ $2, CX
-	JEQ store60
+	JEQ done60
 one61:
 	VMOVDQU32 0(BX), Z24
 	VPBROADCASTD 0(AX), Z28
@@ -1765,7 +1765,7 @@ one61:
 	ADDQ $4, R11
 	DECQ CX
 	JNE one61
-store60:
+done60:
 	VPADDD Z9, Z0, Z0
 	VPADDD Z10, Z1, Z1
 	VPADDD Z11, Z2, Z2
@@ -2923,7 +2923,7 @@ loop84:
 	JGE loop84
 tail83:
 	ADDQ $4, CX
-	JEQ store85
+	JEQ done85
 one86:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -2934,7 +2934,7 @@ one86:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one86
-store85:
+done85:
 	VPADDD Z2, Z0, Z0
 	VPADDD Z3, Z1, Z1
 	VPADDD Z4, Z0, Z0
@@ -3093,7 +3093,7 @@ loop91:
 	JGE loop91
 tail90:
 	ADDQ $4, CX
-	JEQ store92
+	JEQ done92
 one93:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -3107,7 +3107,7 @@ one93:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one93
-store92:
+done92:
 	VPADDD Z4, Z0, Z0
 	VPADDD Z5, Z1, Z1
 	VPADDD Z6, Z2, Z2
@@ -3295,7 +3295,7 @@ loop98:
 	JGE loop98
 tail97:
 	ADDQ $2, CX
-	JEQ store99
+	JEQ done99
 one100:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -3312,7 +3312,7 @@ one100:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one100
-store99:
+done99:
 	VPADDD Z6, Z0, Z0
 	VPADDD Z7, Z1, Z1
 	VPADDD Z8, Z2, Z2
@@ -3541,7 +3541,7 @@ loop105:
 	JGE loop105
 tail104:
 	ADDQ $2, CX
-	JEQ store106
+	JEQ done106
 one107:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -3561,7 +3561,7 @@ one107:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one107
-store106:
+done106:
 	VPADDD Z8, Z0, Z0
 	VPADDD Z9, Z1, Z1
 	VPADDD Z10, Z2, Z2
@@ -7215,7 +7215,7 @@ loop160:
 	JGE loop160
 tail159:
 	ADDQ $4, CX
-	JEQ store161
+	JEQ done161
 one162:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -7228,7 +7228,7 @@ one162:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one162
-store161:
+done161:
 	VPADDD Z3, Z0, Z0
 	VPADDD Z4, Z1, Z1
 	VPADDD Z5, Z2, Z2
@@ -7405,7 +7405,7 @@ loop167:
 	JGE loop167
 tail166:
 	ADDQ $2, CX
-	JEQ store168
+	JEQ done168
 one169:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -7422,7 +7422,7 @@ one169:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one169
-store168:
+done168:
 	VPADDD Z6, Z0, Z0
 	VPADDD Z7, Z1, Z1
 	VPADDD Z8, Z2, Z2
@@ -7665,7 +7665,7 @@ loop174:
 	JGE loop174
 tail173:
 	ADDQ $2, CX
-	JEQ store175
+	JEQ done175
 one176:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -7686,7 +7686,7 @@ one176:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one176
-store175:
+done175:
 	VPADDD Z9, Z0, Z0
 	VPADDD Z10, Z1, Z1
 	VPADDD Z11, Z2, Z2
@@ -10235,7 +10235,7 @@ loop211:
 	JGE loop211
 tail210:
 	ADDQ $4, CX
-	JEQ store212
+	JEQ done212
 one213:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -10250,7 +10250,7 @@ one213:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one213
-store212:
+done212:
 	VPADDD Z4, Z0, Z0
 	VPADDD Z5, Z1, Z1
 	VPADDD Z6, Z2, Z2
@@ -10454,7 +10454,7 @@ loop218:
 	JGE loop218
 tail217:
 	ADDQ $2, CX
-	JEQ store219
+	JEQ done219
 one220:
 	VMOVDQU32 0(BX), Z24
 	VMOVDQU32 64(BX), Z25
@@ -10474,7 +10474,7 @@ one220:
 	ADDQ $4, AX
 	DECQ CX
 	JNE one220
-store219:
+done219:
 	VPADDD Z8, Z0, Z0
 	VPADDD Z9, Z1, Z1
 	VPADDD Z10, Z2, Z2

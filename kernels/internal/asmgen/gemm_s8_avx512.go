@@ -38,11 +38,7 @@ func rowAt(r, off int) string {
 
 func tileS8(a *asm, rows, vectors int) {
 	acc := func(r, v int) string { return fmt.Sprintf("Z%d", r*vectors+v) }
-	// Few accumulators would wait for each other: then the k groups alternate between sets of them.
-	sets := 1
-	for rows*vectors*sets < 10 && rows*vectors*sets*2 <= 24 && sets < 4 {
-		sets *= 2
-	}
+	sets := setsFor(rows * vectors)
 	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
 	nr := 16 * vectors
 	a.fn(fmt.Sprintf("s8r%dx%dAVX512", rows, nr), fmt.Sprintf("func s8r%dx%dAVX512(t *s8Tile)", rows, nr))
@@ -101,49 +97,13 @@ func tileS8(a *asm, rows, vectors int) {
 			}
 		}
 	}
-	advance := func(groups int) {
-		a.op("ADDQ $%d, BX", 64*vectors*groups)
-		a.op("ADDQ $%d, AX", 4*groups)
-		if rows > 6 {
-			a.op("ADDQ $%d, R11", 4*groups)
-		}
-	}
-	tail, loop, store := a.label("tail"), a.label("loop"), a.label("store")
-	if sets > 1 {
-		a.op("SUBQ $%d, CX", sets)
-		a.op("JLT %s", tail)
-		a.op("PCALIGN $32")
-		a.at(loop)
-		for s := range sets {
-			group(s)
-		}
-		advance(sets)
-		a.op("SUBQ $%d, CX", sets)
-		a.op("JGE %s", loop)
-		a.at(tail)
-		a.op("ADDQ $%d, CX", sets)
-		a.op("JEQ %s", store)
-		one := a.label("one")
-		a.at(one)
-		group(0)
-		advance(1)
-		a.op("DECQ CX")
-		a.op("JNE %s", one)
-		a.at(store)
-		for s := 1; s < sets; s++ {
-			for r := range rows {
-				for v := range vectors {
-					a.op("VPADDD %s, %s, %s", part(s, r, v), acc(r, v), acc(r, v))
-				}
+	kLoop(a, rows, vectors, sets, group)
+	for s := 1; s < sets; s++ {
+		for r := range rows {
+			for v := range vectors {
+				a.op("VPADDD %s, %s, %s", part(s, r, v), acc(r, v), acc(r, v))
 			}
 		}
-	} else {
-		a.op("PCALIGN $32")
-		a.at(loop)
-		group(0)
-		advance(1)
-		a.op("DECQ CX")
-		a.op("JNE %s", loop)
 	}
 	exact, pack := a.label("exact"), a.label("pack")
 	a.op("CMPB 58(R13), $0")
@@ -182,16 +142,7 @@ func tileS8(a *asm, rows, vectors int) {
 		}
 		a.op("ADDQ DI, DX")
 	}
-	// The pointers have walked one row; the next tile begins rows further on.
-	a.op("MOVQ 24(R13), CX")
-	a.op("SHLQ $2, CX")
-	a.op("SUBQ CX, AX")
-	a.op("IMUL3Q $%d, R8, CX", rows)
-	a.op("ADDQ CX, AX")
-	a.op("DECQ R12")
-	a.op("JNE %s", next)
-	a.op("VZEROUPPER")
-	a.op("RET")
+	nextTile(a, rows, next)
 }
 
 // rescaleS8 turns the sums of one vector of columns, for all rows, into outputs with the zero point. Parameters lie in blocks of nr words: bias,

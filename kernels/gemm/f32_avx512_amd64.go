@@ -1,0 +1,85 @@
+package gemm
+
+import "unsafe"
+
+// f32Tile is the argument of an assembly tile: tiles × rows rows with one panel of columns. The assembly knows the offsets.
+type f32Tile struct {
+	a      *float32 // rows, lda bytes apart, k values each
+	lda    int
+	w      *float32 // panel: [k][columns]
+	k      int
+	dst    *float32 // rows, ldd bytes apart
+	ldd    int
+	bias   *float32
+	lo, hi float32
+	tiles  int
+	mask   uint64 // columns that exist
+}
+
+// f32Panel is a run of columns with its packed weights and bias.
+type f32Panel struct {
+	first, n int // columns
+	vectors  int // of 16 columns, padding counted
+	w, bias  []float32
+}
+
+// f32AVX512 is a packed matrix for the AVX512 tiles.
+type f32AVX512 struct {
+	k      int
+	panels []f32Panel
+	lo, hi float32
+}
+
+func packF32AVX512(w []float32, n, k int, bias []float32, lo, hi float32) *f32AVX512 {
+	p := &f32AVX512{k: k, lo: lo, hi: hi}
+	for first := 0; first < n; {
+		cols := min(64, n-first)
+		vectors := (cols + 15) / 16
+		nr := 16 * vectors
+		q := f32Panel{first: first, n: cols, vectors: vectors, w: make([]float32, k*nr), bias: make([]float32, nr)}
+		for c := range cols {
+			for i, v := range w[(first+c)*k : (first+c)*k+k] {
+				q.w[i*nr+c] = v
+			}
+			if bias != nil {
+				q.bias[c] = bias[first+c]
+			}
+		}
+		p.panels = append(p.panels, q)
+		first += cols
+	}
+	return p
+}
+
+// run computes m rows of x, ldx apart, into dst, ldd apart.
+func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
+	last := &p.panels[len(p.panels)-1]
+	_, _ = x[(m-1)*ldx+p.k-1], dst[(m-1)*ldd+last.first+last.n-1]
+	// A block of rows stays in the second-level cache while all panels pass over it.
+	block := max(blockF32/p.k, 24)
+	for i := 0; i < m; i += block {
+		n := min(block, m-i)
+		for j := range p.panels {
+			q := &p.panels[j]
+			t := f32Tile{a: &x[i*ldx], lda: 4 * ldx, w: &q.w[0], k: p.k, dst: &dst[i*ldd+q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n)}
+			table := f32TilesAVX512[q.vectors-1]
+			tiles := (n + len(table) - 1) / len(table)
+			height, taller := n/tiles, n%tiles
+			if taller > 0 {
+				t.tiles = taller
+				table[height](&t)
+				done := taller * (height + 1)
+				if done == n {
+					continue
+				}
+				t.a = (*float32)(unsafe.Add(unsafe.Pointer(t.a), done*t.lda))
+				t.dst = (*float32)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
+			}
+			t.tiles = tiles - taller
+			table[height-1](&t)
+		}
+	}
+}
+
+// blockF32 is how many values of the rows are worked on at once.
+const blockF32 = 64 << 10

@@ -1,0 +1,151 @@
+package main
+
+import "fmt"
+
+// gemmF32AVX512 writes one function for every float32 tile of rows × 16·vectors columns. Its argument is gemm.f32Tile. Registers are used as in
+// gemmS8AVX512.
+func gemmF32AVX512() []byte {
+	a := newAsm("Tiles of the float32 matrix product on AVX512: fused multiply-adds, bias and clamp in the store.")
+	for vectors := 1; vectors <= 4; vectors++ {
+		for rows := 1; rows <= maxRowsS8(vectors); rows++ {
+			tileF32(a, rows, vectors)
+		}
+	}
+	return a.Bytes()
+}
+
+func tileF32(a *asm, rows, vectors int) {
+	sets := setsFor(rows * vectors)
+	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
+	acc := func(r, v int) string { return part(0, r, v) }
+	nr := 16 * vectors
+	a.fn(fmt.Sprintf("f32r%dx%dAVX512", rows, nr), fmt.Sprintf("func f32r%dx%dAVX512(t *f32Tile)", rows, nr))
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), AX")   // a
+	a.op("MOVQ 8(R13), R8")   // lda in bytes
+	a.op("MOVQ 32(R13), DX")  // dst
+	a.op("MOVQ 40(R13), DI")  // ldd in bytes
+	a.op("MOVQ 48(R13), SI")  // bias
+	a.op("MOVQ 64(R13), R12") // tiles
+	a.op("LEAQ (R8)(R8*2), R9")
+	a.op("LEAQ (R8)(R8*4), R10")
+	a.op("MOVQ 72(R13), R15") // mask of the columns
+	for v := range vectors {
+		a.op("KMOVW R15, K%d", 3+v)
+		a.op("SHRQ $16, R15")
+	}
+	next := a.label("tile")
+	a.at(next)
+	if rows > 6 {
+		a.op("LEAQ (AX)(R9*2), R11")
+	}
+	a.op("MOVQ 16(R13), BX")
+	a.op("MOVQ 24(R13), CX")
+	for s := range sets {
+		for r := range rows {
+			for v := range vectors {
+				z := part(s, r, v)
+				a.op("VPXORD %s, %s, %s", z, z, z)
+			}
+		}
+	}
+	group := func(s int) {
+		for v := range vectors {
+			a.op("VMOVUPS %d(BX), Z%d", (s*vectors+v)*64, 24+v)
+		}
+		for r := range rows {
+			b := fmt.Sprintf("Z%d", 28+(s*rows+r)%4)
+			a.op("VBROADCASTSS %s, %s", rowAt(r, 4*s), b)
+			for v := range vectors {
+				a.op("VFMADD231PS Z%d, %s, %s", 24+v, b, part(s, r, v))
+			}
+		}
+	}
+	kLoop(a, rows, vectors, sets, group)
+	for s := 1; s < sets; s++ {
+		for r := range rows {
+			for v := range vectors {
+				a.op("VADDPS %s, %s, %s", part(s, r, v), acc(r, v), acc(r, v))
+			}
+		}
+	}
+	a.op("VBROADCASTSS 56(R13), Z24")
+	a.op("VBROADCASTSS 60(R13), Z25")
+	for v := range vectors {
+		a.op("VMOVUPS %d(SI), Z%d", 64*v, 26+v)
+	}
+	for r := range rows {
+		for v := range vectors {
+			a.op("VADDPS Z%d, %s, %s", 26+v, acc(r, v), acc(r, v))
+			// The sum comes first in Go's order: where it is NaN, it is what these return.
+			a.op("VMAXPS %s, Z24, %s", acc(r, v), acc(r, v))
+			a.op("VMINPS %s, Z25, %s", acc(r, v), acc(r, v))
+			a.op("VMOVUPS %s, K%d, %d(DX)", acc(r, v), 3+v, 64*v)
+		}
+		a.op("ADDQ DI, DX")
+	}
+	nextTile(a, rows, next)
+}
+
+// setsFor says over how many sets of accumulators the k groups alternate: few accumulators would wait for each other.
+func setsFor(accumulators int) int {
+	sets := 1
+	for accumulators*sets < 10 && accumulators*sets*2 <= 24 && sets < 4 {
+		sets *= 2
+	}
+	return sets
+}
+
+// kLoop runs group over CX groups of four bytes of each row, sets of them at a time, and leaves the row pointers behind the last.
+func kLoop(a *asm, rows, vectors, sets int, group func(s int)) {
+	advance := func(groups int) {
+		a.op("ADDQ $%d, BX", 64*vectors*groups)
+		a.op("ADDQ $%d, AX", 4*groups)
+		if rows > 6 {
+			a.op("ADDQ $%d, R11", 4*groups)
+		}
+	}
+	tail, loop, done := a.label("tail"), a.label("loop"), a.label("done")
+	if sets > 1 {
+		a.op("SUBQ $%d, CX", sets)
+		a.op("JLT %s", tail)
+		a.op("PCALIGN $32")
+		a.at(loop)
+		for s := range sets {
+			group(s)
+		}
+		advance(sets)
+		a.op("SUBQ $%d, CX", sets)
+		a.op("JGE %s", loop)
+		a.at(tail)
+		a.op("ADDQ $%d, CX", sets)
+		a.op("JEQ %s", done)
+		one := a.label("one")
+		a.at(one)
+		group(0)
+		advance(1)
+		a.op("DECQ CX")
+		a.op("JNE %s", one)
+		a.at(done)
+		return
+	}
+	a.op("PCALIGN $32")
+	a.at(loop)
+	group(0)
+	advance(1)
+	a.op("DECQ CX")
+	a.op("JNE %s", loop)
+}
+
+// nextTile moves the row pointers, which have walked one row, to the next tile, and ends the function after the last.
+func nextTile(a *asm, rows int, next string) {
+	a.op("MOVQ 24(R13), CX")
+	a.op("SHLQ $2, CX")
+	a.op("SUBQ CX, AX")
+	a.op("IMUL3Q $%d, R8, CX", rows)
+	a.op("ADDQ CX, AX")
+	a.op("DECQ R12")
+	a.op("JNE %s", next)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}

@@ -1,0 +1,140 @@
+package par
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Task is work in chunks that may run in any order and at the same time. Do computes one chunk; worker is below Workers and belongs to one
+// chunk at a time, for scratch memory.
+type Task interface{ Do(chunk, worker int) }
+
+// MaxChunks bounds the chunks of one Run.
+const MaxChunks = 1<<16 - 1
+
+// spinFor is how long a worker looks for new work before it parks: layers of one inference follow each other within microseconds, and waking a
+// parked thread takes longer than that.
+const spinFor = 50 * time.Microsecond
+
+// pool is the workers beside the caller. Its word holds generation, chunks and the next chunk to claim (32, 16 and 16 bits), so that one
+// compare-and-swap claims a chunk of a certain generation.
+type pool struct {
+	owned  atomic.Bool // a Run is going on
+	word   atomic.Uint64
+	done   atomic.Int32
+	closed atomic.Bool
+	task   Task // of the current generation; unchanged until all of its chunks are done
+	parked []atomic.Bool
+	wake   []chan struct{}
+}
+
+var (
+	current atomic.Pointer[pool]
+	setting sync.Mutex
+)
+
+// Set makes n threads share the work from now on, the caller's among them: 1 runs everything in the caller. It must not be called while
+// a Run is going on. n is bounded by GOMAXPROCS, which follows the cgroup's share; the number that holds is returned.
+func Set(n int) int {
+	setting.Lock()
+	defer setting.Unlock()
+	n = max(1, min(n, runtime.GOMAXPROCS(0)))
+	if old := current.Load(); old != nil {
+		old.closed.Store(true)
+		old.wakeAll()
+	}
+	if n == 1 {
+		current.Store(nil)
+		return 1
+	}
+	p := &pool{parked: make([]atomic.Bool, n-1), wake: make([]chan struct{}, n-1)}
+	for i := range p.wake {
+		p.wake[i] = make(chan struct{}, 1)
+		go p.work(i)
+	}
+	current.Store(p)
+	return n
+}
+
+// Workers returns how many threads share the work.
+func Workers() int {
+	if p := current.Load(); p != nil {
+		return len(p.wake) + 1
+	}
+	return 1
+}
+
+// Run calls t.Do for every chunk and returns when all are done. It does not allocate. Where another Run is going on, the caller does it alone.
+func Run(t Task, chunks int) {
+	p := current.Load()
+	if p == nil || chunks < 2 || chunks > MaxChunks || !p.owned.CompareAndSwap(false, true) {
+		for i := range chunks {
+			t.Do(i, 0)
+		}
+		return
+	}
+	p.task = t
+	p.done.Store(0)
+	gen := p.word.Load()>>32 + 1
+	p.word.Store(gen<<32 | uint64(chunks)<<16)
+	p.wakeAll()
+	p.claim(uint32(gen), 0)
+	for spin := 0; p.done.Load() != int32(chunks); spin++ {
+		if spin > 1<<12 { // a worker has lost its core in the middle of a chunk
+			runtime.Gosched()
+		}
+	}
+	p.task = nil
+	p.owned.Store(false)
+}
+
+// claim takes chunks of generation gen until none is left.
+func (p *pool) claim(gen uint32, worker int) {
+	for {
+		w := p.word.Load()
+		next, chunks := w&0xffff, w>>16&0xffff
+		if uint32(w>>32) != gen || next >= chunks {
+			return
+		}
+		if p.word.CompareAndSwap(w, w+1) {
+			p.task.Do(int(next), worker)
+			p.done.Add(1)
+		}
+	}
+}
+
+func (p *pool) wakeAll() {
+	for i := range p.wake {
+		if p.parked[i].CompareAndSwap(true, false) {
+			p.wake[i] <- struct{}{}
+		}
+	}
+}
+
+// work is worker i: it claims chunks of every new generation, spins for a while, and parks.
+func (p *pool) work(i int) {
+	seen := uint32(0)
+	for !p.closed.Load() {
+		idle := time.Now()
+		for n := 0; ; n++ {
+			if gen := uint32(p.word.Load() >> 32); gen != seen {
+				seen = gen
+				p.claim(gen, i+1)
+				idle, n = time.Now(), 0
+			}
+			if n&255 == 255 && (p.closed.Load() || time.Since(idle) > spinFor) {
+				break
+			}
+		}
+		p.parked[i].Store(true)
+		// What was published before the flag was up has woken nobody.
+		if uint32(p.word.Load()>>32) != seen || p.closed.Load() {
+			if p.parked[i].CompareAndSwap(true, false) {
+				continue
+			}
+		}
+		<-p.wake[i]
+	}
+}
