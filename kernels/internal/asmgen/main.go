@@ -9,7 +9,9 @@ package main
 
 import (
 	"fmt"
+	"go/format"
 	"os"
+	"strings"
 )
 
 // files are the generated files below kernels, and what writes each.
@@ -22,9 +24,20 @@ var files = map[string]func() []byte{
 
 func main() {
 	for name, generate := range files {
-		if err := os.WriteFile(name, generate(), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+		b := generate()
+		if strings.HasSuffix(name, ".go") {
+			var err error
+			if b, err = format.Source(b); err != nil {
+				fail(err)
+			}
+		}
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			fail(err)
 		}
 	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
 }

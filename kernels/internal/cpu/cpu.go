@@ -1,49 +1,60 @@
 package cpu
 
 import (
+	"errors"
 	"os"
 	"slices"
+	"strings"
 )
 
-// Tier is a set of instructions that kernels are written for: a name of the architecture's list, "generic" everywhere.
-type Tier string
+// Tier is a set of instructions that kernels are written for. Each architecture numbers its own from the slowest to the fastest; Generic is
+// portable Go, everywhere.
+type Tier uint8
 
-// Generic is portable Go, on every architecture.
-const Generic Tier = "generic"
+// Generic is portable Go.
+const Generic Tier = 0
 
-// tiers are those of this architecture from the slowest to the fastest, and whether the machine has each; set by the architecture's file.
-var tiers = []struct {
-	name Tier
-	has  bool
-}{{Generic, true}}
+// maxTiers bounds the tiers of one architecture.
+const maxTiers = 8
 
-var limit = os.Getenv("WAYSIDE_KERNELS")
+var (
+	names     = []string{"generic"} // of the architecture's tiers, in order; its file adds to them
+	supported = [maxTiers]bool{true}
+	allowed   = [maxTiers]bool{true}
+	limitErr  error
+)
+
+// add declares the architecture's next tier.
+func add(t Tier, name string, has bool) {
+	if int(t) != len(names) {
+		panic("cpu: tiers out of order")
+	}
+	names = append(names, name)
+	supported[t], allowed[t] = has, has
+}
+
+func init() {
+	limitErr = Limit(os.Getenv("WAYSIDE_KERNELS"))
+}
+
+// String returns the tier's name: generic, avx2, neon.
+func (t Tier) String() string { return names[t] }
 
 // Tiers returns the tiers of this architecture, from the slowest to the fastest.
 func Tiers() []Tier {
-	out := make([]Tier, len(tiers))
-	for i := range tiers {
-		out[i] = tiers[i].name
+	out := make([]Tier, len(names))
+	for i := range out {
+		out[i] = Tier(i)
 	}
 	return out
 }
 
-// Supported reports whether the machine has what a tier needs, whatever WAYSIDE_KERNELS says.
-func Supported(t Tier) bool {
-	i := slices.Index(Tiers(), t)
-	return i >= 0 && tiers[i].has
-}
+// Supported reports whether the machine has what a tier needs, whatever the limit.
+func Supported(t Tier) bool { return supported[t] }
 
-// Has reports whether kernels of a tier may run: the machine has it, and WAYSIDE_KERNELS does not end the list before it. A name that
-// the architecture does not know caps nothing; LimitKnown tells.
-func Has(t Tier) bool {
-	i := slices.Index(Tiers(), t)
-	if i < 0 || !tiers[i].has {
-		return false
-	}
-	top := slices.Index(Tiers(), Tier(limit))
-	return limit == "" || top < 0 || i <= top
-}
+// Has reports whether kernels of a tier may run: the machine has it and the limit allows it. Kernels ask when weights are packed or, where
+// nothing is packed, at each call.
+func Has(t Tier) bool { return allowed[t&(maxTiers-1)] }
 
 // Best returns the fastest tier that Has allows.
 func Best() Tier {
@@ -56,5 +67,20 @@ func Best() Tier {
 	return best
 }
 
-// LimitKnown reports whether WAYSIDE_KERNELS is unset or names a tier of this architecture.
-func LimitKnown() bool { return limit == "" || slices.Contains(Tiers(), Tier(limit)) }
+// Limit allows no tier above the named one; "" allows all that the machine has. It is not for use while kernels run or between packing and
+// running: it serves WAYSIDE_KERNELS at start, bench, and tests.
+func Limit(name string) error {
+	top := len(names) - 1
+	if name != "" {
+		if top = slices.Index(names, name); top < 0 {
+			return errors.New("cpu: no kernels are called \"" + name + "\" on this architecture; WAYSIDE_KERNELS may be " + strings.Join(names, ", "))
+		}
+	}
+	for i := range names {
+		allowed[i] = supported[i] && i <= top
+	}
+	return nil
+}
+
+// LimitError says what is wrong with WAYSIDE_KERNELS, or returns nil.
+func LimitError() error { return limitErr }
