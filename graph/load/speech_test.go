@@ -2,7 +2,6 @@ package load_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"wayside/graph"
 	"wayside/graph/feed"
 	"wayside/graph/graphtest"
-	"wayside/graph/load"
 )
 
 // features runs recorded sound through the audio front end, 480 samples at a time, 320 apart, in one session.
@@ -43,12 +41,7 @@ func TestSpeech(t *testing.T) {
 	}
 	published := map[string][]int8{"yes": {-128, -128, 127, -128}, "no": {-128, -114, -128, 114}}
 	digits := graphtest.TarFiles(t, graphtest.Shared(t, "data/audio/fsdd.tar.gz"))
-	plan, err := load.File(graphtest.Shared(t, "models/tflm/audio_preprocessor_int8.tflite"), load.Options{})
-	if u := (*graph.UnsupportedError)(nil); errors.As(err, &u) && refusedOps["audio_preprocessor_int8.tflite"] != "" {
-		t.Skipf("skipped: the front end needs %s, which does not run yet", refusedOps["audio_preprocessor_int8.tflite"])
-	}
-	check(t, err)
-	front := plan.NewSession()
+	front := model(t, "models/tflm/audio_preprocessor_int8.tflite").NewSession()
 	keyword := model(t, "models/tflm/micro_speech_quantized.tflite").NewSession()
 	words := 0
 	for key := range want {

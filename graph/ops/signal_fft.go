@@ -41,7 +41,7 @@ func checkFFT(c *graph.InferCtx) (tensor.Shape, error) {
 		return nil, err
 	}
 	if n := c.N.Attr.(fftAttr).length; !signal.ValidFFT(n) {
-		return nil, c.Refuse("fft_length is %d; 4 to %d are supported, twice a product of twos, threes and fives (others end tflite-micro, too)", n, signal.MaxFFT)
+		return nil, c.Refuse("fft_length is %d; 4 to %d are supported, twice a product of twos, threes and fives as in tflite-micro", n, signal.MaxFFT)
 	}
 	return x.Shape, nil
 }
@@ -92,7 +92,7 @@ func compileRFFT(c *graph.CompileCtx) (*graph.Kernel, error) {
 func forwardFFT[T signal.Scalar](types string, in, n int, x *graph.Value, view func(*tensor.Tensor) []T) *graph.Kernel {
 	f := signal.NewFFT[T](n, false)
 	elems, _ := x.Shape.Elems()
-	return &graph.Kernel{ID: "signal.rfft/" + types + "/generic", MACs: f.MACs() * int64(elems/in), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "signal.rfft/" + types + "/generic", MACs: f.MACs() * int64(elems/in), Weights: fftTables(f, x.DType), Run: func(a *graph.Args) error {
 		dst, src := view(a.Out[0]), view(a.In[0])
 		for len(src) > 0 {
 			f.Forward(dst[:n+2], src[:in])
@@ -128,7 +128,7 @@ func compileIRFFT(c *graph.CompileCtx) (*graph.Kernel, error) {
 func inverseFFT[T signal.Scalar](types string, n int, x *graph.Value, view func(*tensor.Tensor) []T) *graph.Kernel {
 	f := signal.NewFFT[T](n, true)
 	elems, _ := x.Shape.Elems()
-	return &graph.Kernel{ID: "signal.irfft/" + types + "/generic", MACs: f.MACs() * int64(elems/(n+2)), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "signal.irfft/" + types + "/generic", MACs: f.MACs() * int64(elems/(n+2)), Weights: fftTables(f, x.DType), Run: func(a *graph.Args) error {
 		dst, src := view(a.Out[0]), view(a.In[0])
 		for len(src) > 0 {
 			f.Inverse(dst[:n], src[:n+2])
@@ -136,4 +136,12 @@ func inverseFFT[T signal.Scalar](types string, n int, x *graph.Value, view func(
 		}
 		return nil
 	}}
+}
+
+// fftTables counts the bytes of a transform's tables.
+func fftTables[T signal.Scalar](f *signal.FFT[T], d tensor.DType) map[tensor.DType]int {
+	indices, values := f.Numbers()
+	m := map[tensor.DType]int{tensor.S32: tensor.S32.Bytes(indices)}
+	m[d] += d.Bytes(values)
+	return m
 }

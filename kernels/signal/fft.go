@@ -1,12 +1,16 @@
 package signal
 
-import "math"
+import (
+	"math"
+	"sync"
+	"weak"
+)
 
 // Scalar is the type of an FFT's numbers. Integers are fixed-point fractions with 15 or 31 bits behind the point.
 type Scalar interface{ int16 | int32 | float32 }
 
 // MaxFFT bounds the length of a transform: its tables are made in some milliseconds.
-const MaxFFT = 1 << 16
+const MaxFFT = 1 << 14
 
 // ValidFFT reports whether NewFFT makes a transform of that many real numbers: 4 to MaxFFT, twice a product of twos, threes and fives.
 func ValidFFT(length int) bool {
@@ -64,20 +68,46 @@ type FFT[T Scalar] struct {
 	odd     []cpx[T] // n/2 factors of the step between real and complex
 }
 
-// NewFFT makes the tables for a transform of length real numbers, or of its inverse. It panics unless ValidFFT allows the length.
+// made keeps what NewFFT has made for as long as somebody uses it, so that many transforms of one length share their tables.
+var made = struct {
+	sync.Mutex
+	byKind map[fftKind]any // weak.Pointer[FFT[T]]
+}{byKind: map[fftKind]any{}}
+
+type fftKind struct {
+	length  int
+	inverse bool
+	frac    uint
+}
+
+// NewFFT returns a transform of length real numbers, or its inverse. It panics unless ValidFFT allows the length.
 func NewFFT[T Scalar](length int, inverse bool) *FFT[T] {
 	if !ValidFFT(length) {
 		panic("signal: length of FFT")
 	}
-	n := length / 2
-	f := &FFT[T]{n: n, inverse: inverse, stages: stagesOf(n), place: make([]int32, n), roots: make([]cpx[T], n), odd: make([]cpx[T], n/2)}
+	kind := fftKind{length: length, inverse: inverse}
 	var z T
 	switch any(z).(type) {
 	case int16:
-		f.frac = 15
+		kind.frac = 15
 	case int32:
-		f.frac = 31
+		kind.frac = 31
 	}
+	made.Lock()
+	defer made.Unlock()
+	if w, ok := made.byKind[kind].(weak.Pointer[FFT[T]]); ok {
+		if f := w.Value(); f != nil {
+			return f
+		}
+	}
+	f := newFFT[T](kind)
+	made.byKind[kind] = weak.Make(f)
+	return f
+}
+
+func newFFT[T Scalar](kind fftKind) *FFT[T] {
+	n := kind.length / 2
+	f := &FFT[T]{n: n, inverse: kind.inverse, frac: kind.frac, stages: stagesOf(n), place: make([]int32, n), roots: make([]cpx[T], n), odd: make([]cpx[T], n/2)}
 	for i := range f.place {
 		at, rest := 0, i
 		for _, s := range f.stages {
@@ -115,6 +145,11 @@ func (f *FFT[T]) MACs() int64 {
 		m += int64(4 * f.n * s.radix)
 	}
 	return m
+}
+
+// Numbers returns how many numbers the tables hold: indices of int32, and values of T.
+func (f *FFT[T]) Numbers() (indices, values int) {
+	return len(f.place), 2 * (len(f.roots) + len(f.odd))
 }
 
 // Forward writes the length/2 + 1 complex numbers of the spectrum, real parts first, into dst, which has length + 2 elements. src has

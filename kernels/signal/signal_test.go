@@ -262,6 +262,16 @@ func TestValidFFT(t *testing.T) {
 	}
 }
 
+func TestFFTSharesTables(t *testing.T) {
+	a, b, c := NewFFT[int16](64, false), NewFFT[int16](64, false), NewFFT[int16](64, true)
+	if a != b || a == c {
+		t.Error("two transforms of one kind differ, or two kinds are one")
+	}
+	if i, v := a.Numbers(); i != 32 || v != 96 {
+		t.Errorf("%d indices and %d values", i, v)
+	}
+}
+
 func TestAutoScale(t *testing.T) {
 	for _, c := range []struct {
 		in, want []int16

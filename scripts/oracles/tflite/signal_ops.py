@@ -91,6 +91,8 @@ def rfft(s):
             add(s, f"rfft_{name}_{n}_of_{k}", "SignalRfft", [T([k], dtype)], [T([n + 2], dtype)], T=TYPE[dtype], fft_length=n, inputs=[[a] for a in waves(s, k, dtype)[:1]])
         add(s, f"rfft_{name}_rows", "SignalRfft", [T([2, 3, 10], dtype)], [T([2, 3, 18], dtype)], T=TYPE[dtype], fft_length=16)
         add(s, f"irfft_{name}_rows", "SignalIrfft", [T([2, 3, 18], dtype)], [T([2, 3, 16], dtype)], T=TYPE[dtype], fft_length=16)
+        n = 2048 if dtype == np.int16 else 1024
+        add(s, f"rfft_{name}_{n}", "SignalRfft", [T([n], dtype)], [T([n + 2], dtype)], T=TYPE[dtype], fft_length=n, inputs=[[waves(s, n, dtype)[0]]])
         add(s, f"irfft_{name}_512", "SignalIrfft", [T([514], dtype)], [T([512], dtype)], T=TYPE[dtype], fft_length=512, inputs=[[waves(s, 514, dtype)[0]]])
 
 
