@@ -37,7 +37,7 @@ const maxSignal = 1 << 20
 // streamAttr has states as further inputs.
 func signalOp(name, types string, infer func(*graph.InferCtx) error, compile func(*graph.CompileCtx) (*graph.Kernel, error), lower func(*graph.Lower, *flexOptions) any) {
 	form := graph.Form{Format: graph.TFLite, Op: "CUSTOM:" + name, Min: 1, Max: 1, DTypes: types, Lower: func(l *graph.Lower) error {
-		m, err := parseFlexMap(l.Attrs().String(1000, "", ""))
+		m, err := parseFlexMap(l.Attrs().String(1000, "", "")) // the raw options of a custom operator
 		if err != nil {
 			return err
 		}
