@@ -21,7 +21,7 @@ func init() {
 }
 
 func lowerArgExtreme(l *graph.Lower, op string) error {
-	axis, err := constAxis(l, 1)
+	axis, err := constAxis(l)
 	if err != nil {
 		return err
 	}
@@ -38,14 +38,16 @@ func lowerArgExtreme(l *graph.Lower, op string) error {
 	return nil
 }
 
-// constAxis reads a constant axis of input 0 from input i, which may be a scalar or a list of one.
-func constAxis(l *graph.Lower, i int) (int, error) {
-	x := l.In(0)
-	list, ok := l.ConstInts(i)
-	if x == nil || !ok || len(list) != 1 {
-		return 0, l.Refuse("the axis is computed at run time or not one; only one constant axis is supported")
+// constAxis reads a constant axis of input 0 from input 1, which may be a scalar or a list of one.
+func constAxis(l *graph.Lower) (int, error) {
+	axis, err := constOne(l.NodeCtx, 1, "axis")
+	if err != nil {
+		return 0, err
 	}
-	return axisOf(l, list[0], len(x.Shape))
+	if l.In(0) == nil {
+		return 0, l.Refuse("needs an input")
+	}
+	return axisOf(l, int64(axis), len(l.In(0).Shape))
 }
 
 func inferArgExtreme(c *graph.InferCtx) error {

@@ -24,7 +24,7 @@ func (a CumSumAttr) MoveAxes(perm []int) (any, bool) {
 func init() {
 	graph.Register(graph.Op{Name: "CumSum", Infer: inferCumSum, Compile: compileCumSum},
 		graph.Form{Format: graph.TFLite, Op: "CUMSUM", Min: 1, Max: 1, DTypes: "float32, int8, int32, int64", Lower: func(l *graph.Lower) error {
-			axis, err := constAxis(l, 1)
+			axis, err := constAxis(l)
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ func init() {
 
 // Bounds of a detector, far above any real one.
 const (
-	maxCandidates = 1 << 20
+	maxCandidates = 1 << 17
 	maxDetections = 1 << 14
 	maxClasses    = 1 << 16
 )

@@ -17,11 +17,17 @@ func moveForm(op string, max int, lower func(*graph.Lower) error, dtypes string)
 	return graph.Form{Format: graph.TFLite, Op: op, Min: 1, Max: max, DTypes: dtypes, Lower: lower}
 }
 
+// maxList bounds a list of axes, extents or offsets, because many nodes may share one list and each makes a copy of it.
+const maxList = 1 << 12
+
 // constVec returns the integers of constant input i. What a model computes from shapes is a constant by the time it gets here.
 func constVec(c graph.NodeCtx, i int, what string) ([]int, error) {
 	v := c.In(i)
 	if v == nil {
 		return nil, c.Refuse("needs %s (input %d)", what, i)
+	}
+	if v.Const != nil && product(v.Shape) > maxList {
+		return nil, c.Refuse("%s (input %d) have %d elements; up to %d are supported", what, i, product(v.Shape), maxList)
 	}
 	list, ok := c.ConstInts(i)
 	if !ok {

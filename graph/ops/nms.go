@@ -24,12 +24,15 @@ func lowerSuppress(ins, outs int) func(*graph.Lower) error {
 		if len(l.N.In) != ins || len(l.N.Out) != outs {
 			return l.Refuse("needs %d inputs and %d outputs", ins, outs)
 		}
-		n, ok := l.ConstInts(2)
-		if !ok || len(n) != 1 || n[0] < 0 || n[0] > maxCandidates {
-			return l.Refuse("how many boxes are wanted must be a constant up to %d", maxCandidates)
+		n, err := constOne(l.NodeCtx, 2, "number of boxes")
+		if err != nil {
+			return err
+		}
+		if n < 0 || n > maxCandidates {
+			return l.Refuse("%d boxes are wanted; up to %d are supported", n, maxCandidates)
 		}
 		in := l.Ins()
-		l.Emit("NonMaxSuppression", SuppressAttr{int(n[0])}, append(in[:2:2], in[3:]...), l.Outs())
+		l.Emit("NonMaxSuppression", SuppressAttr{n}, append(in[:2:2], in[3:]...), l.Outs())
 		return nil
 	}
 }

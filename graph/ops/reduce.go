@@ -48,16 +48,19 @@ func init() {
 // lowerReduceTFLite reads the axes, which may be negative or listed twice. A scalar has no axes, whatever the list says.
 func lowerReduceTFLite(l *graph.Lower, op string) error {
 	x := l.In(0)
-	raw, ok := l.ConstInts(1)
-	if x == nil || !ok {
-		return l.Refuse("the axes are computed at run time; only constant axes are supported")
+	axes, err := constVec(l.NodeCtx, 1, "axes")
+	if err != nil {
+		return err
+	}
+	if x == nil {
+		return l.Refuse("needs an input")
 	}
 	a := ReduceAttr{Keep: l.Attrs().Int(0, "", 0) != 0}
-	for _, v := range raw {
+	for _, v := range axes {
 		if len(x.Shape) == 0 {
 			break
 		}
-		ax, err := axisOf(l, v, len(x.Shape))
+		ax, err := axisOf(l, int64(v), len(x.Shape))
 		if err != nil {
 			return err
 		}

@@ -24,15 +24,15 @@ func init() {
 // lowerResizeTFLite reads options that begin with align_corners at a slot.
 func lowerResizeTFLite(op string, slot int) func(*graph.Lower) error {
 	return func(l *graph.Lower) error {
-		size, ok := l.ConstInts(1)
-		if !ok || len(size) != 2 {
-			return l.Refuse("the size is computed at run time or not two numbers; only a constant height and width are supported")
+		size, err := constVec(l.NodeCtx, 1, "size")
+		if err != nil {
+			return err
 		}
 		const limit = 1 << 15
-		if min(size[0], size[1]) < 1 || max(size[0], size[1]) > limit {
+		if len(size) != 2 || min(size[0], size[1]) < 1 || max(size[0], size[1]) > limit {
 			return l.Refuse("size %v is not supported; 1 to %d per axis is", size, limit)
 		}
-		a := ResizeAttr{Size: [2]int{int(size[0]), int(size[1])}}
+		a := ResizeAttr{Size: [2]int(size)}
 		a.Mode.AlignCorners, a.Mode.HalfPixel = l.Attrs().Int(slot, "", 0) != 0, l.Attrs().Int(slot+1, "", 0) != 0
 		l.Emit(op, a, l.First(1), l.Outs())
 		return nil

@@ -13,14 +13,14 @@ func init() {
 	graph.Register(graph.Op{Name: "TopK", Infer: inferTopK, Compile: compileTopK},
 		graph.Form{Format: graph.TFLite, Op: "TOPK_V2", Min: 1, Max: 3, DTypes: "float32, int8, uint8, int16, int32, int64", Lower: func(l *graph.Lower) error {
 			x := l.In(0)
-			k, ok := l.ConstInts(1)
-			if x == nil || !ok || len(k) != 1 {
-				return l.Refuse("how many values are wanted is computed at run time; only a constant number is supported")
+			k, err := constOne(l.NodeCtx, 1, "number of values")
+			if err != nil {
+				return err
 			}
-			if len(x.Shape) == 0 || k[0] < 0 || k[0] > int64(x.Shape[len(x.Shape)-1]) {
-				return l.Refuse("%d largest values of %v do not exist", k[0], x.Shape)
+			if x == nil || len(x.Shape) == 0 || k < 0 || k > x.Shape[len(x.Shape)-1] {
+				return l.Refuse("needs an input whose last axis has %d elements", k)
 			}
-			l.Emit("TopK", TopKAttr{int(k[0])}, l.First(1), l.Outs())
+			l.Emit("TopK", TopKAttr{k}, l.First(1), l.Outs())
 			return nil
 		}})
 }

@@ -191,3 +191,24 @@ func ReduceProdQ[T int8 | int16](acc []int32, src []T, r *Reduction, zero, m, sh
 		o = r.next(&at, o)
 	}
 }
+
+// Segments joins every row of src, len(src)/len(ids) elements long, to the row of dst that its id names; rows with negative ids are left
+// out. It reports whether all ids have a row.
+func Segments[T Number](dst, src []T, ids []int32, rows int, op ReduceOp) bool {
+	if len(ids) == 0 || rows == 0 {
+		return len(ids) == 0
+	}
+	n := len(src) / len(ids)
+	if len(src) != n*len(ids) || len(dst) != n*rows {
+		panic("vec: slice length mismatch")
+	}
+	for i, id := range ids {
+		if int(id) >= rows {
+			return false
+		}
+		if id >= 0 {
+			merge(dst[int(id)*n:int(id)*n+n], src[i*n:], op)
+		}
+	}
+	return true
+}

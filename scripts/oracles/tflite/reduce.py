@@ -5,7 +5,7 @@ LiteRT's reference resolver decides the rest, but never SUM of int8 and int16, w
 """
 import numpy as np
 
-from suite import T, const
+from suite import Graph, Op, T, const
 
 SCALES = {np.int8: [((0.05, -7), (0.041, 12)), ((0.05, -7), (0.05, -7)), ((0.9, 127), (0.0071, -128)), ((0.004, -128), (0.75, 127))],
           np.uint8: [((0.05, 121), (0.041, 140)), ((0.05, 121), (0.05, 121)), ((0.9, 255), (0.0071, 0)), ((0.004, 0), (0.75, 255))],
@@ -101,8 +101,43 @@ def largest(s):
                   oracle="litert", inputs=[[few], [s.sample(x)]])
 
 
+def segments(s):
+    for dtype in (np.float32, np.int32):
+        k = SHORT[dtype]
+        for i, (shape, ids) in enumerate([((6, 3), [0, 0, 1, 2, 2, 2]), ((4,), [0, 1, 2, 3]), ((3, 2, 2), [0, 0, 0]), ((1, 5), [0])]):
+            s.add(f"segment_sum_{k}_{i}", "SEGMENT_SUM", ("SegmentSumOptions", {}), [T(shape, dtype), const(np.array(ids, np.int32))],
+                  T((ids[-1] + 1, *shape[1:]), dtype), oracle="builtin", samples=1)
+        for op in ("Sum", "Max", "Min", "Prod"):
+            for i, (shape, ids, n) in enumerate([((6, 3), [2, 0, -1, 2, 4, 0], 5), ((4,), [1, 1, 1, 1], 2), ((3, 2, 2), [0, 2, 1], 3)]):
+                for live in (False, True):
+                    x, at = T(shape, dtype), np.array(ids, np.int32)
+                    idt = T(at.shape, np.int32) if live else const(at)
+                    s.add(f"unsorted_segment_{op.lower()}_{k}_{i}{'_open' * live}", f"UNSORTED_SEGMENT_{op.upper()}", (f"UnsortedSegment{op}Options", {}),
+                          [x, idt, const(np.array(n, np.int32))], T((n, *shape[1:]), dtype), inputs=[[s.sample(x)] + [at] * live], oracle="litert")
+
+
+def folded(s):
+    """Operators whose result has a length that depends on the data: of constants only. A constant model needs an input, so one is passed on."""
+    for i, a in enumerate([np.array([True, False, True, True]), np.array([[0, 3], [-1, 0], [0, 0]], np.int32), np.array([[[0.5, 0, -0.0]]], np.float32),
+                           np.zeros(3, np.int8), np.array([0, 7], np.int64)]):
+        n = np.count_nonzero(a)
+        x, y, o = T((2,), np.float32), T((2,), np.float32), T((n, a.ndim), np.int64)
+        s.add_model(f"where_{i}", [Graph([x], [y, o], [Op("RELU", None, [x], [y]), Op("WHERE", ("WhereOptions", {}), [const(a)], [o])])], "WHERE",
+                    samples=1, oracle="litert")
+    for i, a in enumerate([np.array([3, 1, 3, 3, 7, 1], np.int32), np.array([0.5, -1, 0.5], np.float32), np.array([5], np.int64), np.array([1, 1, -2], np.int16)]):
+        u = len(np.unique(a))
+        x, y = T((2,), np.float32), T((2,), np.float32)
+        for k, it in enumerate((np.int32, np.int64)):
+            outs = [T((u,), a.dtype), T(a.shape, it)]
+            s.add_model(f"unique_{i}_{k}", [Graph([x], [y, *outs], [Op("RELU", None, [x], [y]),
+                                                                   Op("UNIQUE", ("UniqueOptions", {"idxOutType": 4 if k else 2}), [const(a)], outs)])],
+                        "UNIQUE", samples=1, oracle="litert")
+
+
 def cases(s):
     reductions(s)
     arguments(s)
     running(s)
     largest(s)
+    segments(s)
+    folded(s)
