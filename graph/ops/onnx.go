@@ -65,13 +65,14 @@ func attrOrInput(l *graph.Lower, name string, i int) ([]int64, bool, error) {
 
 // axisOf maps a negative axis to its place and checks the range.
 func axisOf(l *graph.Lower, axis int64, rank int) (int, error) {
-	if axis < 0 {
-		axis += int64(rank)
+	a := axis
+	if a < 0 {
+		a += int64(rank)
 	}
-	if axis < 0 || axis >= int64(rank) {
+	if a < 0 || a >= int64(rank) {
 		return 0, l.Refuse("axis %d is outside of rank %d", axis, rank)
 	}
-	return int(axis), nil
+	return int(a), nil
 }
 
 // axesOf maps a list of axes; duplicates are refused.
