@@ -31,7 +31,8 @@ type Value struct {
 	Quant *tensor.Quant // nil when not quantized
 	Const []byte        // the bytes of a constant, little endian, DType.Bytes(elements) long; nil otherwise.
 	// Const may alias the model file: it is read-only and need not be aligned.
-	Start []byte // for states: the bytes after Reset, nil means zeros
+	Start []byte // for states: the first bytes after Reset
+	Fill  byte   // for states: the bytes after Start
 	// Shifted marks an int8 value that is uint8 in the file: its zero point and its bytes were moved by 128. Operators whose
 	// reference treats uint8 unlike int8, or looks at the bytes themselves, ask for it.
 	Shifted bool
@@ -58,7 +59,9 @@ type Source struct {
 	Domain  string // ONNX domain; "" is the default one
 	Version int    // TFLite operator version, ONNX opset of the domain
 	Index   int    // position in the file
-	Attrs   Attrs  // attributes as the file has them
+	// Inter are values that only tell the quantization of an operator's inner results (TFLite intermediates): they have no bytes.
+	Inter []ValueID
+	Attrs Attrs // attributes as the file has them
 }
 
 // Attrs is a reader's view of one node's attributes. TFLite operators address them by slot of their options table,

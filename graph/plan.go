@@ -52,6 +52,7 @@ type Plan struct {
 	states               []IO
 	inLoc, outLoc, stLoc []loc
 	stateStart           [][]byte
+	stateFill            []byte
 	steps                []step
 	arenaBytes           int
 	weights              map[tensor.DType]int
@@ -149,6 +150,7 @@ func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 	for _, id := range g.States {
 		p.states, p.stLoc = append(p.states, io(g, id, IOMeta{})), append(p.stLoc, b.loc(id, true))
 		p.stateStart = append(p.stateStart, append([]byte(nil), g.Values[id].Start...))
+		p.stateFill = append(p.stateFill, g.Values[id].Fill)
 	}
 	return p, nil
 }

@@ -112,8 +112,10 @@ func (s *Session) Run() error {
 // Reset gives the state the values it has at the start.
 func (s *Session) Reset() {
 	for i, t := range s.states {
-		clear(t.Data)
-		copy(t.Data, s.plan.stateStart[i])
+		rest := t.Data[copy(t.Data, s.plan.stateStart[i]):]
+		for k := range rest {
+			rest[k] = s.plan.stateFill[i]
+		}
 	}
 }
 

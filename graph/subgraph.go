@@ -197,6 +197,7 @@ func (l *Lower) StatesOf(gs ...*Graph) (ids []ValueID, at [][]int, err error) {
 				if err != nil {
 					return nil, nil, err
 				}
+				l.G.Values[mine].Start, l.G.Values[mine].Fill = v.Start, v.Fill
 				i = len(ids)
 				index[k], ids = i, append(ids, mine)
 			}

@@ -58,6 +58,7 @@ func shiftValues(g *graph.Graph) []bool {
 		}
 		shifted[i] = true
 		v.DType, v.Shifted = tensor.S8, true
+		v.Fill ^= 0x80
 		q := *v.Quant
 		q.Zero = slices.Clone(q.Zero)
 		for k := range q.Zero {

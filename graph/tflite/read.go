@@ -204,8 +204,11 @@ func (r *reader) tensors(sg table) error {
 			return err
 		}
 		r.g.Values = append(r.g.Values, v)
-		if t.i8(5, 0) != 0 { // a variable tensor: nodes read and write it, it starts with zeros
+		if t.i8(5, 0) != 0 { // a variable tensor: nodes read and write it, it starts with zeros, an int8 one with its zero point
 			r.g.States = append(r.g.States, graph.ValueID(i))
+			if v.DType == tensor.S8 && v.Quant != nil {
+				r.g.Values[i].Fill = byte(v.Quant.Zero[0])
+			}
 		}
 	}
 	return r.f.err
@@ -332,6 +335,9 @@ func (r *reader) operators(sg table) error {
 			return fmt.Errorf("operator %d %s: %w", i, n.Src.Op, err)
 		}
 		if n.Out, err = r.ids(o.vec(2, 4), false); err != nil {
+			return fmt.Errorf("operator %d %s: %w", i, n.Src.Op, err)
+		}
+		if n.Src.Inter, err = r.ids(o.vec(8, 4), true); err != nil {
 			return fmt.Errorf("operator %d %s: %w", i, n.Src.Op, err)
 		}
 		n.Name = n.Src.Op + "_" + strconv.Itoa(i)
