@@ -165,9 +165,6 @@ var refusedOps = map[string]string{
 	"static_w8_a16_quantized_attn_vec_einsum.tflite": "BATCH_MATMUL",
 	"torchaudio_conformer.tflite":                    "BATCH_MATMUL",
 	"dtln_model_quant_1.tflite":                      "FULLY_CONNECTED",
-	"keyword_scrambled.tflite":                       "SVDF",
-	"trained_lstm.tflite":                            "UNIDIRECTIONAL_SEQUENCE_LSTM",
-	"trained_lstm_int8.tflite":                       "UNIDIRECTIONAL_SEQUENCE_LSTM",
 }
 
 // TestAllModels loads and runs every TFLite model at hand. What is refused must be on the list, and for all of its operators.
