@@ -82,13 +82,22 @@ func init() {
 
 // types lists the dtypes for the documentation and for messages.
 func (p *pairOp) types() string {
-	var all []string
+	var all []tensor.DType
 	for _, d := range []tensor.DType{tensor.F32, tensor.S8, tensor.U8, tensor.S16, tensor.S32, tensor.S64, tensor.U32, tensor.Bool} {
 		if p.run[d] != nil {
-			all = append(all, d.String())
+			all = append(all, d)
 		}
 	}
-	return strings.Join(all, ", ")
+	return typeList(all)
+}
+
+// typeList writes dtypes as a list.
+func typeList(types []tensor.DType) string {
+	names := make([]string, len(types))
+	for i, d := range types {
+		names[i] = d.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 func (p *pairOp) infer(c *graph.InferCtx) error {

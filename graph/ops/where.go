@@ -6,12 +6,13 @@ import (
 	"wayside/kernels/vec"
 )
 
+const whereTypes = "any of whole bytes; the condition is bool"
+
 // Where takes each element from the second input where the first is true, else from the third; all three broadcast.
 func init() {
-	const types = "any of whole bytes; the condition is bool"
 	graph.Register(graph.Op{Name: "Where", Infer: inferWhere, Compile: compileWhere, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "SELECT_V2", Min: 1, Max: 2, DTypes: types},
-		graph.Form{Format: graph.TFLite, Op: "SELECT", Min: 1, Max: 4, DTypes: types, Lower: lowerSelect})
+		graph.Form{Format: graph.TFLite, Op: "SELECT_V2", Min: 1, Max: 2, DTypes: whereTypes},
+		graph.Form{Format: graph.TFLite, Op: "SELECT", Min: 1, Max: 4, DTypes: whereTypes, Lower: lowerSelect})
 }
 
 // lowerSelect handles the first version of the operator, which does not broadcast; but a condition of rank 1 chooses whole

@@ -116,6 +116,19 @@ def behind_transpose(s):
         s.add_model(name(op, "u8_behind_transpose"), [Graph([x], [out], ops)], op, oracle="litert")
 
 
+def stablehlo(s):
+    for op in ("ADD", "MULTIPLY", "MAXIMUM", "MINIMUM"):
+        for dtype in (np.float32, np.int32, np.int64):
+            t = [T((3, 5), dtype) for _ in range(3)]
+            s.add(name("stablehlo", op, SHORT[np.dtype(dtype).name]), "STABLEHLO_" + op, None, t[:2], t[2], oracle="litert")
+        f = np.array([1, np.nan, 2, np.nan, np.inf, -np.inf, 3e38], np.float32)
+        g = np.array([np.nan, 1, 2, np.nan, 3, 3, 3e38], np.float32)
+        t = [T((7,), np.float32) for _ in range(3)]
+        s.add(name("stablehlo", op, "nan"), "STABLEHLO_" + op, None, t[:2], t[2], oracle="litert", inputs=[[f, g]])
+    t = [T((3, 5), np.bool_) for _ in range(3)]
+    s.add("stablehlo_and", "STABLEHLO_AND", None, t[:2], t[2], oracle="builtin")
+
+
 def cases(s):
     s.ulp = 0
     extremes(s)
@@ -124,3 +137,4 @@ def cases(s):
     power(s)
     bits(s)
     behind_transpose(s)
+    stablehlo(s)
