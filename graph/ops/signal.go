@@ -33,8 +33,8 @@ func init() {
 // maxSignal bounds frames, channels and the like, so that a short file cannot ask for much memory.
 const maxSignal = 1 << 20
 
-// signalOp registers one operator of the front end under its own name. lower reads the options; it may return an error as its attribute, and a
-// streamAttr has states as further inputs.
+// signalOp registers one operator of the front end under its own name. lower reads the options, declares the states, which become inputs behind
+// those of the file, and returns the attribute.
 func signalOp(name, types string, infer func(*graph.InferCtx) error, compile func(*graph.CompileCtx) (*graph.Kernel, error), lower func(*graph.Lower, *flexOptions) any) {
 	form := graph.Form{Format: graph.TFLite, Op: "CUSTOM:" + name, Min: 1, Max: 1, DTypes: types, Lower: func(l *graph.Lower) error {
 		m, err := parseFlexMap(l.Attrs().String(1000, "", "")) // the raw options of a custom operator

@@ -8,8 +8,8 @@ import (
 	"wayside/kernels/signal"
 )
 
-// Operators of the audio front end with memory. Their states are inputs behind those of the file. Results that are not valid yet are zeros;
-// tensorflow's runtimes leave there what the memory held before.
+// Operators of the audio front end with memory. Their states are inputs behind those of the file. Results that are not valid yet are zeros, where
+// tflite-micro leaves what the memory held before.
 func init() {
 	signalOp("SignalFilterBankSpectralSubtraction", "uint32", inferSubtraction, compileSubtraction, func(l *graph.Lower, o *flexOptions) any {
 		const most = 1<<31 - 1

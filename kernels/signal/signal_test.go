@@ -65,7 +65,7 @@ func parse[T int16 | int32 | uint32 | uint64](t *testing.T, fields []string) []T
 	return out
 }
 
-// window returns weights as the front end's tools make them: a Hann window, half a step shifted, with shift bits behind the point.
+// hann returns weights as the front end's tools make them: a Hann window, half a step shifted, with shift bits behind the point.
 func hann(n, shift int) []int16 {
 	w := make([]int16, n)
 	for i := range w {
