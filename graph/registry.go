@@ -35,8 +35,8 @@ type Form struct {
 	Min    int    // lowest version: TFLite operator version, ONNX opset
 	Max    int    // highest version, 0 when there is no limit
 	DTypes string // for the documentation: "float32, int8"
-	// Neutral is the operator that the form is registered with, "" where it lowers to others. Register sets it.
-	Neutral string
+	// Neutral names the operators that the form lowers to, for the documentation. Register sets it to its own; see As.
+	Neutral []string
 	// Lower replaces the source node. nil emits the neutral operator it is registered with, with the same values and no attributes.
 	Lower func(*Lower) error
 }
@@ -59,7 +59,9 @@ func Register(op Op, fs ...Form) {
 	}
 	opsByName[op.Name] = &op
 	for _, f := range fs {
-		f.Neutral = op.Name
+		if f.Neutral == nil {
+			f.Neutral = []string{op.Name}
+		}
 		if f.Lower == nil {
 			name := op.Name
 			f.Lower = func(l *Lower) error {
@@ -69,6 +71,12 @@ func Register(op Op, fs ...Form) {
 		}
 		RegisterForm(f)
 	}
+}
+
+// As returns the form with the names of the neutral operators that it lowers to; none when it is known at load what the node gives.
+func (f Form) As(neutral ...string) Form {
+	f.Neutral = append([]string{}, neutral...)
+	return f
 }
 
 // RegisterForm adds a form that lowers to operators registered elsewhere.

@@ -50,7 +50,7 @@ func TestGoldenOperators(t *testing.T) {
 Generated from the registered operators by ` + "`make goldens`" + `; a test fails when it is stale. A model with an operator, version or dtype outside of these tables is
 refused when it is loaded, with the whole list of what is unsupported and the nearest supported form.
 
-"Runs as" is the neutral operator behind both formats; operators without one are composed of others. Versions are TFLite operator versions or ONNX opsets.
+"Runs as" names the neutral operators behind both formats; several make one operator of the file together or by its attributes. Versions are TFLite operator versions or ONNX opsets.
 
 `)
 	cases := oracleCases(t)
@@ -117,10 +117,10 @@ func versionRange(f graph.Form) string {
 }
 
 func runsAs(f graph.Form) string {
-	if f.Neutral == "" {
-		return "others"
+	if len(f.Neutral) == 0 {
+		return "known at load"
 	}
-	return f.Neutral
+	return strings.Join(f.Neutral, ", ")
 }
 
 // TestEveryFormIsProved: what the tables promise has been compared with an oracle at least once.
@@ -130,6 +130,14 @@ func TestEveryFormIsProved(t *testing.T) {
 	for _, f := range graph.Forms() {
 		if f.DTypes == "" {
 			t.Errorf("%s %s: no dtypes are documented", f.Format, f.Op)
+		}
+		if f.Neutral == nil {
+			t.Errorf("%s %s: say with Form.As which neutral operators it becomes", f.Format, f.Op)
+		}
+		for _, n := range f.Neutral {
+			if _, ok := graph.FindOp(n); !ok {
+				t.Errorf("%s %s: there is no neutral operator %q", f.Format, f.Op, n)
+			}
 		}
 		if f.Format != graph.TFLite {
 			continue

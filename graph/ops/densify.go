@@ -10,5 +10,5 @@ func init() {
 		}
 		l.Emit(graph.CopyOp, nil, l.First(1), l.Outs())
 		return nil
-	}})
+	}}.As(graph.CopyOp))
 }

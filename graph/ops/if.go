@@ -37,7 +37,7 @@ func init() {
 		}})
 	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "STABLEHLO_COMPOSITE", Min: 1, Max: 1, DTypes: "any; runs the decomposition that the file has", Lower: func(l *graph.Lower) error {
 		return emitBranches(l, graph.None, []int{int(l.Attrs().Int(1, "", 0))}, l.Ins())
-	}})
+	}}.As("If"))
 }
 
 func emitBranches(l *graph.Lower, cond graph.ValueID, branches []int, in []graph.ValueID) error {

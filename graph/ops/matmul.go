@@ -17,7 +17,7 @@ type MatMulAttr struct{ TransB bool }
 func init() {
 	graph.Register(graph.Op{Name: "MatMul", Infer: inferMatMul, Compile: compileMatMul},
 		onnxForm("MatMul", 1, lowerMatMulONNX, "float32, bfloat16 weights"))
-	graph.RegisterForm(onnxForm("Gemm", 7, lowerGemmONNX, "float32, bfloat16 weights"))
+	graph.RegisterForm(onnxForm("Gemm", 7, lowerGemmONNX, "float32, bfloat16 weights").As("FullyConnected", "MatMul", "Add"))
 }
 
 func lowerMatMulONNX(l *graph.Lower) error {

@@ -16,7 +16,7 @@ type LayerNormAttr struct {
 func init() {
 	graph.Register(graph.Op{Name: "LayerNorm", Infer: inferLayerNorm, Compile: compileLayerNorm},
 		onnxForm("LayerNormalization", 17, lowerLayerNorm, "float32"))
-	graph.RegisterForm(onnxForm("BatchNormalization", 7, lowerBatchNorm, "float32"))
+	graph.RegisterForm(onnxForm("BatchNormalization", 7, lowerBatchNorm, "float32").As("Mul", "Add"))
 }
 
 func lowerLayerNorm(l *graph.Lower) error {

@@ -9,11 +9,11 @@ import (
 // transpose, operator, transpose, and the layout pass removes the pairs between them. One spatial axis gets a second of
 // extent 1.
 func init() {
-	graph.RegisterForm(onnxForm("Conv", 1, lowerConvONNX, "float32, bfloat16 weights"))
-	graph.RegisterForm(onnxForm("MaxPool", 1, lowerPoolONNX, "float32"))
-	graph.RegisterForm(onnxForm("AveragePool", 1, lowerPoolONNX, "float32"))
-	graph.RegisterForm(onnxForm("GlobalAveragePool", 1, lowerGlobalPool, "float32"))
-	graph.RegisterForm(onnxForm("GlobalMaxPool", 1, lowerGlobalPool, "float32"))
+	graph.RegisterForm(onnxForm("Conv", 1, lowerConvONNX, "float32, bfloat16 weights").As("Conv2D", "DepthwiseConv2D"))
+	graph.RegisterForm(onnxForm("MaxPool", 1, lowerPoolONNX, "float32").As("MaxPool2D"))
+	graph.RegisterForm(onnxForm("AveragePool", 1, lowerPoolONNX, "float32").As("AveragePool2D"))
+	graph.RegisterForm(onnxForm("GlobalAveragePool", 1, lowerGlobalPool, "float32").As("Mean"))
+	graph.RegisterForm(onnxForm("GlobalMaxPool", 1, lowerGlobalPool, "float32").As("MaxPool2D"))
 }
 
 var (

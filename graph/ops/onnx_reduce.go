@@ -7,9 +7,9 @@ import (
 
 // Forms of ONNX operators that reduce, normalize or pad along axes and become operators of other files.
 func init() {
-	graph.RegisterForm(onnxForm("ReduceMean", 1, lowerReduceMean, "float32"))
-	graph.RegisterForm(onnxForm("Softmax", 1, lowerSoftmaxONNX, "float32"))
-	graph.RegisterForm(onnxForm("Pad", 2, lowerPadONNX, "float32"))
+	graph.RegisterForm(onnxForm("ReduceMean", 1, lowerReduceMean, "float32").As("Mean"))
+	graph.RegisterForm(onnxForm("Softmax", 1, lowerSoftmaxONNX, "float32").As("Softmax"))
+	graph.RegisterForm(onnxForm("Pad", 2, lowerPadONNX, "float32").As("Pad"))
 }
 
 // MoveAxes implements graph.AxisMover for a reduction that keeps its axes.

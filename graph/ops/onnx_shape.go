@@ -10,12 +10,24 @@ import (
 // Forms of ONNX operators that only rename, reshape or make constants. With static inputs the whole chain of Shape, Gather,
 // Concat and Reshape that exporters write folds away at load.
 func init() {
-	for op, lower := range map[string]func(*graph.Lower) error{
-		"Reshape": lowerReshapeONNX, "Flatten": lowerFlatten, "Squeeze": lowerSqueeze, "Unsqueeze": lowerUnsqueeze,
-		"Shape": lowerShape, "Size": lowerSize, "ConstantOfShape": lowerConstantOfShape, "Expand": lowerExpand, "Concat": lowerConcatONNX,
-		"Identity": lowerSame, "Dropout": lowerSame,
+	for _, f := range []struct {
+		op    string
+		lower func(*graph.Lower) error
+		as    []string // none: the result is known at load
+	}{
+		{"Reshape", lowerReshapeONNX, []string{"Reshape"}},
+		{"Flatten", lowerFlatten, []string{"Reshape"}},
+		{"Squeeze", lowerSqueeze, []string{"Reshape"}},
+		{"Unsqueeze", lowerUnsqueeze, []string{"Reshape"}},
+		{"Shape", lowerShape, nil},
+		{"Size", lowerSize, nil},
+		{"ConstantOfShape", lowerConstantOfShape, []string{"Expand"}},
+		{"Expand", lowerExpand, []string{"Expand"}},
+		{"Concat", lowerConcatONNX, []string{"Concat"}},
+		{"Identity", lowerSame, []string{"Reshape"}},
+		{"Dropout", lowerSame, []string{"Reshape"}},
 	} {
-		graph.RegisterForm(onnxForm(op, 1, lower, "any"))
+		graph.RegisterForm(onnxForm(f.op, 1, f.lower, "any").As(f.as...))
 	}
 }
 

@@ -15,8 +15,8 @@ func init() {
 		graph.Form{Format: graph.TFLite, Op: "LOGISTIC", Min: 1, Max: 3, DTypes: types})
 	graph.Register(graph.Op{Name: "Tanh", Infer: inferSigmoid, Compile: compileSigmoid, Elementwise: true},
 		graph.Form{Format: graph.TFLite, Op: "TANH", Min: 1, Max: 3, DTypes: types})
-	graph.RegisterForm(onnxForm("Sigmoid", 6, lowerUnaryTo("Logistic", nil), "float32"))
-	graph.RegisterForm(onnxForm("Tanh", 6, lowerUnaryTo("Tanh", nil), "float32"))
+	graph.RegisterForm(onnxForm("Sigmoid", 6, lowerUnaryTo("Logistic", nil), "float32").As("Logistic"))
+	graph.RegisterForm(onnxForm("Tanh", 6, lowerUnaryTo("Tanh", nil), "float32").As("Tanh"))
 }
 
 func inferSigmoid(c *graph.InferCtx) error {

@@ -27,7 +27,7 @@ func inverseAxes(v, perm []int) []int {
 func init() {
 	graph.Register(graph.Op{Name: "Slice", Infer: inferSlice, Compile: compileSlice},
 		onnxForm("Slice", 1, lowerSliceONNX, "any"))
-	graph.RegisterForm(onnxForm("Split", 2, lowerSplitONNX, "any"))
+	graph.RegisterForm(onnxForm("Split", 2, lowerSplitONNX, "any").As("Slice"))
 }
 
 func lowerSliceONNX(l *graph.Lower) error {

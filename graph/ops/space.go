@@ -10,10 +10,10 @@ import (
 // Moves between axes: blocks of pixels to channels or to the batch, and back. Each is a view, a transpose and a view.
 func init() {
 	for _, f := range []graph.Form{
-		moveForm("SPACE_TO_DEPTH", 2, lowerSpaceToDepth, anyWhole),
-		moveForm("DEPTH_TO_SPACE", 2, lowerDepthToSpace, anyWhole),
-		moveForm("SPACE_TO_BATCH_ND", 4, lowerSpaceToBatch, anyWhole+"; 1 to 3 block axes"),
-		moveForm("BATCH_TO_SPACE_ND", 4, lowerBatchToSpace, anyWhole+"; 1 to 3 block axes"),
+		moveForm("SPACE_TO_DEPTH", 2, lowerSpaceToDepth, anyWhole).As("Reshape", "Transpose"),
+		moveForm("DEPTH_TO_SPACE", 2, lowerDepthToSpace, anyWhole).As("Reshape", "Transpose"),
+		moveForm("SPACE_TO_BATCH_ND", 4, lowerSpaceToBatch, anyWhole+"; 1 to 3 block axes").As("Pad", "Reshape", "Transpose"),
+		moveForm("BATCH_TO_SPACE_ND", 4, lowerBatchToSpace, anyWhole+"; 1 to 3 block axes").As("Reshape", "Transpose", "Slice"),
 	} {
 		graph.RegisterForm(f)
 	}

@@ -10,14 +10,14 @@ import (
 // Forms of TFLite operators that only name, reshape or join. A chain of them that starts at the shape of a bound input folds away at load.
 func init() {
 	for _, f := range []graph.Form{
-		moveForm("RESHAPE", 1, lowerReshapeTFLite, "any"),
-		moveForm("SQUEEZE", 2, lowerSqueezeTFLite, "any"),
-		moveForm("EXPAND_DIMS", 1, lowerExpandDims, "any"),
-		moveForm("SHAPE", 1, lowerShapeTFLite, "any; result int32, int64"),
-		moveForm("RANK", 1, lowerRank, "any; result int32"),
-		moveForm("CONCATENATION", 7, lowerConcatTFLite, anyWhole+"; uint8 inputs with scales of their own; int8 with one scale and zero point"),
-		moveForm("PACK", 5, lowerPack, anyWhole),
-		moveForm("UNPACK", 6, lowerUnpack, anyWhole),
+		moveForm("RESHAPE", 1, lowerReshapeTFLite, "any").As("Reshape"),
+		moveForm("SQUEEZE", 2, lowerSqueezeTFLite, "any").As("Reshape"),
+		moveForm("EXPAND_DIMS", 1, lowerExpandDims, "any").As("Reshape"),
+		moveForm("SHAPE", 1, lowerShapeTFLite, "any; result int32, int64").As(),
+		moveForm("RANK", 1, lowerRank, "any; result int32").As(),
+		moveForm("CONCATENATION", 7, lowerConcatTFLite, anyWhole+"; uint8 inputs with scales of their own; int8 with one scale and zero point").As("Concat"),
+		moveForm("PACK", 5, lowerPack, anyWhole).As("Reshape", "Concat"),
+		moveForm("UNPACK", 6, lowerUnpack, anyWhole).As("Slice", "Reshape"),
 	} {
 		graph.RegisterForm(f)
 	}

@@ -11,11 +11,11 @@ import (
 func init() {
 	const computed = anyWhole + "; begin and end may be computed where the file states the output's shape"
 	for _, f := range []graph.Form{
-		moveForm("SLICE", 8, lowerSliceTFLite, computed),
-		moveForm("STRIDED_SLICE", 8, lowerStridedSlice, computed),
-		moveForm("SPLIT", 5, lowerSplitTFLite, anyWhole),
-		moveForm("SPLIT_V", 3, lowerSplitV, anyWhole),
-		moveForm("REVERSE_V2", 4, lowerReverse, anyWhole),
+		moveForm("SLICE", 8, lowerSliceTFLite, computed).As("Slice", "RunSlice"),
+		moveForm("STRIDED_SLICE", 8, lowerStridedSlice, computed).As("Slice", "RunSlice", "Reshape"),
+		moveForm("SPLIT", 5, lowerSplitTFLite, anyWhole).As("Slice"),
+		moveForm("SPLIT_V", 3, lowerSplitV, anyWhole).As("Slice"),
+		moveForm("REVERSE_V2", 4, lowerReverse, anyWhole).As("Slice"),
 	} {
 		graph.RegisterForm(f)
 	}

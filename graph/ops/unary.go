@@ -56,7 +56,7 @@ func init() {
 		graph.Register(graph.Op{Name: u.name, Infer: inferUnary, Compile: compileUnary, Elementwise: true},
 			graph.Form{Format: graph.TFLite, Op: u.tflite, Min: 1, Max: u.max, DTypes: u.dtypes(), Lower: u.lower})
 	}
-	graph.RegisterForm(onnxForm("Sqrt", 6, lowerUnaryTo("Sqrt", nil), "float32"))
+	graph.RegisterForm(onnxForm("Sqrt", 6, lowerUnaryTo("Sqrt", nil), "float32").As("Sqrt"))
 	graph.Register(graph.Op{Name: "Clip", Infer: inferF32, Compile: compileClip, Elementwise: true},
 		onnxForm("Clip", 6, lowerClipONNX, "float32"))
 	graph.Register(graph.Op{Name: "FakeQuant", Infer: inferF32, Compile: compileFakeQuant, Elementwise: true},

@@ -26,8 +26,8 @@ func init() {
 		return nil
 	}, Compile: compileAssign, Impure: true},
 		graph.Form{Format: graph.TFLite, Op: "ASSIGN_VARIABLE", Min: 1, Max: 1, DTypes: "any", Lower: lowerAssignVariable})
-	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "VAR_HANDLE", Min: 1, Max: 1, DTypes: "resource", Lower: lowerVarHandle})
-	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "CALL_ONCE", Min: 1, Max: 1, DTypes: "assignments of constants to variables", Lower: lowerCallOnce})
+	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "VAR_HANDLE", Min: 1, Max: 1, DTypes: "resource", Lower: lowerVarHandle}.As())
+	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "CALL_ONCE", Min: 1, Max: 1, DTypes: "assignments of constants to variables", Lower: lowerCallOnce}.As())
 }
 
 // copyKernel copies input i to the only output.
