@@ -232,21 +232,22 @@ func Fold(g *Graph) error {
 	return nil
 }
 
-// foldWork bounds the multiply-accumulates of constant folding: what is left over stays a step of the plan. A chain of large constant products in
+// foldWork bounds the multiply-accumulates and other operations of constant folding: what is left over stays a step of the plan. A chain of large constant products in
 // a file of some bytes would otherwise keep the loader busy for minutes; real models fold next to none.
 const foldWork = 1 << 27
 
 // folder computes constants within its budgets.
 type folder struct {
 	left int64 // bytes
-	work int64 // multiply-accumulates
+	work int64 // multiply-accumulates and other operations
+	read int64 // bytes that kernels read, because many nodes may share one large constant
 }
 
 // newFolder bounds what constant folding may make of a model with that many bytes of constants, so that a small file cannot ask for
 // gigabytes at load: some multiple of them (float16 weights double), and a little for tables that are computed from shapes.
 func newFolder(own int64) *folder {
 	const times, slack = 8, 16 << 20
-	return &folder{left: times*own + slack, work: foldWork}
+	return &folder{left: times*own + slack, work: foldWork, read: 4 * (times*own + slack)}
 }
 
 // node folds one inferred node if it may; late also folds operators with LateFold.
@@ -271,12 +272,17 @@ func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {
 	if all {
 		return true, nil // Infer has set the bytes
 	}
+	read := int64(0)
 	for _, id := range n.In {
-		if id != None && g.Values[id].Const == nil {
+		if id == None {
+			continue
+		}
+		if g.Values[id].Const == nil {
 			return false, nil
 		}
+		read += int64(len(g.Values[id].Const))
 	}
-	if need > f.left {
+	if need > f.left || read > f.read {
 		return false, nil // stays a step: its memory is then part of the plan, which has its own limit
 	}
 	cc := &CompileCtx{NodeCtx{g, n}, make([]bool, len(n.In))}
@@ -284,11 +290,12 @@ func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if k.MACs > f.work {
+	if k.MACs+k.Work > f.work || int64(k.Scratch) > f.left {
 		return false, nil
 	}
 	f.left -= need
-	f.work -= k.MACs
+	f.work -= k.MACs + k.Work
+	f.read -= read
 	a := &Args{Scratch: tensor.Aligned(k.Scratch)}
 	for i := range n.In {
 		var t *tensor.Tensor

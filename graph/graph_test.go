@@ -41,11 +41,17 @@ func init() {
 		}}, nil
 	}}, Form{Format: TFLite, Op: "T_VIEW", Min: 1})
 	Register(Op{Name: "testHeavy", Infer: same, Compile: func(c *CompileCtx) (*Kernel, error) {
-		return &Kernel{ID: "test/f32/generic", MACs: foldWork/2 + 1, Run: func(a *Args) error {
+		return &Kernel{ID: "test/f32/generic", MACs: foldWork / 4, Work: foldWork/4 + 1, Run: func(a *Args) error {
 			copy(a.Out[0].F32(), a.In[0].F32())
 			return nil
 		}}, nil
 	}}, Form{Format: TFLite, Op: "T_HEAVY", Min: 1})
+	Register(Op{Name: "testFirst", Infer: func(c *InferCtx) error { return c.Set(0, tensor.F32, tensor.Shape{1}) }, Compile: func(c *CompileCtx) (*Kernel, error) {
+		return &Kernel{ID: "test/f32/generic", Run: func(a *Args) error {
+			a.Out[0].F32()[0] = a.In[0].F32()[0]
+			return nil
+		}}, nil
+	}}, Form{Format: TFLite, Op: "T_FIRST", Min: 1})
 	// testCount adds its input to a state and gives the sum.
 	Register(Op{Name: "testCount", Impure: true, Infer: same, Compile: func(c *CompileCtx) (*Kernel, error) {
 		return &Kernel{ID: "test/f32/generic", Run: func(a *Args) error {
@@ -61,6 +67,24 @@ func init() {
 		l.Emit("testCount", nil, []ValueID{l.N.In[0], st}, l.Outs())
 		return nil
 	}})
+}
+
+// TestFoldReads makes many nodes read one large constant: folding stops where the sum of what is read goes far beyond the file.
+func TestFoldReads(t *testing.T) {
+	const size, nodes = 4 << 20, 200
+	g := &Graph{Format: TFLite}
+	c := g.NewValue(Value{Name: "c", DType: tensor.F32, Shape: tensor.Shape{size / 4}, Const: make([]byte, size)})
+	for range nodes {
+		o := g.NewValue(Value{})
+		g.Outputs = append(g.Outputs, o)
+		g.Nodes = append(g.Nodes, Node{Src: Source{Op: "T_FIRST", Version: 1}, In: []ValueID{c}, Out: []ValueID{o}})
+	}
+	if err := Build(g); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(g.Nodes); n < nodes/4 || n > nodes*9/10 {
+		t.Errorf("%d of %d nodes are left", n, nodes)
+	}
 }
 
 // sketch builds a graph over float32 vectors of 3: "out=OP in in", inputs first.

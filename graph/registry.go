@@ -255,6 +255,7 @@ func (c *CompileCtx) Take(i int) (*tensor.Tensor, bool) {
 type Kernel struct {
 	ID      string               // family/types/tile/isa, e.g. conv/s8pc/generic
 	MACs    int64                // multiply-accumulates per run
+	Work    int64                // other operations per run where they are many more than elements: windows, comparisons of pairs
 	Scratch int                  // bytes of working memory, 64-byte aligned
 	Weights map[tensor.DType]int // bytes of packed constants per stored dtype
 	InPlace []int                // inputs whose memory output 0 may take over: same bytes, element by element

@@ -48,6 +48,9 @@ func inferCumSum(c *graph.InferCtx) error {
 	switch x.DType {
 	case tensor.F32, tensor.S32, tensor.S64:
 	case tensor.S8:
+		if x.Shifted {
+			return c.Refuse("uint8 is not supported; float32, int8, int32 and int64 are")
+		}
 		if o.Quant == nil {
 			return c.Refuse("the output has no scale")
 		}

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"errors"
-	"math"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -84,7 +83,7 @@ func compileSuppress(c *graph.CompileCtx) (*graph.Kernel, error) {
 		extra = 4 * n
 	}
 	work := int64(boxes) * (int64(min(n, boxes)) + 1)
-	return &graph.Kernel{ID: "detect.suppress/f32/generic", MACs: min(work, math.MaxInt32), Scratch: candidate*boxes + extra, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "detect.suppress/f32/generic", Work: work, Scratch: candidate*boxes + extra, Run: func(a *graph.Args) error {
 		cfg := detect.SuppressConfig{MaxOverlap: a.In[2].F32()[0], MinScore: a.In[3].F32()[0]}
 		var kept []float32
 		if soft {

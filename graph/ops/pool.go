@@ -120,20 +120,25 @@ func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
 	lo, hi := actRangeF32(a.Act)
 	switch c.N.Op {
 	case "MaxPool2D":
-		return &graph.Kernel{ID: "pool.max/f32/generic", Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "pool.max/f32/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
 			pool.Max(a.Out[0].F32(), a.In[0].F32(), g, -math.MaxFloat32, lo, hi)
 			return nil
 		}}, nil
 	case "L2Pool2D":
-		return &graph.Kernel{ID: "pool.l2/f32/generic", Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "pool.l2/f32/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
 			pool.L2F32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
 			return nil
 		}}, nil
 	}
-	return &graph.Kernel{ID: "pool.average/f32/generic", Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "pool.average/f32/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
 		pool.AverageF32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
 		return nil
 	}}, nil
+}
+
+// poolWork counts the elements that all windows look at.
+func poolWork(g *pool.Geometry) int64 {
+	return int64(g.Batch*g.C) * int64(g.OutH) * int64(min(g.KH, g.H)) * int64(g.OutW) * int64(min(g.KW, g.W))
 }
 
 // poolInt pools quantized values. least is the least value of the type.
@@ -144,7 +149,7 @@ func poolInt[T int8 | int16](c *graph.CompileCtx, types string, least T) *graph.
 	lo, hi := actRange(x.DType, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
 	size := x.DType.Bytes(1)
 	if c.N.Op == "MaxPool2D" {
-		return &graph.Kernel{ID: "pool.max/" + types + "/generic", Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "pool.max/" + types + "/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
 			pool.Max(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, least, T(lo), T(hi))
 			return nil
 		}}
@@ -153,7 +158,7 @@ func poolInt[T int8 | int16](c *graph.CompileCtx, types string, least T) *graph.
 	if x.Shifted {
 		offset = 128 // uint8 averages round halves up
 	}
-	return &graph.Kernel{ID: "pool.average/" + types + "/generic", Scratch: 4 * g.C, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "pool.average/" + types + "/generic", Scratch: 4 * g.C, Work: poolWork(g), Run: func(a *graph.Args) error {
 		pool.Average(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, offset, lo, hi, tensor.As[int32](a.Scratch, 4))
 		return nil
 	}}

@@ -30,7 +30,7 @@ func init() {
 		{"Sum", "SUM", 2, plain + ", bool", "ReduceAny"},
 		{"ReduceMax", "REDUCE_MAX", 3, plain + ", bool", "ReduceAny"},
 		{"ReduceMin", "REDUCE_MIN", 3, plain + ", bool", "ReduceAll"},
-		{"ReduceProd", "REDUCE_PROD", 2, plain + ", bool", "ReduceAll"},
+		{"ReduceProd", "REDUCE_PROD", 2, plain + ", bool; uint8 without a scale only", "ReduceAll"},
 		{"ReduceAny", "REDUCE_ANY", 1, "bool", "ReduceAny"},
 		{"ReduceAll", "REDUCE_ALL", 1, "bool", "ReduceAll"},
 	} {
@@ -120,6 +120,9 @@ func inferReduceSmall(c *graph.InferCtx, x, o *graph.Value) error {
 	case "ReduceProd":
 		if plain {
 			return nil
+		}
+		if x.Shifted {
+			return c.Refuse("quantized uint8 is not supported; quantized int8 and int16 are")
 		}
 	}
 	if x.DType == tensor.U8 {
