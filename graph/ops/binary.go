@@ -30,9 +30,9 @@ func init() {
 		name, tflite, types string
 		max                 int
 	}{
-		{"Add", "ADD", "float32, int8, uint8, int16, int32, int64", 5},
+		{"Add", "ADD", "float32, int8, uint8, int16, int32, int64", 6},
 		{"Sub", "SUB", "float32, int8, uint8, int16, int32, int64", 5},
-		{"Mul", "MUL", "float32, int8, uint8, int16, int32, int64, uint32", 7},
+		{"Mul", "MUL", "float32, int8, uint8, int16, int32, int64, uint32", 8},
 		{"Div", "DIV", "float32, int8, uint8, int16, int32, int64", 2},
 	} {
 		graph.Register(graph.Op{Name: o.name, Infer: inferBinary, Compile: compileBinary, Elementwise: true},

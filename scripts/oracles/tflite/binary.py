@@ -96,7 +96,7 @@ def arithmetic_quantized(s):
                      divide=op == "DIV", fusedActivationFunction=ACTS[act])
             # Scales from far below to far above the others, and zero points at both ends.
             extremes = [(1e-6, 1.0, 0.02), (1.0, 1e-12, 0.02), (1e-3, 1e-3, 1.0), (1.0, 1.0, 0.5), (0.5, 0.25, 0.125), (100.0, 300.0, 7.0), (3e30, 1e-30, 1e30),
-                        (0.7, 0.1, 0.14), (0.1, 0.3, 0.06), (1.0, 1.0, 3e-5), (0.99999994, 1.0000001, 0.75)]
+                        (0.7, 0.1, 0.14), (0.1, 0.3, 0.06), (1.0, 1.0, 3e-5), (0.99999994, 1.0000001, 0.75), (0.1, 0.1, 0.2), (0.5, 0.5, 0.5)]
             if op in ("MUL", "DIV"):
                 extremes += [(1e-15, 1e-15, 1.0) if op == "MUL" else (1e-4, 1.0, 1.0), (30.0, 40.0, 0.9) if op == "MUL" else (1.0, 1e-2, 1.0)]
             for i, (x, y, z) in enumerate(extremes):
@@ -115,6 +115,10 @@ def arithmetic_quantized(s):
             else:
                 full = (8, 64)
                 pair(s, name(op, d, "many"), op, quant(full, dtype, 0.00031), quant(full, dtype, 0.00017), quant(full, dtype, 0.00042), oracle, divide=op == "DIV", samples=1)
+            # Bounds of activations: ties (1 / 0.4), zero points at both ends, bounds outside of the type.
+            for i, (act, z, zo) in enumerate([("relu", 0.4, -128), ("relu6", 0.4, -128), ("relu_n1_to_1", 0.4, 0), ("relu6", 0.01, 0), ("relu_n1_to_1", 0.001, 127), ("relu", 0.4, 127)]):
+                t = [quant((4, 6), dtype, 0.05, 0), quant((4, 6), dtype, 0.07, 0), quant((4, 6), dtype, z, zo)]
+                pair(s, name(op, d, "bounds", i, act), op, *t, oracle, divide=op == "DIV", samples=1, fusedActivationFunction=ACTS[act])
     for op in ("ADD", "SUB"):
         for pot in (False, True):
             for i, (x, y, z) in enumerate([(2**-12, 2**-10, 2**-10), (2**-11, 2**-11, 2**-11), (0.00031, 2**-9, 0.0004)]):
