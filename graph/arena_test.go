@@ -60,3 +60,28 @@ func TestPlaceKnownLayouts(t *testing.T) {
 		}
 	}
 }
+
+func TestLiveBytes(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		n := 1 + r.IntN(20)
+		var bufs []*buffer
+		for range r.IntN(40) {
+			b := &buffer{size: r.IntN(5000), first: r.IntN(n+2) - 1}
+			b.last = b.first + r.IntN(10)
+			bufs = append(bufs, b)
+		}
+		total := place(bufs)
+		for i, got := range liveBytes(bufs, n) {
+			want := int64(0)
+			for _, b := range bufs {
+				if b.first <= i && i <= b.last {
+					want += int64(b.size)
+				}
+			}
+			if got != want || got > total {
+				t.Fatalf("seed %d, step %d: %d bytes are alive, want %d of %d", seed, i, got, want, total)
+			}
+		}
+	}
+}

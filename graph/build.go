@@ -8,7 +8,7 @@ import (
 	"wayside/graph/tensor"
 )
 
-// Bind gives every dynamic axis of the graph's inputs an extent: shapes by input name first, 1 for what remains.
+// Bind gives every dynamic axis of the graph's inputs an extent: shapes by the input's name or its name in a signature first, 1 for what remains.
 // A given shape must have the input's rank and agree with its static axes. It runs before Build.
 func Bind(g *Graph, shapes map[string][]int) error {
 	for _, id := range g.Inputs {
@@ -16,6 +16,9 @@ func Bind(g *Graph, shapes map[string][]int) error {
 	}
 	for name, s := range shapes {
 		i := slices.IndexFunc(g.Inputs, func(v ValueID) bool { return g.Values[v].Name == name })
+		if at, ok := g.Meta.InputName(name); i < 0 && ok {
+			i = at
+		}
 		if i < 0 {
 			names := make([]string, len(g.Inputs))
 			for j, v := range g.Inputs {

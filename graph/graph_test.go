@@ -375,3 +375,39 @@ func TestArenaLimit(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPlanDescribes: the plan tells which steps exchange a value, what was open in the file, and what the metadata said by position.
+func TestPlanDescribes(t *testing.T) {
+	g := sketch("a", "y", "t=T_DOUBLE a", "y=T_ADD t a")
+	g.Meta = Meta{Producer: "test", Inputs: []IOMeta{{Name: "first"}}, Signatures: []Signature{{Key: "s", Inputs: []Binding{{"alias", 0}}}}}
+	g.Values[g.Inputs[0]].Shape = tensor.Shape{-1}
+	if err := Bind(g, map[string][]int{"alias": {3}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Build(g); err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewPlan(g, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := p.Inputs()[0]
+	if in.Meta.Name != "first" || len(in.Declared) != 1 || in.Declared[0] != -1 || in.Shape[0] != 3 || p.Meta().Producer != "test" || p.Outputs()[0].Meta.Name != "" {
+		t.Errorf("input %+v, metadata %+v", in, p.Meta())
+	}
+	s := p.Steps()
+	if len(s) != 2 || s[0].In[0].Value != in.Value || s[1].In[0].Value != s[0].Out[0].Value || s[1].In[1].Value != in.Value || s[1].Out[0].Value != p.Outputs()[0].Value ||
+		s[0].Live <= 0 || s[1].Live > int64(p.ArenaBytes()) || s[0].In[0].Const {
+		t.Errorf("steps %+v", s)
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	for in, want := range map[string]string{
+		" a\tb\r\nc ": "a b  c", "\x1b[31mred\x00": "[31mred", "ü\xff": "ü", strings.Repeat("é", 4096): strings.Repeat("é", 2048), "\u202eabc": "abc",
+	} {
+		if got := CleanText(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

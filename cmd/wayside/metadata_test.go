@@ -51,7 +51,7 @@ func TestInferMetadata(t *testing.T) {
 	for _, c := range []struct {
 		args  []string
 		blue3 float64 // of the last pixel
-	}{{[]string{"--in", "p.png"}, 2.06}, {[]string{"--in", "picture=p.png"}, 2.06}, {[]string{"--in", "x:0=p.png", "--mean", "0", "--std", "203"}, 1}} {
+	}{{[]string{"--in", "p.png"}, 2.06}, {[]string{"--in", "picture=p.png", "--shape", "picture=1,2,2,3"}, 2.06}, {[]string{"--in", "x:0=p.png", "--mean", "0", "--std", "203"}, 1}} {
 		out, errs, code := wayside(t, dir, append([]string{"infer", "m.tflite", "--json"}, c.args...)...)
 		var r inferJSON
 		dec := json.NewDecoder(strings.NewReader(out))

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,6 +81,8 @@ type metaJSON struct {
 	Description string    `json:"description,omitempty"`
 	Mean        []float32 `json:"mean,omitempty"`
 	Std         []float32 `json:"std,omitempty"`
+	Min         []float32 `json:"min,omitempty"`
+	Max         []float32 `json:"max,omitempty"`
 	ValueLabels bool      `json:"value_labels,omitempty"` // the labels name values, not places on the last axis
 }
 
@@ -105,8 +109,8 @@ func describeIO(ios []graph.IO, sigs []graph.Signature, of func(graph.Signature)
 		if v.Quant != nil && len(v.Quant.Scale) > 0 {
 			out[i].Quant = &quantJSON{v.Quant.Scale, v.Quant.Zero, v.Quant.Axis}
 		}
-		if m.Name != "" || m.Description != "" || m.Mean != nil || m.ValueLabels {
-			out[i].Meta = &metaJSON{m.Name, m.Description, m.Mean, m.Std, m.ValueLabels}
+		if m.Name != "" || m.Description != "" || m.Mean != nil || m.ValueLabels || len(m.Min)+len(m.Max) > 0 {
+			out[i].Meta = &metaJSON{m.Name, m.Description, m.Mean, m.Std, finite(m.Min), finite(m.Max), m.ValueLabels}
 		}
 		for _, s := range sigs {
 			for _, b := range of(s) {
@@ -117,6 +121,14 @@ func describeIO(ios []graph.IO, sigs []graph.Signature, of func(graph.Signature)
 		}
 	}
 	return out
+}
+
+// finite returns nil for a list that JSON has no numbers for.
+func finite(v []float32) []float32 {
+	if slices.ContainsFunc(v, func(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }) {
+		return nil
+	}
+	return v
 }
 
 // parseShapes reads the values of --shape: NAME=1,49,10,1. A name may contain '='; the last one divides.

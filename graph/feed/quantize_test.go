@@ -46,10 +46,15 @@ func TestDequantizeOthers(t *testing.T) {
 		{&tensor.Tensor{DType: tensor.S8, Shape: tensor.Shape{2, 2}, Data: []byte{1, 2, 3, 4}, Quant: &tensor.Quant{Scale: []float32{1, 10}, Zero: []int32{0, 0}, Axis: 0}}, []float32{1, 2, 30, 40}},
 		{&tensor.Tensor{DType: tensor.U8, Shape: tensor.Shape{1}, Data: []byte{200}}, []float32{200}},
 		{&tensor.Tensor{DType: tensor.Bool, Shape: tensor.Shape{2}, Data: []byte{0, 1}}, []float32{0, 1}},
+		{&tensor.Tensor{DType: tensor.U32, Shape: tensor.Shape{1}, Data: []byte{0, 0, 0, 0x80}}, []float32{1 << 31}},
+		{&tensor.Tensor{DType: tensor.U64, Shape: tensor.Shape{1}, Data: []byte{0, 0, 0, 0, 0, 0, 0, 0x80}}, []float32{1 << 63}},
 		{&tensor.Tensor{DType: tensor.S4, Shape: tensor.Shape{3}, Data: []byte{0x8f, 0x07}}, []float32{-1, -8, 7}},
 		{&tensor.Tensor{DType: tensor.BF16, Shape: tensor.Shape{1}, Data: []byte{0x20, 0xc1}}, []float32{-10}},
 		{&tensor.Tensor{DType: tensor.F16, Shape: tensor.Shape{1}, Data: []byte{0x00, 0xc5}}, []float32{-5}},
 	} {
+		aligned := tensor.Aligned(len(c.x.Data))
+		copy(aligned, c.x.Data)
+		c.x.Data = aligned
 		got := make([]float32, len(c.want))
 		if err := Dequantize(got, c.x); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%v %v: %v %v, want %v", c.x.DType, c.x.Shape, got, err, c.want)

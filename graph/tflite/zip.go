@@ -15,9 +15,9 @@ import (
 // Limits of the zip behind a model.
 const (
 	maxFiles      = 256
-	maxDirectory  = 1 << 20  // bytes of its directory
-	maxLabelBytes = 16 << 20 // of all label files together, inflated
-	maxLabels     = 1 << 18  // of one file
+	maxDirectory  = 1 << 20 // bytes of its directory
+	maxLabelBytes = 4 << 20 // of all label files together, inflated
+	maxLabels     = 1 << 18 // of one file
 )
 
 // packed is one file of the zip.
