@@ -100,7 +100,8 @@ func Differ(got *tensor.Tensor, want *Array, ulp int, ofMax bool) string {
 	bad, first, worst := 0, -1, 0.0
 	if fw, ok := w.Floats(); ok {
 		fg, _ := got.Floats()
-		bad, first, worst = differFloats(fg, fw, float64(ulp), ofMax)
+		units := map[tensor.DType]float64{tensor.F32: 1, tensor.F16: 1 << 13, tensor.BF16: 1 << 16}[got.DType] // in those of float32
+		bad, first, worst = differFloats(fg, fw, float64(ulp)*units, ofMax)
 		if bad == 0 {
 			return ""
 		}

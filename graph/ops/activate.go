@@ -30,7 +30,7 @@ func init() {
 	graph.Register(graph.Op{Name: "Activate", Infer: inferActivate, Compile: compileActivate, Elementwise: true},
 		graph.Form{Format: graph.TFLite, Op: "RELU", Min: 1, Max: 3, DTypes: types + ", int16", Lower: lower(graph.ActRelu)},
 		graph.Form{Format: graph.TFLite, Op: "RELU6", Min: 1, Max: 3, DTypes: types + ", int16", Lower: lower(graph.ActRelu6)},
-		graph.Form{Format: graph.TFLite, Op: "RELU_N1_TO_1", Min: 1, Max: 2, DTypes: types, Lower: lower(graph.ActReluN1To1)},
+		graph.Form{Format: graph.TFLite, Op: "RELU_N1_TO_1", Min: 1, Max: 1, DTypes: types, Lower: lower(graph.ActReluN1To1)},
 		graph.Form{Format: graph.TFLite, Op: "RELU_0_TO_1", Min: 1, Max: 1, DTypes: types, Lower: lower(graph.ActRelu0To1)})
 	graph.RegisterForm(onnxForm("Relu", 6, lowerUnaryTo("Activate", ActivateAttr{Act: graph.ActRelu}), "float32").As("Activate"))
 	graph.Register(graph.Op{Name: "LeakyRelu", Infer: inferLeakyRelu, Compile: compileLeakyRelu, Elementwise: true},

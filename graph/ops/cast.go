@@ -18,8 +18,8 @@ type CastAttr struct {
 // (ONNX leaves what is outside undefined); integers lose their upper bits; everything but zero is true, NaN too.
 func init() {
 	graph.Register(graph.Op{Name: "Cast", Infer: inferCast, Compile: compileCast, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "CAST", Min: 1, Max: 8, Lower: lowerCastTFLite,
-			DTypes: "between float32, float16, bfloat16, int8, uint8, int16, int32, uint32, int64, uint64 and bool; from int4"},
+		graph.Form{Format: graph.TFLite, Op: "CAST", Min: 1, Max: 9, Lower: lowerCastTFLite,
+			DTypes: "between float32, float16, bfloat16, int8, uint8, int16, int32, uint32, int64, uint64 and bool; int4 from and to float32, from it to all of them"},
 		onnxForm("Cast", 6, lowerCastONNX, "float32, int8 to int64, uint8, bool; constants in float16, bfloat16"))
 }
 
@@ -82,8 +82,9 @@ func castable(d tensor.DType) bool {
 
 func inferCast(c *graph.InferCtx) error {
 	x, to := c.In(0), c.N.Attr.(CastAttr).To
-	if x == nil || !castable(to) || !castable(x.DType) && x.DType != tensor.S4 {
-		return c.Refuse("casts only between float32, float16, bfloat16, int8 to int64, uint8, uint32, uint64 and bool, and from int4")
+	toS4 := to == tensor.S4 && x != nil && x.DType == tensor.F32
+	if x == nil || !castable(to) && !toS4 || !castable(x.DType) && x.DType != tensor.S4 {
+		return c.Refuse("casts only between float32, float16, bfloat16, int8 to int64, uint8, uint32, uint64 and bool, from int4, and from float32 to int4")
 	}
 	return c.Set(0, to, x.Shape)
 }
@@ -91,7 +92,7 @@ func inferCast(c *graph.InferCtx) error {
 func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
 	from, attr := c.In(0).DType, c.N.Attr.(CastAttr)
 	k := &graph.Kernel{ID: "vec.cast/any/generic", View: from == attr.To}
-	if from == tensor.S4 {
+	if from == tensor.S4 || attr.To == tensor.S4 {
 		k.Scratch = product(c.In(0).Shape)
 	}
 	nanMost := attr.NaNMost
@@ -99,6 +100,12 @@ func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
 		src, dst := a.In[0], a.Out[0]
 		if src.DType == dst.DType {
 			copy(dst.Data, src.Data)
+			return nil
+		}
+		if dst.DType == tensor.S4 {
+			bytes := tensor.As[int8](a.Scratch, 1)[:src.Elems()]
+			vec.Truncate(bytes, src.F32(), math.MaxInt8)
+			vec.PackS4(dst.Data, bytes)
 			return nil
 		}
 		switch src.DType {

@@ -11,11 +11,11 @@ import (
 
 func init() {
 	graph.Register(graph.Op{Name: "Quantize", Infer: inferQuantize, Compile: compileQuantize},
-		graph.Form{Format: graph.TFLite, Op: "QUANTIZE", Min: 1, Max: 4,
-			DTypes: "float32 to int8, uint8, int16, also per channel; int8 and uint8 to int8, uint8, int16; int8 to int32; int16 to int8, int16, int32; int32 to int8, int16"})
+		graph.Form{Format: graph.TFLite, Op: "QUANTIZE", Min: 1, Max: 6,
+			DTypes: "float32 to int8, uint8, int16, also per channel, and to int4; int8 and uint8 to int8, uint8, int16; int8 to int32; int16 to int8, int16, int32; int32 to int8, int16"})
 	graph.Register(graph.Op{Name: "Dequantize", Infer: inferDequantize, Compile: compileDequantize},
-		graph.Form{Format: graph.TFLite, Op: "DEQUANTIZE", Min: 1, Max: 7,
-			DTypes: "int8, uint8, int16, int4, also per channel; float16, bfloat16"})
+		graph.Form{Format: graph.TFLite, Op: "DEQUANTIZE", Min: 1, Max: 9,
+			DTypes: "int8, uint8, int4, also per channel; int16; float16, bfloat16"})
 	graph.Register(graph.Op{Name: graph.ShiftSignOp, Elementwise: true, Compile: compileShiftSign, Infer: func(c *graph.InferCtx) error {
 		x, o := c.In(0), c.Out(0)
 		if x == nil || o == nil || x.DType != tensor.U8 && x.DType != tensor.S8 {
@@ -80,8 +80,8 @@ func inferQuantize(c *graph.InferCtx) error {
 		return c.Refuse("needs one input and one output")
 	}
 	if x.DType == tensor.F32 {
-		if o.DType != tensor.S8 && o.DType != tensor.S16 {
-			return c.Refuse("float32 to %s is not supported; to int8, uint8 and int16 is", o.DType)
+		if o.DType != tensor.S8 && o.DType != tensor.S16 && o.DType != tensor.S4 {
+			return c.Refuse("float32 to %s is not supported; to int8, uint8, int16 and int4 is", o.DType)
 		}
 	} else {
 		pair := [2]tensor.DType{x.DType, o.DType}
@@ -103,8 +103,8 @@ func inferQuantize(c *graph.InferCtx) error {
 	if err := checkAffine(c.NodeCtx, o, "output"); err != nil {
 		return err
 	}
-	if x.DType != tensor.F32 && !o.Quant.PerTensor() {
-		return c.Refuse("one scale per channel is not supported between integers; one scale is")
+	if (x.DType != tensor.F32 || o.DType == tensor.S4) && !o.Quant.PerTensor() {
+		return c.Refuse("one scale per channel is supported from float32 to int8, uint8 and int16 only; one scale is")
 	}
 	return nil
 }
@@ -171,6 +171,14 @@ func compileQuantizeF32(o *graph.Value) *graph.Kernel {
 	k := &graph.Kernel{ID: "vec.quantize/f32" + types(o) + "/generic"}
 	scale, zero, ch := o.Quant.Scale[0], o.Quant.Zero[0], channels(o)
 	switch {
+	case o.DType == tensor.S4:
+		k.ID, k.Scratch = "vec.quantize/f32s4/generic", product(o.Shape)
+		k.Run = func(a *graph.Args) error {
+			bytes := tensor.As[int8](a.Scratch, 1)[:a.In[0].Elems()]
+			vec.QuantizeF32(bytes, a.In[0].F32(), scale, zero)
+			vec.PackS4(a.Out[0].Data, bytes)
+			return nil
+		}
 	case ch != nil && o.DType == tensor.S8:
 		k.Run = func(a *graph.Args) error { vec.QuantizeChannels(a.Out[0].S8(), a.In[0].F32(), ch); return nil }
 	case ch != nil:

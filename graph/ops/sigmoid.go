@@ -10,11 +10,17 @@ import (
 )
 
 func init() {
-	const types = "float32, int8, uint8, int16"
+	const types = "float32, int8, uint8, int16, float16, bfloat16"
+	lower := func(op string) func(*graph.Lower) error {
+		return func(l *graph.Lower) error {
+			emitWide(l, op, nil, tensor.F16, tensor.BF16)
+			return nil
+		}
+	}
 	graph.Register(graph.Op{Name: "Logistic", Infer: inferSigmoid, Compile: compileSigmoid, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "LOGISTIC", Min: 1, Max: 3, DTypes: types})
+		graph.Form{Format: graph.TFLite, Op: "LOGISTIC", Min: 1, Max: 3, DTypes: types, Lower: lower("Logistic")})
 	graph.Register(graph.Op{Name: "Tanh", Infer: inferSigmoid, Compile: compileSigmoid, Elementwise: true},
-		graph.Form{Format: graph.TFLite, Op: "TANH", Min: 1, Max: 3, DTypes: types})
+		graph.Form{Format: graph.TFLite, Op: "TANH", Min: 1, Max: 3, DTypes: types, Lower: lower("Tanh")})
 	graph.RegisterForm(onnxForm("Sigmoid", 6, lowerUnaryTo("Logistic", nil), "float32").As("Logistic"))
 	graph.RegisterForm(onnxForm("Tanh", 6, lowerUnaryTo("Tanh", nil), "float32").As("Tanh"))
 }

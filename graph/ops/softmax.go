@@ -17,8 +17,8 @@ type SoftmaxAttr struct {
 
 func init() {
 	graph.Register(graph.Op{Name: "Softmax", Infer: inferSoftmax, Compile: compileSoftmax},
-		graph.Form{Format: graph.TFLite, Op: "SOFTMAX", Min: 1, Max: 3, DTypes: "float32; int8 and uint8, the output also int16; int16", Lower: func(l *graph.Lower) error {
-			l.Emit("Softmax", SoftmaxAttr{-1, l.Attrs().Float(0, "", 0)}, l.Ins(), l.Outs())
+		graph.Form{Format: graph.TFLite, Op: "SOFTMAX", Min: 1, Max: 4, DTypes: "float32, float16; int8 and uint8, the output also int16; int16", Lower: func(l *graph.Lower) error {
+			emitWide(l, "Softmax", SoftmaxAttr{-1, l.Attrs().Float(0, "", 0)}, tensor.F16)
 			return nil
 		}})
 	graph.Register(graph.Op{Name: "LogSoftmax", Infer: inferLogSoftmax, Compile: compileLogSoftmax},

@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -24,28 +25,29 @@ type unaryOp struct {
 	name, tflite string
 	max          int // highest version in TFLite
 	f            func(float32) float32
-	tables       []tensor.DType // int8 and int16 through tables of f
-	ints         []tensor.DType // int8, int16, int32, int64 as plain integers
+	others       []tensor.DType // int8 and int16 with scales through tables or in fixed point, other integers as they are, 16-bit floats through float32
 	unsigned     bool           // uint8 too
 }
 
 var unaryOps = []unaryOp{
-	{"Abs", "ABS", 5, absF32, nil, []tensor.DType{tensor.S8, tensor.S16, tensor.S32}, false},
-	{"Neg", "NEG", 2, negF32, nil, []tensor.DType{tensor.S8, tensor.S16, tensor.S32, tensor.S64}, false},
-	{"Sign", "SIGN", 2, vec.Sign, nil, []tensor.DType{tensor.S32}, false},
-	{"Exp", "EXP", 2, vec.Exp, []tensor.DType{tensor.S8, tensor.S16}, nil, false},
-	{"Log", "LOG", 2, vec.Log, []tensor.DType{tensor.S8, tensor.S16}, nil, false},
-	{"Sqrt", "SQRT", 1, vec.Sqrt, nil, nil, false},
-	{"Rsqrt", "RSQRT", 3, vec.Rsqrt, []tensor.DType{tensor.S8, tensor.S16}, nil, false},
-	{"Square", "SQUARE", 1, vec.Square, nil, nil, false},
-	{"Sin", "SIN", 1, vec.Sin, nil, nil, false},
-	{"Cos", "COS", 1, vec.Cos, nil, nil, false},
-	{"Floor", "FLOOR", 1, vec.Floor, nil, nil, false},
-	{"Ceil", "CEIL", 1, vec.Ceil, nil, nil, false},
-	{"Round", "ROUND", 1, vec.RoundEven, nil, nil, false},
-	{"Elu", "ELU", 1, vec.Elu, []tensor.DType{tensor.S8}, nil, false},
-	{"Gelu", "GELU", 2, vec.Gelu, []tensor.DType{tensor.S8, tensor.S16}, nil, true},
+	{"Abs", "ABS", 5, absF32, list(tensor.S8, tensor.S16, tensor.S32), false},
+	{"Neg", "NEG", 1, negF32, list(tensor.S8, tensor.S16, tensor.S32, tensor.S64, tensor.F16, tensor.BF16), false},
+	{"Sign", "SIGN", 2, vec.Sign, list(tensor.S32), false},
+	{"Exp", "EXP", 2, vec.Exp, list(tensor.S8, tensor.S16), false},
+	{"Log", "LOG", 2, vec.Log, list(tensor.S8, tensor.S16), false},
+	{"Sqrt", "SQRT", 2, vec.Sqrt, nil, false},
+	{"Rsqrt", "RSQRT", 3, vec.Rsqrt, list(tensor.S8, tensor.S16), false},
+	{"Square", "SQUARE", 1, vec.Square, nil, false},
+	{"Sin", "SIN", 2, vec.Sin, list(tensor.F16), false},
+	{"Cos", "COS", 2, vec.Cos, list(tensor.F16), false},
+	{"Floor", "FLOOR", 1, vec.Floor, list(tensor.F16, tensor.BF16), false},
+	{"Ceil", "CEIL", 1, vec.Ceil, nil, false},
+	{"Round", "ROUND", 1, vec.RoundEven, list(tensor.F16, tensor.BF16), false},
+	{"Elu", "ELU", 1, vec.Elu, list(tensor.S8), false},
+	{"Gelu", "GELU", 3, vec.Gelu, list(tensor.S8, tensor.S16, tensor.F16), true},
 }
+
+func list(d ...tensor.DType) []tensor.DType { return d }
 
 var unaryByName = map[string]*unaryOp{}
 
@@ -67,10 +69,8 @@ func init() {
 
 func (u *unaryOp) dtypes() string {
 	s := "float32"
-	for _, list := range [][]tensor.DType{u.tables, u.ints} {
-		for _, d := range list {
-			s += ", " + d.String()
-		}
+	for _, d := range u.others {
+		s += ", " + d.String()
 	}
 	if u.unsigned {
 		s += ", uint8"
@@ -83,8 +83,23 @@ func (u *unaryOp) lower(l *graph.Lower) error {
 	if u.name == "Gelu" {
 		attr = GeluAttr{l.Attrs().Int(0, "", 0) != 0}
 	}
-	l.Emit(u.name, attr, l.Ins(), l.Outs())
+	emitWide(l, u.name, attr, u.others...)
 	return nil
+}
+
+// emitWide emits an operator with one input. For 16-bit floats, where they are among the given types, the input is widened to float32 and the
+// result narrowed: their kernels in LiteRT round in between, so results may differ in the last bit.
+func emitWide(l *graph.Lower, op string, attr any, halves ...tensor.DType) {
+	x := l.In(0)
+	if x == nil || x.DType != tensor.F16 && x.DType != tensor.BF16 || !slices.Contains(halves, x.DType) {
+		l.Emit(op, attr, l.Ins(), l.Outs())
+		return
+	}
+	d := x.DType
+	wide, result := ids(l.Temp("wide", nil)), ids(l.Temp("result", nil))
+	l.Emit("Cast", CastAttr{To: tensor.F32}, l.Ins(), wide)
+	l.Emit(op, attr, wide, result)
+	l.Emit("Cast", CastAttr{To: d}, result, l.Outs())
 }
 
 func absF32(x float32) float32 { return float32(math.Abs(float64(x))) }
@@ -111,15 +126,17 @@ func inferUnary(c *graph.InferCtx) error {
 	if x.Shifted && !u.unsigned {
 		return c.Refuse("uint8 is not supported; %s: that is what is", u.dtypes())
 	}
-	allowed := append([]tensor.DType{tensor.F32}, u.tables...)
-	if u.name == "Neg" || u.name == "Sign" || u.name == "Abs" && (x.DType == tensor.S32 || x.DType == tensor.S16 && x.Quant == nil) {
-		for _, d := range append(allowed, u.ints...) {
-			if d == x.DType {
-				return c.Set(0, x.DType, x.Shape)
-			}
+	allowed := []tensor.DType{tensor.F32}
+	for _, d := range u.others {
+		if d != tensor.F16 && d != tensor.BF16 {
+			allowed = append(allowed, d)
 		}
 	}
-	if err := inferMap(c, append(allowed, u.ints...)...); err != nil {
+	plain := u.name == "Neg" || u.name == "Sign" || u.name == "Abs" && (x.DType == tensor.S32 || x.DType == tensor.S16 && x.Quant == nil)
+	if plain && slices.Contains(allowed, x.DType) {
+		return c.Set(0, x.DType, x.Shape)
+	}
+	if err := inferMap(c, allowed...); err != nil {
 		return err
 	}
 	if u.name == "Rsqrt" && x.DType != tensor.F32 {
@@ -148,7 +165,7 @@ func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return compileNeg(x.DType), nil
 	case "Sign":
 		return &graph.Kernel{ID: "vec.sign/s32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
-			vec.Signs(a.Out[0].S32(), a.In[0].S32())
+			vec.SignS32(a.Out[0].S32(), a.In[0].S32())
 			return nil
 		}}, nil
 	case "Abs":

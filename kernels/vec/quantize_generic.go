@@ -69,6 +69,19 @@ func UnpackS4(dst []int8, src []byte) {
 	}
 }
 
+// PackS4 is the reverse of UnpackS4; values are limited to −8..7.
+func PackS4(dst []byte, src []int8) {
+	checkSame(len(dst), (len(src)+1)/2)
+	for i, v := range src {
+		b := byte(min(max(v, -8), 7)) & 15
+		if i%2 == 0 {
+			dst[i/2] = b
+		} else {
+			dst[i/2] |= b << 4
+		}
+	}
+}
+
 // FakeQuantF32 rounds src[i] to the steps of a quantization whose range is lo..hi. NaN gives lo.
 func FakeQuantF32(dst, src []float32, scale, lo, hi float32) {
 	checkSame(len(dst), len(src))

@@ -1,8 +1,5 @@
 package vec
 
-// Int are the signed integer types of activations.
-type Int interface{ int8 | int16 | int32 | int64 }
-
 func checkSame(a, b int) {
 	if a != b {
 		panic("vec: slice length mismatch")
@@ -19,14 +16,6 @@ func MapF32(dst, src []float32, f func(float32) float32) {
 
 // LookupS8 computes dst[i] = table[bits of src[i]]. dst may be src.
 func LookupS8(dst, src []int8, table *[256]int8) {
-	checkSame(len(dst), len(src))
-	for i, v := range src {
-		dst[i] = table[uint8(v)]
-	}
-}
-
-// LookupS8S16 computes dst[i] = table[bits of src[i]].
-func LookupS8S16(dst []int16, src []int8, table *[256]int16) {
 	checkSame(len(dst), len(src))
 	for i, v := range src {
 		dst[i] = table[uint8(v)]
@@ -72,7 +61,7 @@ func LeakyReluF32(dst, src []float32, alpha float32) {
 }
 
 // Neg computes dst[i] = −src[i]; the least integer stays as it is. dst may be src.
-func Neg[T Int | float32](dst, src []T) {
+func Neg[T Integer | float32](dst, src []T) {
 	checkSame(len(dst), len(src))
 	for i, v := range src {
 		dst[i] = -v
@@ -80,7 +69,7 @@ func Neg[T Int | float32](dst, src []T) {
 }
 
 // Abs computes dst[i] = |src[i]|; the least integer stays as it is. dst may be src.
-func Abs[T Int](dst, src []T) {
+func Abs[T Integer](dst, src []T) {
 	checkSame(len(dst), len(src))
 	for i, v := range src {
 		if v < 0 {
@@ -90,8 +79,8 @@ func Abs[T Int](dst, src []T) {
 	}
 }
 
-// Signs computes dst[i] = −1, 0 or 1 by the sign of src[i]. dst may be src.
-func Signs[T Int](dst, src []T) {
+// SignS32 computes dst[i] = −1, 0 or 1 by the sign of src[i]. dst may be src.
+func SignS32(dst, src []int32) {
 	checkSame(len(dst), len(src))
 	for i, v := range src {
 		dst[i] = min(max(v, -1), 1)

@@ -34,6 +34,10 @@ def quantize(s):
             shape = [2, 4, 5]
             shape[axis] = 3
             s.add(f"quantize_f32_{name(d)}_channel{axis}", "QUANTIZE", None, [T(shape, F32)], T(shape, d, scales, 7 if d is U8 else 0, axis=axis), oracle="litert")
+    x = np.concatenate([FLOATS[:9], np.linspace(-1, 1, 50)]).astype(F32)
+    for i, (scale, zero) in enumerate([(0.1, 0), (0.07, -3), (0.125, 7)]):
+        i_, m, o = T(x.shape, F32), T(x.shape, S4, scale, zero), T(x.shape, F32)
+        s.add_model(f"quantize_f32_s4_{i}", [Graph([i_], [o], [Op("QUANTIZE", None, [i_], [m]), Op("DEQUANTIZE", None, [m], [o])])], op="QUANTIZE", inputs=[[x]], oracle="litert")
     s.add("quantize_f32_scalar", "QUANTIZE", None, [T((), F32)], T((), S8, 0.1, 1))
 
 
@@ -122,6 +126,9 @@ def cast(s):
     v = np.array([-8, -1, 0, 1, 7, 5, -3], S4)
     x, f, y = T(v.shape, F32), T(v.shape, F32), T(v.shape, F32)
     s.add_model("cast_s4_const", [Graph([x], [y], [Op("CAST", None, [const(v)], [f]), Op("ADD", ("AddOptions", {}), [f, x], [y])])], op="CAST", oracle="litert")
+    x = np.concatenate([FLOATS, np.linspace(-9, 9, 37)]).astype(F32)
+    i, m, o = T(x.shape, F32), T(x.shape, S4), T(x.shape, F32)
+    s.add_model("cast_f32_s4", [Graph([i], [o], [Op("CAST", None, [i], [m]), Op("CAST", None, [m], [o])])], op="CAST", inputs=[[x]], oracle="litert")
     s.add("cast_u8_scaled_f32", "CAST", None, [T(ALLU8.shape, U8, 0.05, 121)], T(ALLU8.shape, F32), inputs=[[ALLU8]], oracle="litert")
     x = values[F32][16:]
     s.add("cast_f32_u8_scaled", "CAST", None, [T(x.shape, F32)], T(x.shape, U8, 0.05, 121), inputs=[[x]], oracle="litert")

@@ -20,7 +20,7 @@ def softmax(s):
         if len(shape) < 5:
             for k, q in enumerate((sc / 256, 1 / 4096)):
                 s.add(f"softmax_s16_{i}_{k}", "SOFTMAX", o, [T(shape, S16, q, 0)], T(shape, S16, 1 / 32768, 0), 3)
-        s.ulp = 4
+        s.ulp = 2
         s.add(f"softmax_f32_{i}", "SOFTMAX", o, [T(shape, F32)], T(shape, F32))
     # equal values, two equal maxima, one that leads by a little and by a lot
     s.ulp = 0
@@ -38,7 +38,7 @@ def log_softmax(s):
         s.ulp = 0
         s.add(f"log_softmax_s8_{i}", "LOG_SOFTMAX", None, [T(shape, S8, sc, zero)], T(shape, S8, 1 / 16, 127), 2)
         s.add(f"log_softmax_u8_{i}", "LOG_SOFTMAX", None, [T(shape, U8, sc, zero + 128)], T(shape, U8, 1 / 16, 255), 2, oracle="litert")
-        s.ulp, s.of_max = 2, True
+        s.ulp, s.of_max = 1, True
         s.add(f"log_softmax_f32_{i}", "LOG_SOFTMAX", None, [T(shape, F32)], T(shape, F32))
         s.of_max = False
 
@@ -52,7 +52,6 @@ def l2(s):
         s.ulp = 0
         s.add(f"l2_s8_{i}", "L2_NORMALIZATION", o, [T(shape, S8, sc, zero)], T(shape, S8, 1 / 128, 0), 2)
         s.add(f"l2_u8_{i}", "L2_NORMALIZATION", o, [T(shape, U8, sc, zero + 128)], T(shape, U8, 1 / 128, 128), oracle="litert")
-        s.ulp = 1
         s.add(f"l2_f32_{i}", "L2_NORMALIZATION", o, [T(shape, F32)], T(shape, F32))
     s.ulp = 0
     flat = np.array([[3, 3, 3, 3], [3, 3, 4, 3], [2, 3, 3, 3], [3, 5, 3, 3], [127, 127, -128, -128]], S8)
@@ -63,7 +62,7 @@ def l2(s):
 
 
 def lrn(s):
-    s.ulp = 3
+    s.ulp = 2
     for i, (shape, radius, bias, alpha, beta) in enumerate([((1, 2, 3, 7), 2, 1.0, 0.1, 0.75), ((2, 1, 2, 5), 5, 2.0, 1e-4, 0.75), ((1, 1, 1, 11), 0, 1.0, 1.0, 0.5),
                                                             ((1, 3, 2, 1), 1, 0.5, 0.3, 1.0), ((1, 1, 4, 16), 3, 1.0, 0.02, 0.3)]):
         o = ("LocalResponseNormalizationOptions", {"radius": radius, "bias": bias, "alpha": alpha, "beta": beta})

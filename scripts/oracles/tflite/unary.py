@@ -1,7 +1,8 @@
 """Elementwise operators with one input: activations, tables, signs, roots."""
+import ml_dtypes
 import numpy as np
 
-from suite import T
+from suite import Graph, Op, T
 
 F32, S8, U8, S16, S32, S64, BOOL = np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64, np.bool_
 ALL8 = np.arange(-128, 128).astype(S8).reshape(4, 64)
@@ -66,7 +67,7 @@ def leaky(s):
 
 
 def sigmoids(s):
-    s.ulp = 2
+    s.ulp = 1
     for op in ("LOGISTIC", "TANH"):
         one(s, f"{op.lower()}_f32", op, np.concatenate([FLOATS, np.linspace(-12, 12, 90).astype(F32)]), T((120,), F32))
         out = (1 / 256, -128) if op == "LOGISTIC" else (1 / 128, 0)
@@ -87,7 +88,7 @@ def hard_swish(s):
 
 def tables(s):
     near = np.concatenate([FLOATS[:10], FLOATS[15:], np.linspace(-9, 9, 60).astype(F32)])
-    s.ulp = 2
+    s.ulp = 1
     one(s, "exp_f32", "EXP", near, T(near.shape, F32))
     one(s, "exp_f32_special", "EXP", FLOATS, T(FLOATS.shape, F32))
     one(s, "elu_f32", "ELU", FLOATS, T(FLOATS.shape, F32))
@@ -148,6 +149,21 @@ def arithmetic(s):
     s.add("logical_not_scalar", "LOGICAL_NOT", None, [T((), BOOL)], T((), BOOL))
 
 
+def halves(s):
+    """16-bit floats: their kernels round in between, ours do not."""
+    x = np.concatenate([np.linspace(-8, 8, 61), [0, -0.0, 0.5, 1.5, -2.5, 300, -300, 1e-4]]).astype(np.float16)
+    for op, ulp, options, oracle in (("NEG", 0, None, "litert"), ("FLOOR", 0, None, "litert"), ("ROUND", 0, None, "builtin"), ("SIN", 0, None, "litert"), ("COS", 0, None, "litert"),
+                                     ("GELU", 1, ("GeluOptions", {"approximate": False}), "litert"), ("LOGISTIC", 0, None, "litert"), ("TANH", 0, None, "litert"),
+                                     ("SOFTMAX", 0, ("SoftmaxOptions", {"beta": 1.0}), "litert")):
+        s.ulp, s.of_max = ulp, op == "GELU"
+        one(s, f"{op.lower()}_f16", op, x, T(x.shape, np.float16), options, oracle=oracle)
+        s.of_max = False
+        if op not in ("SIN", "COS", "GELU", "SOFTMAX"):
+            i, a, b, o = T(x.shape, F32), T(x.shape, ml_dtypes.bfloat16), T(x.shape, ml_dtypes.bfloat16), T(x.shape, F32)
+            ops = [Op("CAST", None, [i], [a]), Op(op, options, [a], [b]), Op("CAST", None, [b], [o])]
+            s.add_model(f"{op.lower()}_bf16", [Graph([i], [o], ops)], op=op, inputs=[[x.astype(F32)]], oracle=oracle)
+
+
 def fake_quant(s):
     s.ulp = 0
     line = np.concatenate([np.linspace(-7, 7, 101), [np.nan, np.inf, -np.inf, 0, -0.0]]).astype(F32)
@@ -164,4 +180,5 @@ def cases(s):
     hard_swish(s)
     tables(s)
     arithmetic(s)
+    halves(s)
     fake_quant(s)
