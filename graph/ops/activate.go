@@ -169,7 +169,7 @@ func newHardSwish(x, o *graph.Value) (*hardSwish, bool) {
 	h := &hardSwish{zeroIn: x.Quant.Zero[0], zeroOut: o.Quant.Zero[0]}
 	h.out, h.outExp = quantize16(float64(fine / o.Quant.Scale[0]))
 	h.relu, h.reluExp = quantize16(float64(fine / float32(3.0/32768)))
-	return h, h.outExp <= 0 && h.outExp > -16 && h.reluExp > -16
+	return h, h.outExp <= 0
 }
 
 // quantize16 is requant.Quantize with a multiplier of 16 bits.
@@ -197,10 +197,22 @@ func (h *hardSwish) at(v int32) int32 {
 		r = sat(2 * r)
 	}
 	if h.reluExp < 0 {
-		r = requant.DivPow2(r, -h.reluExp)
+		r = divPow2S16(r, -h.reluExp)
 	}
 	r = (r + 1<<15) >> 1
-	return requant.DivPow2(r*value/(1<<15), -h.outExp) + h.zeroOut
+	return divPow2S16(r*value/(1<<15), -h.outExp) + h.zeroOut
+}
+
+// divPow2S16 divides a 16-bit number by 2^e, rounding half away from zero. From 2^16 on the reference's mask of the lost bits overflows,
+// which leaves the sign: −1 or 1.
+func divPow2S16(x, e int32) int32 {
+	switch {
+	case e < 16:
+		return requant.DivPow2(x, e)
+	case x < 0:
+		return -1
+	}
+	return 1
 }
 
 func inferHardSwish(c *graph.InferCtx) error {
@@ -209,7 +221,7 @@ func inferHardSwish(c *graph.InferCtx) error {
 	}
 	if x, o := c.In(0), c.Out(0); x.DType == tensor.S8 {
 		if _, ok := newHardSwish(x, o); !ok {
-			return c.Refuse("the input scale %v and the output scale %v are too far apart: 1/512 to 128 output steps per input step are supported", x.Quant.Scale[0], o.Quant.Scale[0])
+			return c.Refuse("the input scale %v and the output scale %v are too far apart: up to 128 output steps per input step are supported", x.Quant.Scale[0], o.Quant.Scale[0])
 		}
 	}
 	return nil
