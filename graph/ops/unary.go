@@ -30,24 +30,24 @@ type unaryOp struct {
 }
 
 var unaryOps = []unaryOp{
-	{"Abs", "ABS", 5, absF32, list(tensor.S8, tensor.S16, tensor.S32), false},
-	{"Neg", "NEG", 1, negF32, list(tensor.S8, tensor.S16, tensor.S32, tensor.S64, tensor.F16, tensor.BF16), false},
-	{"Sign", "SIGN", 2, vec.Sign, list(tensor.S32), false},
-	{"Exp", "EXP", 2, vec.Exp, list(tensor.S8, tensor.S16), false},
-	{"Log", "LOG", 2, vec.Log, list(tensor.S8, tensor.S16), false},
+	{"Abs", "ABS", 5, absF32, also(tensor.S8, tensor.S16, tensor.S32), false},
+	{"Neg", "NEG", 1, negF32, also(tensor.S8, tensor.S16, tensor.S32, tensor.S64, tensor.F16, tensor.BF16), false},
+	{"Sign", "SIGN", 2, vec.Sign, also(tensor.S32), false},
+	{"Exp", "EXP", 2, vec.Exp, also(tensor.S8, tensor.S16), false},
+	{"Log", "LOG", 2, vec.Log, also(tensor.S8, tensor.S16), false},
 	{"Sqrt", "SQRT", 2, vec.Sqrt, nil, false},
-	{"Rsqrt", "RSQRT", 3, vec.Rsqrt, list(tensor.S8, tensor.S16), false},
+	{"Rsqrt", "RSQRT", 3, vec.Rsqrt, also(tensor.S8, tensor.S16), false},
 	{"Square", "SQUARE", 1, vec.Square, nil, false},
-	{"Sin", "SIN", 2, vec.Sin, list(tensor.F16), false},
-	{"Cos", "COS", 2, vec.Cos, list(tensor.F16), false},
-	{"Floor", "FLOOR", 1, vec.Floor, list(tensor.F16, tensor.BF16), false},
+	{"Sin", "SIN", 2, vec.Sin, also(tensor.F16), false},
+	{"Cos", "COS", 2, vec.Cos, also(tensor.F16), false},
+	{"Floor", "FLOOR", 1, vec.Floor, also(tensor.F16, tensor.BF16), false},
 	{"Ceil", "CEIL", 1, vec.Ceil, nil, false},
-	{"Round", "ROUND", 1, vec.RoundEven, list(tensor.F16, tensor.BF16), false},
-	{"Elu", "ELU", 1, vec.Elu, list(tensor.S8), false},
-	{"Gelu", "GELU", 3, vec.Gelu, list(tensor.S8, tensor.S16, tensor.F16), true},
+	{"Round", "ROUND", 1, vec.RoundEven, also(tensor.F16, tensor.BF16), false},
+	{"Elu", "ELU", 1, vec.Elu, also(tensor.S8), false},
+	{"Gelu", "GELU", 3, vec.Gelu, also(tensor.S8, tensor.S16, tensor.F16), true},
 }
 
-func list(d ...tensor.DType) []tensor.DType { return d }
+func also(d ...tensor.DType) []tensor.DType { return d }
 
 var unaryByName = map[string]*unaryOp{}
 
