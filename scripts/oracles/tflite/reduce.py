@@ -52,6 +52,11 @@ def reductions(s):
                     reduction(s, n + "_plain", op, dtype, shape, axes, keep, samples=1)
             if op in ("REDUCE_MAX", "REDUCE_MIN") and dtype in (np.int8, np.uint8, np.int16):
                 reduction(s, f"{op.lower()}_{SHORT[dtype]}_plain", op, dtype, (3, 4, 2), (1,), False, samples=1)
+    # Multipliers: mantissas at both ends, halves that tie, so small that the mean's share of the count does not fit, zero, far above one.
+    for i, (a, b) in enumerate([(0.99999994, 1), (1.0000001, 1), (0.5, 1), (0.25, 1), (1, 2.0**29), (1, 2.0**31), (1, 2.0**40), (300, 1), (2.0**20, 1), (1e-3, 7e-3)]):
+        for op in ("MEAN", "SUM"):
+            for dtype, zi, zo in ((np.int8, -3, 5), (np.uint8, 255, 0), (np.int16, 0, 0)):
+                reduction(s, f"{op.lower()}_{SHORT[dtype]}_scale{i}", op, dtype, (3, 6, 4), (1,), False, ((a, zi), (b, zo)), samples=1)
     # A scalar has no axes; the list is not looked at.
     for op in ("MEAN", "SUM", "REDUCE_MAX"):
         s.add(f"{op.lower()}_f32_scalar", op, ("ReducerOptions", {"keepDims": True}), [T((), np.float32), const(np.array([0], np.int32))], T((), np.float32),
