@@ -81,8 +81,7 @@ func compileAddN(c *graph.CompileCtx) (*graph.Kernel, error) {
 	// The reference starts from the stored number 0, which stands for minus the zero point, and not from the real 0.
 	start := requant.Mul(-r.Zero<<r.Left, r.Mult, r.Shift)
 	return &graph.Kernel{
-		// Additions count as work: a file may list one constant many times, and folding must notice.
-		ID: "vec.addn/s8/generic", MACs: int64(len(c.N.In)) * int64(product(x.Shape)), Scratch: 4 * product(x.Shape), Weights: map[tensor.DType]int{tensor.S32: 4 * 256},
+		ID: "vec.addn/s8/generic", Scratch: 4 * product(x.Shape), Weights: map[tensor.DType]int{tensor.S32: 4 * 256},
 		Run: func(a *graph.Args) error {
 			sum := tensor.As[int32](a.Scratch, 4)
 			for i := range sum {
