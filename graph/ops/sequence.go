@@ -77,6 +77,9 @@ func inferSequence(c *graph.InferCtx, q *sequence) (batch, width int, err error)
 	if x == nil || len(x.Shape) != q.rank() {
 		return 0, 0, c.Refuse("needs an input of rank %d", q.rank())
 	}
+	if x.Shifted {
+		return 0, 0, c.Refuse("uint8 is not supported; float32 and int8 are")
+	}
 	_, batch, width = q.dims(x.Shape)
 	if width == 0 || batch == 0 {
 		return 0, 0, c.Refuse("the input %v is empty", x.Shape)
@@ -123,6 +126,9 @@ func checkConst(c *graph.InferCtx, i int, d tensor.DType, s ...int) error {
 	}
 	if is != d || !v.Shape.Equal(s) {
 		return c.Refuse("input %d must be %s%v, it is %s%v", i, d, tensor.Shape(s), v.DType, v.Shape)
+	}
+	if v.Shifted {
+		return c.Refuse("input %d is uint8; int8 is supported", i)
 	}
 	if d == tensor.S8 || d == tensor.S16 {
 		if _, zero, err := scaleOf(v, "input"); err != nil || zero != 0 {
@@ -178,15 +184,20 @@ func (h *holder) s16(i int) []int16 {
 	return slices.Clone(t.S16())
 }
 
-// ints returns an int32 or int64 constant as int64.
+// ints returns an int32 or int64 constant as int64, without counting it.
 func (h *holder) ints(i int) []int64 {
 	t, ok := h.c.Take(i)
 	if !ok {
 		return nil
 	}
 	v, _ := t.Ints()
-	h.weights[tensor.S64] += 8 * len(v)
 	return slices.Clone(v)
+}
+
+// s64 counts a slice that a kernel keeps.
+func (h *holder) s64(v []int64) []int64 {
+	h.weights[tensor.S64] += 8 * len(v)
+	return v
 }
 
 // matrix returns weights of an operator with float32 activations.

@@ -38,8 +38,8 @@ type SequenceLSTMAttr struct {
 // peepholes, projection, layer normalization, an auxiliary input; in float32, hybrid (int8 weights), int8 and int16. Its states are variable tensors.
 func init() {
 	graph.Register(graph.Op{Name: "SequenceLSTM", Infer: inferSequenceLSTM, Compile: compileSequenceLSTM, Impure: true},
-		graph.Form{Format: graph.TFLite, Op: "UNIDIRECTIONAL_SEQUENCE_LSTM", Min: 1, Max: 4, DTypes: "float32, float32 with int8 weights, int8, int16", Lower: lowerUnidirectionalLSTM},
-		graph.Form{Format: graph.TFLite, Op: "LSTM", Min: 1, Max: 5, DTypes: "float32, float32 with int8 weights, int8; basic kernel: float32, uint8", Lower: lowerLSTM},
+		graph.Form{Format: graph.TFLite, Op: "UNIDIRECTIONAL_SEQUENCE_LSTM", Min: 1, Max: 3, DTypes: "float32, float32 with int8 weights, int8, int16", Lower: lowerUnidirectionalLSTM},
+		graph.Form{Format: graph.TFLite, Op: "LSTM", Min: 1, Max: 4, DTypes: "float32, float32 with int8 weights, int8; basic kernel: float32, uint8", Lower: lowerLSTM},
 		graph.Form{Format: graph.TFLite, Op: "BIDIRECTIONAL_SEQUENCE_LSTM", Min: 1, Max: 3, DTypes: "float32, float32 with int8 weights", Lower: lowerBidirectionalLSTM})
 }
 
@@ -111,8 +111,12 @@ func lowerBidirectionalLSTM(l *graph.Lower) error {
 	if len(l.N.In) != 48 {
 		return l.Refuse("%d inputs instead of 48", len(l.N.In))
 	}
-	if x := l.In(0); x == nil || x.DType != tensor.F32 {
+	x, merge := l.In(0), l.Attrs().Int(3, "", 0) != 0
+	if x == nil || x.DType != tensor.F32 {
 		return l.Refuse("only float32 activations are supported, with float32 or int8 weights")
+	}
+	if merge && !a.timeMajor && len(x.Shape) == 3 && x.Shape[0] > 1 {
+		return l.Refuse("merged outputs of a batch are supported time-major only: LiteRT itself reads beyond its states otherwise")
 	}
 	src := l.N.In
 	const aux, auxWeights = 39, 40
@@ -136,7 +140,7 @@ func lowerBidirectionalLSTM(l *graph.Lower) error {
 	}
 	back := a
 	back.reverse = true
-	return emitDirections(l, "SequenceLSTM", a, back, fw, bw, l.Attrs().Int(3, "", 0) != 0)
+	return emitDirections(l, "SequenceLSTM", a, back, fw, bw, merge)
 }
 
 // emitDirections emits a forward and a backward node whose outputs are the source node's, or concatenated where merge says so.

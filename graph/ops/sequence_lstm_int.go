@@ -32,7 +32,7 @@ func inferIntLSTM(c *graph.InferCtx, a *SequenceLSTMAttr, d *lstmShape) error {
 	case x.DType == tensor.S16:
 		bias = tensor.S64
 	case !plain && len(a.inter) == 12:
-		return c.Refuse("int8 sums of the gates (12 intermediate tensors) are not supported; int16 sums (5 intermediate tensors) are")
+		return c.Refuse("int8 sums of the gates (12 intermediate tensors) are not supported: LiteRT itself reads beyond its table of scales; int16 sums (5 intermediate tensors) are")
 	case !plain && (len(a.inter) != 5 || a.inter[4] == nil || !a.inter[4].PerTensor() || !(a.inter[4].Scale[0] > 0)):
 		return c.Refuse("needs 5 intermediate tensors, the last one with the scale of the hidden state")
 	}
@@ -189,15 +189,15 @@ func compileIntLSTM(c *graph.CompileCtx, a *SequenceLSTMAttr) (*graph.Kernel, er
 			}
 			bias = nil
 		}
-		g.WBias = effectiveBias(g.W, cell.Cells, -zx, bias)
-		g.RBias = effectiveBias(g.R, cell.Cells, -zh, nil)
-		h.weights[tensor.S64] += 8 * cell.Cells
+		h.weights[tensor.S32] += 4 * len(g.NormBias)
+		g.WBias = h.s64(effectiveBias(g.W, cell.Cells, -zx, bias))
+		g.RBias = h.s64(effectiveBias(g.R, cell.Cells, -zh, nil))
 	}
 	for i, k := range peepholeGates {
 		cell.Gates[k].P = h.s16(lstmP + i)
 	}
 	if cell.Proj = h.s8(lstmProj); cell.Proj != nil {
-		cell.ProjBias = effectiveBias(cell.Proj, cell.Output, cell.HiddenZero, h.ints(lstmProjBias))
+		cell.ProjBias = h.s64(effectiveBias(cell.Proj, cell.Output, cell.HiddenZero, h.ints(lstmProjBias)))
 	}
 	walk := a.walk(x.Shape)
 	words, bytes := cell.Scratch()

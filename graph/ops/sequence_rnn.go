@@ -64,22 +64,30 @@ func lowerBidirectionalRNN(l *graph.Lower) error {
 	fw := []graph.ValueID{in[0], in[1], in[2], in[3], in[4], graph.None, graph.None}
 	bw := []graph.ValueID{in[0], in[5], in[6], in[7], in[8], graph.None, graph.None}
 	aux, fwAux, bwAux := in[9], in[10], in[11]
+	merge := l.Attrs().Int(2, "", 0) != 0
 	switch {
 	case aux != graph.None && fwAux != graph.None:
+		if x, v := l.In(0), l.In(9); x != nil && a.timeMajor && !x.Shape.Equal(v.Shape) {
+			return l.Refuse("time-major, the auxiliary input %v must have the shape %v of the input: LiteRT itself takes its rows for as wide", v.Shape, x.Shape)
+		}
 		fw[rnnAux], fw[rnnAuxW], bw[rnnAux], bw[rnnAuxW] = aux, fwAux, aux, bwAux
+	case aux != graph.None && !a.timeMajor:
+		return l.Refuse("a second input for the backward direction is supported time-major only: LiteRT itself reads the first one otherwise")
 	case aux != graph.None:
 		bw[0] = aux // stacked without links between the directions: each reads its own predecessor
 	}
-	if w := l.In(rnnW); a.timeMajor && w != nil && w.DType == tensor.S8 {
-		x := l.In(0)
-		if x == nil || len(x.Shape) != 3 || x.Shape[0] > maxPasses {
+	if x, w := l.In(0), l.In(rnnW); a.timeMajor && x != nil && w != nil && w.DType == tensor.S8 {
+		if len(x.Shape) != 3 || x.Shape[0] > maxPasses {
 			return l.Refuse("int8 weights are supported for time-major sequences of up to %d steps", maxPasses)
+		}
+		if merge && !a.asymmetric && x.Shape[1] > 1 {
+			return l.Refuse("merged outputs of a time-major batch with int8 weights need asymmetric_quantize_inputs: LiteRT itself crashes without")
 		}
 		a.passes = x.Shape[0] // LiteRT's hybrid kernel walks the whole sequence once for each of its steps
 	}
 	back := a
 	back.reverse = true
-	return emitDirections(l, "SequenceRNN", a, back, fw, bw, l.Attrs().Int(2, "", 0) != 0)
+	return emitDirections(l, "SequenceRNN", a, back, fw, bw, merge)
 }
 
 func inferSequenceRNN(c *graph.InferCtx) error {

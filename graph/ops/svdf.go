@@ -38,6 +38,9 @@ func inferSVDF(c *graph.InferCtx) error {
 		return err
 	}
 	x, w, t := c.In(0), c.In(1), c.In(2)
+	if x.Shifted {
+		return c.Refuse("uint8 is not supported; float32 and int8 are")
+	}
 	if len(x.Shape) != 2 || len(w.Shape) != 2 || len(t.Shape) != 2 || product(x.Shape) == 0 || product(w.Shape) == 0 || product(t.Shape) == 0 {
 		return c.Refuse("input %v and weights %v and %v must be matrices with elements", x.Shape, w.Shape, t.Shape)
 	}
@@ -109,7 +112,7 @@ func compileSVDF(c *graph.CompileCtx) (*graph.Kernel, error) {
 	s, o := c.In(4), c.Out(0)
 	sx, ss := float64(x.Quant.Scale[0]), float64(s.Quant.Scale[0])
 	cell := &rnn.IntSVDF{
-		Input: input, Filters: filters, Memory: memory, Rank: a.rank, Feature: h.s8(1), Bias: h.ints(3),
+		Input: input, Filters: filters, Memory: memory, Rank: a.rank, Feature: h.s8(1), Bias: h.s64(h.ints(3)),
 		In:     fixedScale(sx * float64(w.Quant.Scale[0]) / ss),
 		Out:    fixedScale(ss * float64(t.Quant.Scale[0]) / float64(o.Quant.Scale[0])),
 		InZero: x.Quant.Zero[0], MemoryZero: s.Quant.Zero[0], OutZero: o.Quant.Zero[0],

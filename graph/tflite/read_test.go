@@ -1,6 +1,7 @@
 package tflite_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -155,4 +156,36 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add([]byte("\x08\x00\x00\x00TFL3"))
 	f.Fuzz(func(t *testing.T, data []byte) { readAny(t, data) })
+}
+
+func TestReadStatesAndIntermediates(t *testing.T) {
+	m := oracleModel(t, "unilstm_s8_full_5")
+	g, err := tflite.Read(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := g.Nodes[0]
+	if len(g.States) != 2 || len(n.Src.Inter) != 5 {
+		t.Fatalf("states %v, intermediates %v", g.States, n.Src.Inter)
+	}
+	hidden, cell := g.Values[n.In[18]], g.Values[n.In[19]]
+	if hidden.DType != tensor.S8 || hidden.Fill != byte(hidden.Quant.Zero[0]) || hidden.Fill == 0 || cell.DType != tensor.S16 || cell.Fill != 0 {
+		t.Errorf("an int8 state starts at its zero point, others at zero: %+v, %+v", hidden, cell)
+	}
+	for i, id := range n.Src.Inter {
+		if v := g.Values[id]; v.Quant == nil || v.DType != []tensor.DType{tensor.S16, tensor.S16, tensor.S16, tensor.S16, tensor.S8}[i] {
+			t.Errorf("intermediate %d: %+v", i, v)
+		}
+	}
+	var list []byte
+	for _, id := range n.Src.Inter {
+		list = binary.LittleEndian.AppendUint32(list, uint32(id))
+	}
+	at := bytes.Index(m, list)
+	for _, bad := range []uint32{uint32(len(g.Values)), 1 << 31, 0x7fffffff} {
+		binary.LittleEndian.PutUint32(m[at+8:], bad)
+		if _, err := tflite.Read(m); !errors.Is(err, graph.ErrDamaged) {
+			t.Errorf("intermediate %d of %d values: %v", bad, len(g.Values), err)
+		}
+	}
 }

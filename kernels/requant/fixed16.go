@@ -5,16 +5,12 @@ import "math"
 // The functions of this file work on fixed-point numbers with 16 bits, Qi.f with i + f = 15, and wrap like int16. They follow gemmlowp as LiteRT's int8
 // LSTM uses it; constants are those of the 32-bit functions, rounded to 16 bits.
 
-// HighMul16 is HighMul with 16 bits: the doubled product's high half, rounded half away from zero; it saturates for a = b = −2^15.
+// HighMul16 is HighMul with 16 bits: floor((a×b + 2^14) / 2^15). It saturates for a = b = −2^15.
 func HighMul16(a, b int16) int16 {
 	if a == b && a == math.MinInt16 {
 		return math.MaxInt16
 	}
-	p := int32(a) * int32(b)
-	if p >= 0 {
-		return int16((p + 1<<14) / (1 << 15))
-	}
-	return int16((p + 1 - 1<<14) / (1 << 15))
+	return int16((int32(a)*int32(b) + 1<<14) >> 15)
 }
 
 func shiftLeftSat16(x int16, e uint) int16 {
