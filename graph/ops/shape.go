@@ -103,19 +103,22 @@ func inferConcat(c *graph.InferCtx) error {
 }
 
 func compileConcat(c *graph.CompileCtx) (*graph.Kernel, error) {
-	axis := c.N.Attr.(ConcatAttr).Axis
+	return concatKernel(c, c.N.Attr.(ConcatAttr).Axis, c.N.Attr.(ConcatAttr).Rescale)
+}
+
+// concatKernel takes a row of each input by turns: what lies at and within the axis.
+func concatKernel(c *graph.CompileCtx, axis int, rescale bool) (*graph.Kernel, error) {
 	o := c.Out(0)
 	outer := product(o.Shape[:axis])
-	inner := o.DType.Bytes(product(o.Shape[axis+1:]))
 	sizes := make([]int, len(c.N.In))
 	tables := make([]*[256]int8, len(c.N.In)) // nil for inputs that are copied
 	total := 0
 	id := "move.concat/any/generic"
 	for i := range sizes {
 		x := c.In(i)
-		sizes[i] = x.Shape[axis] * inner
+		sizes[i] = o.DType.Bytes(product(x.Shape[axis:]))
 		total += sizes[i]
-		if c.N.Attr.(ConcatAttr).Rescale && !sameQuant(x, o) {
+		if rescale && !sameQuant(x, o) {
 			tables[i] = concatTable(x.Quant, o.Quant)
 			id = "move.concat/s8/generic"
 		}

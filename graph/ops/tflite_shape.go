@@ -7,6 +7,9 @@ import (
 	"wayside/graph/tensor"
 )
 
+// StackAttr is the new axis along which Stack puts its inputs, all of one shape, beside each other.
+type StackAttr struct{ Axis int }
+
 // Forms of TFLite operators that only name, reshape or join. A chain of them that starts at the shape of a bound input folds away at load.
 func init() {
 	for _, f := range []graph.Form{
@@ -16,11 +19,13 @@ func init() {
 		moveForm("SHAPE", 1, lowerShapeTFLite, "any; result int32, int64").As(),
 		moveForm("RANK", 1, lowerRank, "any; result int32").As(),
 		moveForm("CONCATENATION", 7, lowerConcatTFLite, anyWhole+"; uint8 inputs with scales of their own; int8 with one scale and zero point").As("Concat"),
-		moveForm("PACK", 5, lowerPack, anyWhole).As("Reshape", "Concat"),
 		moveForm("UNPACK", 6, lowerUnpack, anyWhole).As("Slice", "Reshape"),
 	} {
 		graph.RegisterForm(f)
 	}
+	graph.Register(graph.Op{Name: "Stack", Infer: inferStack, Compile: func(c *graph.CompileCtx) (*graph.Kernel, error) {
+		return concatKernel(c, c.N.Attr.(StackAttr).Axis, false)
+	}}, moveForm("PACK", 5, lowerPack, anyWhole))
 	graph.Register(graph.Op{Name: "Bitcast", Infer: inferBitcast, Compile: compileReshape},
 		moveForm("BITCAST", 1, lowerBitcast, anyWhole))
 }
@@ -186,31 +191,29 @@ func lowerPack(l *graph.Lower) error {
 	if n := l.Attrs().Int(0, "", 0); n != int64(len(l.N.In)) {
 		return l.Refuse("values_count is %d, the node has %d inputs", n, len(l.N.In))
 	}
-	rank := len(x.Shape)
-	if rank >= maxRank {
-		return l.Refuse("more than %d axes are not supported", maxRank)
-	}
-	axis, err := axisOf(l, l.Attrs().Int(1, "", 0), rank+1)
+	axis, err := axisOf(l, l.Attrs().Int(1, "", 0), len(x.Shape)+1)
 	if err != nil {
 		return err
 	}
-	one := slices.Insert(slices.Clone([]int(x.Shape)), axis, 1)
-	in := l.Ins()
-	for i, v := range in {
-		s := l.In(i)
-		if s == nil || !s.Shape.Equal(l.In(0).Shape) {
-			return l.Refuse("input %d differs in shape from input 0", i)
-		}
-		// The bytes are packed as they are: the output's scale holds for all of them.
-		q := l.Out(0).Quant
-		if q == nil {
-			q = s.Quant
-		}
-		in[i] = l.Temp("packed", q)
-		l.Emit("Reshape", ReshapeAttr{one}, ids(v), ids(in[i]))
-	}
-	l.Emit("Concat", ConcatAttr{Axis: axis}, in, l.Outs())
+	l.Emit("Stack", StackAttr{axis}, l.Ins(), l.Outs())
 	return nil
+}
+
+func inferStack(c *graph.InferCtx) error {
+	axis, x := c.N.Attr.(StackAttr).Axis, c.In(0)
+	if x == nil || axis < 0 || axis > len(x.Shape) || len(x.Shape) >= maxRank {
+		return c.Refuse("axis %d does not fit the inputs; up to %d axes are supported", axis, maxRank)
+	}
+	if err := checkWhole(c, x); err != nil {
+		return err
+	}
+	for i := range c.N.In {
+		if v := c.In(i); v == nil || v.DType != x.DType || !v.Shape.Equal(x.Shape) {
+			return c.Refuse("input %d differs in type or shape from input 0", i)
+		}
+	}
+	keepQuant(x, c.Out(0)) // otherwise the file's, as it is: the reference copies the bytes
+	return c.Set(0, x.DType, slices.Insert(slices.Clone(x.Shape), axis, len(c.N.In)))
 }
 
 func lowerUnpack(l *graph.Lower) error {
