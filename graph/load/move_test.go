@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"bytes"
+	"hash/crc32"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,35 @@ func TestMoversKeepPromises(t *testing.T) {
 		}
 		if !bytes.Equal(first, s.Output(0).Data) || !bytes.Equal(first, c.Runs[0].Out[0].Data) && s.Output(0).DType != tensor.F32 {
 			t.Errorf("%s: the bytes depend on what the memory held before", c.Name)
+		}
+	}
+}
+
+// TestDilatedConvolution runs a model that computes the paddings of its dilation from its input's shape: with each shape they are
+// constants before anything runs. The sums are those of LiteRT's reference kernels.
+func TestDilatedConvolution(t *testing.T) {
+	for _, c := range []struct {
+		in  []int
+		sum uint32
+	}{{[]int{1, 64, 64, 3}, 2381562455}, {nil, 2032405337}, {[]int{2, 17, 9, 3}, 1393547660}} {
+		o := load.Options{}
+		if c.in != nil {
+			o.Shapes = map[string][]int{"input_1": c.in}
+		}
+		p, err := load.File(graphtest.Shared(t, "models/tflite-support/dilated_conv.tflite"), o)
+		check(t, err)
+		for _, st := range p.Steps() {
+			if slices.Contains([]string{"SHAPE", "STRIDED_SLICE", "PACK", "FLOOR_MOD", "SUB"}, st.Op) {
+				t.Errorf("%v: %s is a step of the run", c.in, st.Op)
+			}
+		}
+		s := p.NewSession()
+		for i := range s.Input(0).F32() {
+			s.Input(0).F32()[i] = float32(i*7919%1021)/512 - 1
+		}
+		check(t, s.Run())
+		if got := crc32.ChecksumIEEE(s.Output(0).Data); got != c.sum {
+			t.Errorf("%v: the output %v has the sum %d, want %d", c.in, s.Output(0).Shape, got, c.sum)
 		}
 	}
 }

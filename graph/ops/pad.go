@@ -24,7 +24,8 @@ func init() {
 	graph.Register(graph.Op{Name: "Pad", Infer: inferPad, Compile: compilePad},
 		moveForm("PAD", 6, lowerPadTFLite, dtypes),
 		moveForm("PADV2", 6, lowerPadTFLite, dtypes),
-		moveForm("DILATE", 1, lowerDilate, dtypes))
+		moveForm("DILATE", 1, lowerDilate, dtypes),
+		moveForm("STABLEHLO_PAD", 1, lowerHLOPad, dtypes+"; negative paddings cut").As("Pad", "Slice"))
 	graph.Register(graph.Op{Name: "MirrorPad", Infer: inferMirrorPad, Compile: compileMirrorPad},
 		moveForm("MIRROR_PAD", 3, lowerMirrorPad, anyWhole))
 }
@@ -80,6 +81,49 @@ func lowerDilate(l *graph.Lower) error {
 	}
 	in := l.Ins()
 	l.Emit("Pad", a, ids(in[0], in[2]), l.Outs())
+	return nil
+}
+
+// lowerHLOPad pads between the elements and at the edges, and then cuts off what negative paddings take away.
+func lowerHLOPad(l *graph.Lower) error {
+	x := l.In(0)
+	if x == nil || l.In(1) == nil {
+		return l.Refuse("needs data and a padding value")
+	}
+	rank := len(x.Shape)
+	low, high, inner := l.Attrs().Ints(0, ""), l.Attrs().Ints(1, ""), l.Attrs().Ints(2, "")
+	if len(low) != rank || len(high) != rank || len(inner) != rank || rank == 0 {
+		return l.Refuse("%d, %d and %d paddings do not fit an input of rank %d", len(low), len(high), len(inner), rank)
+	}
+	a := PadAttr{make([]int, rank), make([]int, rank), make([]int, rank)}
+	cut := SliceAttr{make([]int, rank), make([]int, rank), make([]int, rank)}
+	whole := true
+	for i, d := range x.Shape {
+		for _, p := range []int64{low[i], high[i], inner[i]} {
+			if p > tensor.MaxElems || p < -tensor.MaxElems {
+				return l.Refuse("a padding of %d", p)
+			}
+		}
+		if inner[i] < 0 || int(inner[i]) > tensor.MaxElems/max(d, 1) {
+			return l.Refuse("%d elements between those of axis %d with extent %d", inner[i], i, d)
+		}
+		a.Before[i], a.After[i], a.Inner[i] = int(max(low[i], 0)), int(max(high[i], 0)), int(inner[i])
+		all := d + max(d-1, 0)*a.Inner[i] + a.Before[i] + a.After[i]
+		from, to := int(max(-low[i], 0)), int(max(-high[i], 0))
+		if cut.Size[i] = all - from - to; cut.Size[i] < 0 {
+			return l.Refuse("paddings %d and %d take more than there is of axis %d", low[i], high[i], i)
+		}
+		cut.Start[i], cut.Step[i] = from, 1
+		whole = whole && from == 0 && to == 0
+	}
+	in := l.Ins()
+	if whole {
+		l.Emit("Pad", a, ids(in[0], in[1]), l.Outs())
+		return nil
+	}
+	t := l.Temp("padded", x.Quant)
+	l.Emit("Pad", a, ids(in[0], in[1]), ids(t))
+	l.Emit("Slice", cut, ids(t), l.Outs())
 	return nil
 }
 

@@ -14,6 +14,8 @@ type ScatterNDAttr struct{ Shape tensor.Shape }
 func init() {
 	graph.Register(graph.Op{Name: "ScatterND", Infer: inferScatterND, Compile: compileScatterND},
 		moveForm("SCATTER_ND", 1, lowerScatterND, "float32, int8, uint8, int32, int64, bool; updates of one point add up; indices int32, int64"))
+	graph.Register(graph.Op{Name: "SparseToDense", Infer: inferSparseToDense, Compile: compileSparseToDense},
+		moveForm("SPARSE_TO_DENSE", 3, lowerSparseToDense, anyWhole+"; indices int32, int64"))
 	graph.Register(graph.Op{Name: "UpdateSlice", Infer: inferUpdateSlice, Compile: compileUpdateSlice},
 		moveForm("DYNAMIC_UPDATE_SLICE", 6, func(l *graph.Lower) error {
 			l.Emit("UpdateSlice", nil, l.Ins(), l.Outs())
@@ -93,6 +95,69 @@ func scatter[T move.Number](dst, updates []T, idx *tensor.Tensor, p *move.Points
 		return move.ScatterPoints(dst, updates, idx.S32(), p)
 	}
 	return move.ScatterPoints(dst, updates, idx.S64(), p)
+}
+
+// SparseToDenseAttr is the shape of the result. Inputs are indices (one, a vector of them or one row of them per value), values and
+// what the other elements are.
+type SparseToDenseAttr struct{ Shape tensor.Shape }
+
+func lowerSparseToDense(l *graph.Lower) error {
+	s, err := constShape(l, 1, "output shape")
+	if err != nil {
+		return err
+	}
+	in := l.First(4)
+	l.Emit("SparseToDense", SparseToDenseAttr{s}, ids(in[0], in[2], in[3]), l.Outs())
+	return nil
+}
+
+// rowsOf gives indices as one row for each value.
+func rowsOf(s tensor.Shape) tensor.Shape {
+	if len(s) == 2 {
+		return s
+	}
+	return tensor.Shape{product(s), 1}
+}
+
+func inferSparseToDense(c *graph.InferCtx) error {
+	idx, v, other, shape := c.In(0), c.In(1), c.In(2), c.N.Attr.(SparseToDenseAttr).Shape
+	if idx == nil || v == nil || other == nil || v.DType != other.DType || product(other.Shape) != 1 || len(idx.Shape) > 2 || !indexType(idx.DType) {
+		return c.Refuse("needs int32 or int64 indices with up to two axes, values, and one default value of their type")
+	}
+	rows := rowsOf(idx.Shape)
+	if rows[1] != len(shape) || len(v.Shape) > 1 || len(v.Shape) == 1 && v.Shape[0] != rows[0] {
+		return c.Refuse("indices %v and values %v do not fit the shape %v", idx.Shape, v.Shape, shape)
+	}
+	if err := checkWhole(c, v); err != nil {
+		return err
+	}
+	keepQuant(v, c.Out(0))
+	return c.Set(0, v.DType, shape)
+}
+
+func compileSparseToDense(c *graph.CompileCtx) (*graph.Kernel, error) {
+	v := c.In(1)
+	size, step := v.DType.Bytes(1), 0
+	if len(v.Shape) == 1 {
+		step = size
+	}
+	p := newPoints(c.N.Attr.(SparseToDenseAttr).Shape, rowsOf(c.In(0).Shape), size)
+	return &graph.Kernel{ID: "move.sparsetodense/any/generic", Run: func(a *graph.Args) error {
+		idx, values, dst, bad := a.In[0], a.In[1].Data, a.Out[0].Data, -1
+		fillBytes(dst, a.In[2].Data)
+		switch idx.DType {
+		case tensor.S16:
+			bad = move.PutPoints(dst, values, idx.S16(), p, step)
+		case tensor.S32:
+			bad = move.PutPoints(dst, values, idx.S32(), p, step)
+		case tensor.S64:
+			bad = move.PutPoints(dst, values, idx.S64(), p, step)
+		}
+		if bad >= 0 {
+			return fmt.Errorf("ops: sparse to dense: the indices of value %d are outside of %v", bad, p.Dims)
+		}
+		return nil
+	}}, nil
 }
 
 func inferUpdateSlice(c *graph.InferCtx) error {

@@ -63,6 +63,20 @@ func GatherPoints[I Index](dst, src []byte, idx []I, p *Points) int {
 	return -1
 }
 
+// PutPoints writes a block of values for each tuple, step elements after the one before, to where the tuple says; the last of several
+// for one place stays. It returns the first tuple that is out of range, or -1.
+func PutPoints[I Index](dst, values []byte, idx []I, p *Points, step int) int {
+	d := len(p.Dims)
+	for i := range p.N {
+		pos := at(p, idx[i*d:(i+1)*d])
+		if pos < 0 {
+			return i
+		}
+		copy(dst[pos:pos+p.Block], values[i*step:])
+	}
+	return -1
+}
+
 // Number is what ScatterPoints adds up.
 type Number interface {
 	uint8 | int8 | int32 | int64 | float32

@@ -106,6 +106,10 @@ func TestPoints(t *testing.T) {
 	if bad := ScatterPoints(sum, []int8{100, 1, 100, 2, 3, 4}, []int32{0, 1, 0, 1, 1, 0}, p); bad != -1 || !slices.Equal(sum, []int8{0, 0, -56, 3, 0, 0, 3, 4, 0, 0, 0, 0}) {
 		t.Errorf("%v, bad %d", sum, bad)
 	}
+	put := slices.Repeat([]byte{7}, 12)
+	if bad := PutPoints(put, []byte{1, 2}, []int32{0, 1, 1, 2, 0, 1}, p, 0); bad != -1 || !slices.Equal(put, []byte{7, 7, 1, 2, 7, 7, 7, 7, 7, 7, 1, 2}) {
+		t.Errorf("%v, bad %d", put, bad)
+	}
 	or := make([]byte, 12)
 	if bad := OrPoints(or, []byte{1, 0, 1, 0, 0, 1}, []int32{0, 1, 0, 1, 0, 1}, p); bad != -1 || or[2] != 1 || or[3] != 1 || or[4] != 0 {
 		t.Errorf("%v, bad %d", or, bad)

@@ -52,6 +52,15 @@ def scatters(s):
     up, idx = x((3, 2), U8), const(np.array([[1], [0], [1]], np.int32))
     case(s, "scatter_nd_same_point_quantized_u8", "SCATTER_ND", None, [idx, up, i32(4, 2)], x((4, 2), U8), samples=2)
 
+    def dense(d, shape=(3, 4), idx=(4, 2), values=(4,), it=S32):
+        span = min(shape) if len(idx) == 2 else shape[0]
+        return "SPARSE_TO_DENSE", ("SparseToDenseOptions", {"validateIndices": False}), [index(idx, it, 0, span), const(np.array(shape, it)), x(values, d), x((), d)], x(shape, d)
+
+    every(s, "sparse_to_dense", dense, samples=2)
+    for k, (shape, idx, values) in enumerate([((5,), (3,), (3,)), ((5,), (1,), ()), ((2, 3, 4), (3, 3), (3,)), ((2, 2, 3, 2), (2, 4), (2,)), ((4,), (2, 1), (2,)), ((3, 3), (1, 2), ())]):
+        for it in (S32, S64):
+            case(s, f"sparse_to_dense_shape{k}_{name_of(it)}", *dense(F32, shape, idx, values, it))
+
     def update(d, shape=(4, 5), part=(2, 3), it=S32):
         return "DYNAMIC_UPDATE_SLICE", None, [x(shape, d), x(part, d), index((len(shape),), it, -2, 6)], x(shape, d)
 

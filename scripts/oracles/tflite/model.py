@@ -105,10 +105,14 @@ def build(graphs, edit=None):
                 x.customOptions = np.frombuffer(o.custom[1], np.uint8)
             if o.options:
                 kind, fields = o.options
-                x.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-                x.builtinOptions = getattr(schema, kind + "T")()
+                if hasattr(schema.BuiltinOptions, kind):
+                    x.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
+                    x.builtinOptions = union = getattr(schema, kind + "T")()
+                else:
+                    x.builtinOptions2Type = getattr(schema.BuiltinOptions2, kind)
+                    x.builtinOptions2 = union = getattr(schema, kind + "T")()
                 for k, v in fields.items():
-                    setattr(x.builtinOptions, k, v)
+                    setattr(union, k, v)
             g.operators.append(x)
         g.outputs = [index(t) for t in graph.outputs]
         m.subgraphs.append(g)

@@ -126,6 +126,15 @@ def pads(s):
     for k, (shape, f) in enumerate([((5,), (3,)), ((2, 2, 3), (1, 2, 1)), ((2, 1, 2, 2), (2, 5, 1, 2)), ((3, 4), (1, 1))]):
         case(s, f"dilate_shape{k}", *dilate(F32, shape, f))
 
+    def hlo(d, shape=(2, 3), low=(1, 0), high=(0, 2), inner=(0, 1)):
+        out = x([n + max(n - 1, 0) * k + a + b for n, a, b, k in zip(shape, low, high, inner)], d)
+        options = {"edgePaddingLow": list(low), "edgePaddingHigh": list(high), "interiorPadding": list(inner)}
+        return "STABLEHLO_PAD", ("StablehloPadOptions", options), [x(shape, d), x((), d)], out
+
+    every(s, "stablehlo_pad", hlo)
+    for k, args in enumerate([((5,), (-1,), (2,), (0,)), ((5,), (-2,), (-1,), (1,)), ((3, 4), (1, -1), (-1, 1), (0, 0)), ((2, 1, 3), (0, 2, -3), (1, 0, 0), (2, 5, 1)), ((4,), (0,), (0,), (0,))]):
+        case(s, f"stablehlo_pad_shape{k}", *hlo(F32, *args), oracle="litert")
+
 
 def joins(s):
     def concat(d, shapes, axis, plain=False):
