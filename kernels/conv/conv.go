@@ -39,26 +39,47 @@ func (g *Geometry) MACs() int64 {
 // input counts as zero, the input zero point of the packing. patch is scratch of PatchElems elements.
 func S8(dst, src []int8, g *Geometry, w []*gemm.S8Weights, zero int8, patch []int8) {
 	check(g, len(dst), len(src), len(w), len(patch))
-	if g.pointwise() {
-		gemm.S8(dst, g.OutC, src, g.C, g.Batch*g.H*g.W, w[0])
-		return
-	}
-	eachPatch(g, func(gr, b, oy, ox, n, at int) {
-		gather(patch, src, g, gr, b, oy, ox, n, zero)
-		gemm.S8(dst[at:], g.OutC, patch, g.KH*g.KW*(g.C/g.Groups), n, w[gr])
+	eachRun(src, g, zero, patch, func(gr int, x []int8, m, at int) {
+		gemm.S8(dst[at:], g.OutC, x, g.rowElems(), m, w[gr])
 	})
 }
 
 // F32 is S8 for float32.
 func F32(dst, src []float32, g *Geometry, w []*gemm.F32Weights, patch []float32) {
 	check(g, len(dst), len(src), len(w), len(patch))
-	if g.pointwise() {
-		gemm.F32(dst, g.OutC, src, g.C, g.Batch*g.H*g.W, w[0])
-		return
-	}
-	eachPatch(g, func(gr, b, oy, ox, n, at int) {
-		gather(patch, src, g, gr, b, oy, ox, n, 0)
-		gemm.F32(dst[at:], g.OutC, patch, g.KH*g.KW*(g.C/g.Groups), n, w[gr])
+	eachRun(src, g, 0, patch, func(gr int, x []float32, m, at int) {
+		gemm.F32(dst[at:], g.OutC, x, g.rowElems(), m, w[gr])
+	})
+}
+
+// Rows is S8 with weights as they lie in a file, w[OutC][KH×KW×C/Groups]; q has one entry per group.
+func Rows[Y, X, W gemm.Integer](dst []Y, src []X, g *Geometry, w []W, q []gemm.Quant, patch []X) {
+	check(g, len(dst), len(src), len(q), len(patch))
+	n, k := g.OutC/g.Groups, g.rowElems()
+	eachRun(src, g, X(q[0].XZero), patch, func(gr int, x []X, m, at int) {
+		gemm.Rows(dst[at:], g.OutC, x, k, m, w[gr*n*k:], n, k, &q[gr])
+	})
+}
+
+// RowsF32 is Rows for float32, with an optional bias and a clamp.
+func RowsF32(dst, src []float32, g *Geometry, w, bias []float32, lo, hi float32, patch []float32) {
+	check(g, len(dst), len(src), g.Groups, len(patch))
+	n, k := g.OutC/g.Groups, g.rowElems()
+	eachRun(src, g, 0, patch, func(gr int, x []float32, m, at int) {
+		b := bias
+		if b != nil {
+			b = b[gr*n:]
+		}
+		gemm.RowsF32(dst[at:], g.OutC, x, k, m, w[gr*n*k:], n, k, b, lo, hi)
+	})
+}
+
+// Hybrid convolves one image that was quantized with one scale and zero point; h has one entry per group.
+func Hybrid(dst []float32, src []int8, g *Geometry, w []int8, h []gemm.Hybrid, scale float32, zero int32, patch []int8) {
+	check(g, len(dst), len(src), len(h), len(patch))
+	n, k := g.OutC/g.Groups, g.rowElems()
+	eachRun(src, g, int8(zero), patch, func(gr int, x []int8, m, at int) {
+		gemm.HybridRows(dst[at:], g.OutC, x, k, m, w[gr*n*k:], n, k, &h[gr], scale, zero)
 	})
 }
 
@@ -68,15 +89,24 @@ func check(g *Geometry, dst, src, w, patch int) {
 	}
 }
 
-// eachPatch calls f for every run of n output pixels (b, oy, ox..ox+n) of every group; at is the first output element.
-func eachPatch(g *Geometry, f func(group, b, oy, ox, n, at int)) {
+// rowElems is the length of one filter.
+func (g *Geometry) rowElems() int { return g.KH * g.KW * (g.C / g.Groups) }
+
+// eachRun calls f for every run of m output pixels of every group with their inputs, m rows of rowElems values; at is the
+// first output element.
+func eachRun[T int8 | int16 | float32](src []T, g *Geometry, zero T, patch []T, f func(group int, x []T, m, at int)) {
+	if g.pointwise() {
+		f(0, src, g.Batch*g.H*g.W, 0)
+		return
+	}
 	outPerGroup := g.OutC / g.Groups
 	for b := range g.Batch {
 		for oy := range g.OutH {
 			for ox := 0; ox < g.OutW; ox += rowsPerPatch {
-				n := min(rowsPerPatch, g.OutW-ox)
+				m := min(rowsPerPatch, g.OutW-ox)
 				for gr := range g.Groups {
-					f(gr, b, oy, ox, n, ((b*g.OutH+oy)*g.OutW+ox)*g.OutC+gr*outPerGroup)
+					gather(patch, src, g, gr, b, oy, ox, m, zero)
+					f(gr, patch, m, ((b*g.OutH+oy)*g.OutW+ox)*g.OutC+gr*outPerGroup)
 				}
 			}
 		}
@@ -84,7 +114,7 @@ func eachPatch(g *Geometry, f func(group, b, oy, ox, n, at int)) {
 }
 
 // gather lays the inputs of n output pixels side by side: patch[pixel][KH][KW][C/Groups].
-func gather[T int8 | float32](patch, src []T, g *Geometry, group, b, oy, ox, n int, zero T) {
+func gather[T int8 | int16 | float32](patch, src []T, g *Geometry, group, b, oy, ox, n int, zero T) {
 	c := g.C / g.Groups
 	k := g.KH * g.KW * c
 	for p := range n {
@@ -116,7 +146,7 @@ func gather[T int8 | float32](patch, src []T, g *Geometry, group, b, oy, ox, n i
 	}
 }
 
-func fill[T int8 | float32](s []T, v T) {
+func fill[T int8 | int16 | float32](s []T, v T) {
 	for i := range s {
 		s[i] = v
 	}

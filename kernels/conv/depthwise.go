@@ -1,87 +1,79 @@
 package conv
 
-import "wayside/kernels/requant"
+import "wayside/kernels/gemm"
 
-// DepthwiseS8Weights holds the weights of a depthwise convolution, [KH][KW][OutC], and what its store needs.
-type DepthwiseS8Weights struct {
-	w    []int16 // weight minus its zero point
-	bias []int32
-	zero int32 // input zero point
-	q    requant.Params
-}
-
-// PackDepthwiseS8 packs w[KH×KW][outC]. bias may be nil. q has one multiplier or outC. The slices are copied.
-func PackDepthwiseS8(w []int8, taps, outC int, bias []int32, inZero, wZero int32, q requant.Params) *DepthwiseS8Weights {
-	if len(w) < taps*outC || bias != nil && len(bias) < outC || len(q.Mult) != 1 && len(q.Mult) < outC || len(q.Shift) != len(q.Mult) {
-		panic("conv: slice length mismatch")
-	}
-	p := &DepthwiseS8Weights{w: make([]int16, taps*outC), bias: make([]int32, outC), zero: inZero, q: q}
-	for i := range p.w {
-		p.w[i] = int16(int32(w[i]) - wZero)
-	}
-	copy(p.bias, bias)
-	p.q.Mult, p.q.Shift = make([]int32, outC), make([]int32, outC)
-	for c := range outC {
-		k := c
-		if len(q.Mult) == 1 {
-			k = 0
-		}
-		p.q.Mult[c], p.q.Shift[c] = q.Mult[k], q.Shift[k]
-	}
-	return p
-}
-
-// Bytes returns the memory of the packed weights: int16 weights, and int32 for bias, multiplier and shift.
-func (w *DepthwiseS8Weights) Bytes() (s16, s32 int) { return 2 * len(w.w), 12 * len(w.bias) }
-
-// DepthwiseS8 convolves each channel of src by its own OutC/C filters; output channel c×mult+m belongs to input channel c.
-// Inputs outside of the image do not count. acc is scratch of OutC elements.
-func DepthwiseS8(dst, src []int8, g *Geometry, w *DepthwiseS8Weights, acc []int32) {
-	checkDepthwise(g, len(dst), len(src), len(w.w), len(acc))
+// Depthwise convolves each channel of src by its own OutC/C filters w[KH][KW][OutC]; output channel c×mult+m belongs to
+// input channel c. Inputs outside of the image do not count. The zero point of the weights must have been taken off them.
+// acc is scratch of OutC elements; int32 sums wrap.
+func Depthwise[Y, X, W gemm.Integer, A int32 | int64](dst []Y, src []X, g *Geometry, w []W, q *gemm.Quant, acc []A) {
+	checkDepthwise(g, len(dst), len(src), len(w), len(acc))
 	acc = acc[:g.OutC]
-	mult := g.OutC / g.C
 	for b := range g.Batch {
 		for oy := range g.OutH {
 			for ox := range g.OutW {
-				copy(acc, w.bias)
-				for ky := range g.KH {
-					y := oy*g.StrideH - g.PadTop + ky*g.DilH
-					if y < 0 || y >= g.H {
-						continue
-					}
-					for kx := range g.KW {
-						x := ox*g.StrideW - g.PadLeft + kx*g.DilW
-						if x < 0 || x >= g.W {
-							continue
-						}
-						at := ((b*g.H+y)*g.W + x) * g.C
-						t := (ky*g.KW + kx) * g.OutC
-						depthwiseTapS8(acc, src[at:at+g.C], w.w[t:t+g.OutC], w.zero, mult)
-					}
-				}
+				depthwisePixel(acc, src, w, g, b, oy, ox, q.XZero)
 				o := ((b*g.OutH+oy)*g.OutW + ox) * g.OutC
 				out := dst[o : o+g.OutC]
-				q := &w.q
 				for c, a := range acc {
-					out[c] = int8(min(max(requant.Mul(a, q.Mult[c], q.Shift[c])+q.Zero, q.Min), q.Max))
+					if q.Bias != nil {
+						a += A(q.Bias[c])
+					}
+					out[c] = Y(q.Apply(int64(a), c))
 				}
 			}
 		}
 	}
 }
 
-func depthwiseTapS8(acc []int32, x []int8, w []int16, zero int32, mult int) {
+// DepthwiseHybrid is Depthwise for one image that was quantized with one scale and zero point.
+func DepthwiseHybrid(dst []float32, src []int8, g *Geometry, w []int8, h *gemm.Hybrid, scale float32, zero int32, acc []int32) {
+	checkDepthwise(g, len(dst), len(src), len(w), len(acc))
+	acc = acc[:g.OutC]
+	for oy := range g.OutH {
+		for ox := range g.OutW {
+			depthwisePixel(acc, src, w, g, 0, oy, ox, zero)
+			o := (oy*g.OutW + ox) * g.OutC
+			out := dst[o : o+g.OutC]
+			for c, a := range acc {
+				out[c] = h.Apply(int64(a), c, scale)
+			}
+		}
+	}
+}
+
+// depthwisePixel sums the products of one output pixel.
+func depthwisePixel[X, W gemm.Integer, A int32 | int64](acc []A, src []X, w []W, g *Geometry, b, oy, ox int, zero int32) {
+	clear(acc)
+	mult := g.OutC / g.C
+	for ky := range g.KH {
+		y := oy*g.StrideH - g.PadTop + ky*g.DilH
+		if y < 0 || y >= g.H {
+			continue
+		}
+		for kx := range g.KW {
+			x := ox*g.StrideW - g.PadLeft + kx*g.DilW
+			if x < 0 || x >= g.W {
+				continue
+			}
+			at := ((b*g.H+y)*g.W + x) * g.C
+			t := (ky*g.KW + kx) * g.OutC
+			depthwiseTap(acc, src[at:at+g.C], w[t:t+g.OutC], zero, mult)
+		}
+	}
+}
+
+func depthwiseTap[X, W gemm.Integer, A int32 | int64](acc []A, x []X, w []W, zero int32, mult int) {
 	if mult == 1 {
 		w, acc = w[:len(x)], acc[:len(x)]
 		for c, v := range x {
-			acc[c] += (int32(v) - zero) * int32(w[c])
+			acc[c] += A((int32(v) - zero) * int32(w[c]))
 		}
 		return
 	}
 	for c, v := range x {
 		s := int32(v) - zero
 		for m := c * mult; m < (c+1)*mult; m++ {
-			acc[m] += s * int32(w[m])
+			acc[m] += A(s * int32(w[m]))
 		}
 	}
 }

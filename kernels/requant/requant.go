@@ -4,10 +4,23 @@ import (
 	"math"
 )
 
-// Params says how int32 sums become int8: per output channel a multiplier and a shift (one of each for all channels when the
-// slices have length 1), then the output zero point is added and the result clamped to Min and Max.
+// Rule names the arithmetic that scales a sum of products down to an output value.
+type Rule uint8
+
+// The rules of TensorFlow Lite's kernels.
+const (
+	Fixed     Rule = iota // the sum wraps to int32, then Mul
+	Wide                  // Mul64
+	Float                 // the sum wraps to int32, times Real in float64, rounded half away from zero
+	FloatWide             // Float without the wrap
+)
+
+// Params says how sums become output values: per output channel a multiplier (one for all channels when the slices have
+// length 1), then the output zero point is added and the result clamped to Min and Max.
 type Params struct {
-	Mult, Shift    []int32
+	Rule           Rule
+	Mult, Shift    []int32   // Fixed, Wide
+	Real           []float64 // Float, FloatWide
 	Zero, Min, Max int32
 }
 
@@ -73,12 +86,26 @@ func Mul64(x int64, m, shift int32) int32 {
 }
 
 // Apply rescales sum a of channel c.
-func (p *Params) Apply(a int32, c int) int8 {
-	if len(p.Mult) == 1 {
+func (p *Params) Apply(a int64, c int) int32 {
+	if len(p.Mult) == 1 || len(p.Real) == 1 {
 		c = 0
 	}
-	return int8(min(max(Mul(a, p.Mult[c], p.Shift[c])+p.Zero, p.Min), p.Max))
+	var v int32
+	switch p.Rule {
+	case Fixed:
+		v = Mul(int32(a), p.Mult[c], p.Shift[c])
+	case Wide:
+		v = Mul64(a, p.Mult[c], p.Shift[c])
+	case Float:
+		v = roundFloat(float64(int32(a)) * p.Real[c])
+	case FloatWide:
+		v = roundFloat(float64(a) * p.Real[c])
+	}
+	return min(max(v+p.Zero, p.Min), p.Max)
 }
+
+// roundFloat rounds half away from zero and stays far from the ends of int32, so that a zero point can be added.
+func roundFloat(f float64) int32 { return int32(math.Round(min(max(f, -1<<30), 1<<30))) }
 
 // InputRadius is the largest distance from the zero point whose rescaled value still fits the fixed-point format with the
 // given integer bits.
