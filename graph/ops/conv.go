@@ -52,13 +52,16 @@ func (a DepthwiseAttr) FuseAct(act graph.Activation) (any, bool) {
 	return a, true
 }
 
+// convTypes is what CONV_2D runs with, for the documentation.
+const convTypes = "float32 with float, int8 or int4 weights; int8 and int16 with int8 or int4 weights; uint8"
+
 func depthwise(a Conv2DAttr, multiplier int) DepthwiseAttr { return DepthwiseAttr{a, multiplier} }
 
 func init() {
 	graph.Register(graph.Op{Name: "Conv2D", Infer: inferConv, Compile: compileConv},
-		graph.Form{Format: graph.TFLite, Op: "CONV_2D", Min: 1, Max: 8, DTypes: "float32, int8, uint8", Lower: lowerConvTFLite})
+		graph.Form{Format: graph.TFLite, Op: "CONV_2D", Min: 1, Max: 8, DTypes: convTypes, Lower: lowerConvTFLite})
 	graph.Register(graph.Op{Name: "DepthwiseConv2D", Infer: inferDepthwise, Compile: compileDepthwise},
-		graph.Form{Format: graph.TFLite, Op: "DEPTHWISE_CONV_2D", Min: 1, Max: 7, DTypes: "float32, int8, uint8", Lower: lowerDepthwiseTFLite})
+		graph.Form{Format: graph.TFLite, Op: "DEPTHWISE_CONV_2D", Min: 1, Max: 7, DTypes: "float32 with float or int8 weights; int8 with int8 or int4 weights; int16 with int8 weights; uint8", Lower: lowerDepthwiseTFLite})
 }
 
 func tflitePadding(l *graph.Lower, slot int) (Padding, error) {
@@ -91,7 +94,9 @@ func lowerConvTFLite(l *graph.Lower) error {
 	if x != nil && w != nil && len(x.Shape) == 4 && len(w.Shape) == 4 && w.Shape[3] > 0 && x.Shape[3]%w.Shape[3] == 0 {
 		a.Groups = x.Shape[3] / w.Shape[3]
 	}
-	l.Emit("Conv2D", a, l.Ins(), l.Outs())
+	out, bias, add := floatBias(l, 2, &a.Act)
+	l.Emit("Conv2D", a, append(l.First(2), bias), ids(out))
+	add()
 	return nil
 }
 
@@ -113,7 +118,9 @@ func lowerDepthwiseTFLite(l *graph.Lower) error {
 	if x, w := l.In(0), l.In(1); x != nil && w != nil && len(x.Shape) == 4 && len(w.Shape) == 4 && x.Shape[3] > 0 && w.Shape[3]%x.Shape[3] == 0 {
 		a.Multiplier = w.Shape[3] / x.Shape[3]
 	}
-	l.Emit("DepthwiseConv2D", a, l.Ins(), l.Outs())
+	out, bias, add := floatBias(l, 2, &a.Act)
+	l.Emit("DepthwiseConv2D", a, append(l.First(2), bias), ids(out))
+	add()
 	return nil
 }
 
@@ -150,6 +157,11 @@ func convGeometry(x tensor.Shape, kh, kw, outC int, a *Conv2DAttr) (*conv.Geomet
 	return g, okH && okW
 }
 
+// convLayer describes the weights of a Conv2D node.
+func convLayer(c graph.NodeCtx) layer {
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], computed: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
+}
+
 func inferConv(c *graph.InferCtx) error {
 	a := c.N.Attr.(Conv2DAttr)
 	x, w := c.In(0), c.In(1)
@@ -166,7 +178,8 @@ func inferConv(c *graph.InferCtx) error {
 	if product(w.Shape[1:]) > 1<<20 {
 		return c.Refuse("filters of %v values are not supported; up to %d are", w.Shape[1:], 1<<20)
 	}
-	if err := checkWeights(c, x, w, outC, 0); err != nil {
+	l := convLayer(c.NodeCtx)
+	if err := l.check(c); err != nil {
 		return err
 	}
 	g, ok := convGeometry(x.Shape, w.Shape[1], w.Shape[2], outC, &a)
@@ -178,109 +191,117 @@ func inferConv(c *graph.InferCtx) error {
 
 func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	a := c.N.Attr.(Conv2DAttr)
-	x, w, o := *c.In(0), *c.In(1), *c.Out(0)
-	g, _ := convGeometry(x.Shape, w.Shape[1], w.Shape[2], w.Shape[0], &a)
-	n, k := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
-	wt, _ := c.Take(1)
-	bias, fbias := takeBias(c)
-	if x.DType == tensor.F32 {
-		data, _ := wt.Floats()
-		lo, hi := actRangeF32(a.Act)
-		packed, bytes := make([]*gemm.F32Weights, g.Groups), 0
-		for i := range packed {
-			packed[i] = gemm.PackF32(data[i*n*k:], n, k, part(fbias, i*n, n), lo, hi)
-			bytes += packed[i].Bytes()
-		}
-		return &graph.Kernel{
-			ID: "conv/f32/generic", MACs: g.MACs(), Scratch: 4 * g.PatchElems(), Weights: map[tensor.DType]int{tensor.F32: bytes},
-			Run: func(a *graph.Args) error {
-				conv.F32(a.Out[0].F32(), a.In[0].F32(), g, packed, tensor.As[float32](a.Scratch, 4))
-				return nil
-			},
-		}, nil
+	l := convLayer(c.NodeCtx)
+	g, _ := convGeometry(l.x.Shape, l.w.Shape[1], l.w.Shape[2], l.outC, &a)
+	k := &graph.Kernel{ID: "conv/" + l.types() + "/generic", MACs: g.MACs()}
+	bias, floats := takeBias(c, 2)
+	switch {
+	case l.hybrid():
+		compileConvHybrid(c, k, &l, g, a.Act, floats)
+	case l.x.DType == tensor.F32:
+		compileConvF32(c, k, &l, g, a.Act, floats)
+	case l.x.DType == tensor.S8 && l.w.Const != nil:
+		compileConvS8(c, k, &l, g, a.Act, bias)
+	default:
+		compileConvRows(c, k, &l, g, a.Act, bias)
 	}
-	data := wt.S8()
-	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
-	mult, shift := convScales(x.Quant.Scale[0], o.Quant.Scale[0], w.Quant, g.OutC)
-	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
+	return k, nil
+}
+
+func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []float32) {
+	lo, hi := actRangeF32(act)
+	k.Scratch = 4 * g.PatchElems()
+	if l.w.Const == nil {
+		k.Weights = weightBytes(tensor.F32, 0, requant.Params{}, nil, bias)
+		k.Run = func(a *graph.Args) error {
+			conv.RowsF32(a.Out[0].F32(), a.In[0].F32(), g, a.In[1].F32(), bias, lo, hi, tensor.As[float32](a.Scratch, 4))
+			return nil
+		}
+		return
+	}
+	wt, _ := c.Take(1)
+	data, _ := wt.Floats()
+	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
+	packed, bytes := make([]*gemm.F32Weights, g.Groups), 0
 	for i := range packed {
-		q := requant.Params{Mult: mult[i*n : (i+1)*n], Shift: shift[i*n : (i+1)*n], Zero: o.Quant.Zero[0], Min: lo, Max: hi}
-		packed[i] = gemm.PackS8(data[i*n*k:], n, k, part(bias, i*n, n), x.Quant.Zero[0], w.Quant.Zero[0], q)
+		packed[i] = gemm.PackF32(data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
+		bytes += packed[i].Bytes()
+	}
+	k.Weights = map[tensor.DType]int{tensor.F32: bytes}
+	k.Run = func(a *graph.Args) error {
+		conv.F32(a.Out[0].F32(), a.In[0].F32(), g, packed, tensor.As[float32](a.Scratch, 4))
+		return nil
+	}
+}
+
+func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64) {
+	data := takeS8(c, 1)
+	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
+	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
+	for i, q := range l.quants(l.params(requant.Fixed, act, false), bias, g.Groups) {
+		packed[i] = gemm.PackS8(data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
 		b8, b32 := packed[i].Bytes()
 		s8, s32 = s8+b8, s32+b32
 	}
-	zero := int8(x.Quant.Zero[0])
-	return &graph.Kernel{
-		ID: "conv/" + typesS8(&w) + "/generic", MACs: g.MACs(), Scratch: g.PatchElems(),
-		Weights: map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32},
-		Run: func(a *graph.Args) error {
-			conv.S8(a.Out[0].S8(), a.In[0].S8(), g, packed, zero, tensor.As[int8](a.Scratch, 1))
-			return nil
-		},
-	}, nil
-}
-
-// part returns n elements of s from at, nil when s is nil.
-func part[T any](s []T, at, n int) []T {
-	if s == nil {
+	zero := int8(l.x.Quant.Zero[0])
+	k.Scratch, k.Weights = g.PatchElems(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+	k.Run = func(a *graph.Args) error {
+		conv.S8(a.Out[0].S8(), a.In[0].S8(), g, packed, zero, tensor.As[int8](a.Scratch, 1))
 		return nil
 	}
-	return s[at : at+n]
 }
 
-func inferDepthwise(c *graph.InferCtx) error {
-	a := c.N.Attr.(DepthwiseAttr)
-	x, w := c.In(0), c.In(1)
-	if x == nil || w == nil || len(x.Shape) != 4 || len(w.Shape) != 4 {
-		return c.Refuse("needs an input and weights of rank 4")
+// compileConvRows runs int16 activations, and int8 ones with weights that are computed. With a 32-bit bias the reference sums in 32
+// bits and rounds as for int8.
+func compileConvRows(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64) {
+	rule := requant.Fixed
+	if l.x.DType == tensor.S16 && (l.b == nil || l.b.DType == tensor.S64) {
+		rule = requant.Wide
 	}
-	outC := w.Shape[3]
-	if product(x.Shape) == 0 || product(w.Shape) == 0 {
-		return c.Refuse("input %v or weights %v are empty", x.Shape, w.Shape)
-	}
-	if w.Shape[0] != 1 || a.Multiplier < 1 || outC != x.Shape[3]*a.Multiplier {
-		return c.Refuse("multiplier %d does not fit input %v and weights %v", a.Multiplier, x.Shape, w.Shape)
-	}
-	if err := checkWeights(c, x, w, outC, 3); err != nil {
-		return err
-	}
-	g, ok := convGeometry(x.Shape, w.Shape[1], w.Shape[2], outC, &a.Conv2DAttr)
-	if !ok || !clamps(a.Act) {
-		return c.Refuse("window %v with stride %v and dilation %v does not fit the input %v", w.Shape[1:3], a.Stride, a.Dilation, x.Shape)
-	}
-	return c.Set(0, x.DType, tensor.Shape{g.Batch, g.OutH, g.OutW, outC})
-}
-
-func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
-	a := c.N.Attr.(DepthwiseAttr)
-	x, w, o := *c.In(0), *c.In(1), *c.Out(0)
-	g, _ := convGeometry(x.Shape, w.Shape[1], w.Shape[2], w.Shape[3], &a.Conv2DAttr)
-	macs := int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW)
-	wt, _ := c.Take(1)
-	bias, fbias := takeBias(c)
-	if x.DType == tensor.F32 {
-		data, _ := wt.Floats()
-		lo, hi := actRangeF32(a.Act)
-		packed := conv.PackDepthwiseF32(data, g.KH*g.KW, g.OutC, fbias, lo, hi)
-		return &graph.Kernel{
-			ID: "conv.depthwise/f32/generic", MACs: macs, Scratch: 4 * g.OutC, Weights: map[tensor.DType]int{tensor.F32: packed.Bytes()},
-			Run: func(a *graph.Args) error {
-				conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), g, packed, tensor.As[float32](a.Scratch, 4))
-				return nil
-			},
-		}, nil
-	}
-	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
-	mult, shift := convScales(x.Quant.Scale[0], o.Quant.Scale[0], w.Quant, g.OutC)
-	q := requant.Params{Mult: mult, Shift: shift, Zero: o.Quant.Zero[0], Min: lo, Max: hi}
-	packed := conv.PackDepthwiseS8(wt.S8(), g.KH*g.KW, g.OutC, bias, x.Quant.Zero[0], w.Quant.Zero[0], q)
-	s16, s32 := packed.Bytes()
-	return &graph.Kernel{
-		ID: "conv.depthwise/" + typesS8(&w) + "/generic", MACs: macs, Scratch: 4 * g.OutC,
-		Weights: map[tensor.DType]int{tensor.S16: s16, tensor.S32: s32},
-		Run: func(a *graph.Args) error {
-			conv.DepthwiseS8(a.Out[0].S8(), a.In[0].S8(), g, packed, tensor.As[int32](a.Scratch, 4))
+	p := l.params(rule, act, false)
+	q, data := l.quants(p, bias, g.Groups), takeS8(c, 1)
+	k.Weights = weightBytes(tensor.S8, len(data), p, bias, nil)
+	if l.x.DType == tensor.S8 {
+		k.Scratch = g.PatchElems()
+		k.Run = func(a *graph.Args) error {
+			conv.Rows(a.Out[0].S8(), a.In[0].S8(), g, a.In[1].S8(), q, tensor.As[int8](a.Scratch, 1))
 			return nil
-		},
-	}, nil
+		}
+		return
+	}
+	k.Scratch = 2 * g.PatchElems()
+	k.Run = func(a *graph.Args) error {
+		w := data
+		if w == nil {
+			w = a.In[1].S8()
+		}
+		conv.Rows(a.Out[0].S16(), a.In[0].S16(), g, w, q, tensor.As[int16](a.Scratch, 2))
+		return nil
+	}
+}
+
+// compileConvHybrid quantizes each image of the batch at run time: with one zero point for it when the weights have
+// different scales or groups, symmetrically otherwise, as the reference does.
+func compileConvHybrid(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []float32) {
+	asym := g.Groups > 1
+	for _, s := range l.w.Quant.Scale {
+		asym = asym || s != l.w.Quant.Scale[0]
+	}
+	h, data := l.hybrids(act, bias, g.Groups), takeS8(c, 1)
+	for i := range h {
+		h[i].ByTurns = asym
+	}
+	one, size, outSize := *g, g.H*g.W*g.C, g.OutH*g.OutW*g.OutC
+	one.Batch = 1
+	k.Weights = weightBytes(tensor.S8, len(data), requant.Params{}, nil, bias)
+	k.Scratch = size + one.PatchElems()
+	k.Run = func(a *graph.Args) error {
+		dst, src, s := a.Out[0].F32(), a.In[0].F32(), tensor.As[int8](a.Scratch, 1)
+		q, patch := s[:size], s[size:]
+		for b := range g.Batch {
+			scale, zero := quantizeDynamic(q, src[b*size:(b+1)*size], asym)
+			conv.Hybrid(dst[b*outSize:(b+1)*outSize], q, &one, data, h, scale, zero, patch)
+		}
+		return nil
+	}
 }

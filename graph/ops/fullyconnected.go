@@ -1,16 +1,20 @@
 package ops
 
 import (
+	"slices"
+
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/gemm"
 	"wayside/kernels/requant"
+	"wayside/kernels/vec"
 )
 
 // FullyConnectedAttr is the attribute of FullyConnected: x[..., K], w[O,K], bias[O] or none.
 type FullyConnectedAttr struct {
 	Act      graph.Activation
 	KeepDims bool // the output keeps the leading axes of x; otherwise it is [rows, O]
+	Asym     bool // float32 rows get a zero point when they are quantized for integer weights
 }
 
 // FuseAct implements graph.ActFuser.
@@ -24,17 +28,31 @@ func (a FullyConnectedAttr) FuseAct(act graph.Activation) (any, bool) {
 
 func init() {
 	graph.Register(graph.Op{Name: "FullyConnected", Infer: inferFullyConnected, Compile: compileFullyConnected},
-		graph.Form{Format: graph.TFLite, Op: "FULLY_CONNECTED", Min: 1, Max: 12, DTypes: "float32, int8, uint8", Lower: func(l *graph.Lower) error {
-			act, err := fusedAct(l, 0)
-			if err != nil {
-				return err
-			}
-			if f := l.Attrs().Int(1, "", 0); f != 0 {
-				return l.Refuse("weights format %d is not supported; the default layout is", f)
-			}
-			l.Emit("FullyConnected", FullyConnectedAttr{Act: act, KeepDims: l.Attrs().Int(2, "", 0) != 0}, l.Ins(), l.Outs())
-			return nil
-		}})
+		graph.Form{Format: graph.TFLite, Op: "FULLY_CONNECTED", Min: 1, Max: 14, Lower: lowerFullyConnected,
+			DTypes: "float32 with float, int8 or int4 weights; int8 with int8 or int4 weights; int16 with int8, int4 or int16 weights; uint8"})
+}
+
+func lowerFullyConnected(l *graph.Lower) error {
+	act, err := fusedAct(l, 0)
+	if err != nil {
+		return err
+	}
+	if f := l.Attrs().Int(1, "", 0); f != 0 {
+		return l.Refuse("weights format %d is not supported; the default layout is", f)
+	}
+	if len(l.N.Out) != 1 {
+		return l.Refuse("%d outputs; one is supported", len(l.N.Out))
+	}
+	a := FullyConnectedAttr{Act: act, KeepDims: l.Attrs().Int(2, "", 0) != 0, Asym: l.Attrs().Int(3, "", 0) != 0}
+	out, bias, add := floatBias(l, 2, &a.Act)
+	l.Emit("FullyConnected", a, append(l.First(2), bias), ids(out))
+	add()
+	return nil
+}
+
+// denseLayer describes the weights of a FullyConnected node.
+func denseLayer(c graph.NodeCtx) layer {
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], computed: true, wide: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
 }
 
 func inferFullyConnected(c *graph.InferCtx) error {
@@ -47,7 +65,8 @@ func inferFullyConnected(c *graph.InferCtx) error {
 	if n == 0 || k == 0 || product(x.Shape)%k != 0 {
 		return c.Refuse("input %v does not fit weights %v", x.Shape, w.Shape)
 	}
-	if err := checkWeights(c, x, w, n, 0); err != nil {
+	l := denseLayer(c.NodeCtx)
+	if err := l.check(c); err != nil {
 		return err
 	}
 	if !clamps(a.Act) {
@@ -58,47 +77,128 @@ func inferFullyConnected(c *graph.InferCtx) error {
 		if x.Shape[len(x.Shape)-1] != k {
 			return c.Refuse("keeping axes needs inputs of %d values, they have %d", k, x.Shape[len(x.Shape)-1])
 		}
-		out = append(append(tensor.Shape{}, x.Shape[:len(x.Shape)-1]...), n)
+		out = append(slices.Clone(x.Shape[:len(x.Shape)-1]), n)
 	}
 	return c.Set(0, x.DType, out)
 }
 
+// denseRule returns the arithmetic of the reference that decides: tflite-micro where it has the combination of types,
+// otherwise LiteRT, which multiplies in float64.
+func denseRule(l *layer) requant.Rule {
+	pc := len(l.w.Quant.Scale) > 1
+	switch {
+	case l.x.DType == tensor.S8 && (l.x.Shifted || l.w.DType == tensor.S4 && pc):
+		return requant.Float
+	case l.x.DType == tensor.S8:
+		return requant.Fixed
+	case l.b != nil && l.b.DType == tensor.S32 && l.w.DType != tensor.S16:
+		return requant.Float
+	case l.w.DType == tensor.S4:
+		return requant.FloatWide
+	}
+	return requant.Wide
+}
+
 func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
-	a := c.N.Attr.(FullyConnectedAttr)
-	x, w, o := *c.In(0), *c.In(1), *c.Out(0)
-	n, k := w.Shape[0], w.Shape[1]
-	m := product(x.Shape) / k
-	macs := int64(m) * int64(n) * int64(k)
-	wt, _ := c.Take(1)
-	bias, fbias := takeBias(c)
-	if x.DType == tensor.F32 {
-		data, _ := wt.Floats()
-		lo, hi := actRangeF32(a.Act)
-		packed := gemm.PackF32(data, n, k, fbias, lo, hi)
-		return &graph.Kernel{
-			ID: "gemm/f32/generic", MACs: macs, Weights: map[tensor.DType]int{tensor.F32: packed.Bytes()},
-			Run: func(a *graph.Args) error {
-				gemm.F32(a.Out[0].F32(), n, a.In[0].F32(), k, m, packed)
-				return nil
-			},
-		}, nil
+	at := c.N.Attr.(FullyConnectedAttr)
+	l := denseLayer(c.NodeCtx)
+	n, k := l.w.Shape[0], l.w.Shape[1]
+	m := product(l.x.Shape) / k
+	kernel := &graph.Kernel{ID: "gemm/" + l.types() + "/generic", MACs: int64(m) * int64(n) * int64(k)}
+	bias, floats := takeBias(c, 2)
+	if l.x.DType == tensor.F32 {
+		if l.hybrid() {
+			compileDenseHybrid(c, kernel, &l, &at, m, n, k, floats)
+		} else {
+			compileDenseF32(c, kernel, &l, &at, m, n, k, floats)
+		}
+		return kernel, nil
 	}
-	lo, hi := actRange(tensor.S8, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
-	q := requant.Params{Zero: o.Quant.Zero[0], Min: lo, Max: hi}
-	if len(w.Quant.Scale) > 1 {
-		q.Mult, q.Shift = convScales(x.Quant.Scale[0], o.Quant.Scale[0], w.Quant, n)
-	} else {
-		// With one scale the reference multiplies input and weight scale in float32.
-		mu, sh := requant.Quantize(float64(x.Quant.Scale[0]*w.Quant.Scale[0]) / float64(o.Quant.Scale[0]))
-		q.Mult, q.Shift = []int32{mu}, []int32{sh}
+	p := l.params(denseRule(&l), at.Act, true)
+	q := &l.quants(p, bias, 1)[0]
+	if l.w.DType == tensor.S16 {
+		var w []int16
+		if t, ok := c.Take(1); ok {
+			w = slices.Clone(t.S16())
+		}
+		kernel.Weights = weightBytes(tensor.S16, 2*len(w), p, bias, nil)
+		kernel.Run = func(a *graph.Args) error {
+			w := w
+			if w == nil {
+				w = a.In[1].S16()
+			}
+			gemm.Rows(a.Out[0].S16(), n, a.In[0].S16(), k, m, w, n, k, q)
+			return nil
+		}
+		return kernel, nil
 	}
-	packed := gemm.PackS8(wt.S8(), n, k, bias, x.Quant.Zero[0], w.Quant.Zero[0], q)
-	s8, s32 := packed.Bytes()
-	return &graph.Kernel{
-		ID: "gemm/" + typesS8(&w) + "/generic", MACs: macs, Weights: map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32},
-		Run: func(a *graph.Args) error {
+	w := takeS8(c, 1)
+	if w != nil && l.x.DType == tensor.S8 {
+		packed := gemm.PackS8(w, n, k, narrow32(bias), q.XZero, q.WZero, p)
+		s8, s32 := packed.Bytes()
+		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		kernel.Run = func(a *graph.Args) error {
 			gemm.S8(a.Out[0].S8(), n, a.In[0].S8(), k, m, packed)
 			return nil
-		},
-	}, nil
+		}
+		return kernel, nil
+	}
+	kernel.Weights = weightBytes(tensor.S8, len(w), p, bias, nil)
+	s16 := l.x.DType == tensor.S16
+	kernel.Run = func(a *graph.Args) error {
+		w := w
+		if w == nil {
+			w = a.In[1].S8()
+		}
+		if s16 {
+			gemm.Rows(a.Out[0].S16(), n, a.In[0].S16(), k, m, w, n, k, q)
+		} else {
+			gemm.Rows(a.Out[0].S8(), n, a.In[0].S8(), k, m, w, n, k, q)
+		}
+		return nil
+	}
+	return kernel, nil
+}
+
+func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *FullyConnectedAttr, m, n, k int, bias []float32) {
+	lo, hi := actRangeF32(at.Act)
+	if l.w.Const == nil {
+		kernel.Weights = weightBytes(tensor.F32, 0, requant.Params{}, nil, bias)
+		kernel.Run = func(a *graph.Args) error {
+			gemm.RowsF32(a.Out[0].F32(), n, a.In[0].F32(), k, m, a.In[1].F32(), n, k, bias, lo, hi)
+			return nil
+		}
+		return
+	}
+	wt, _ := c.Take(1)
+	data, _ := wt.Floats()
+	packed := gemm.PackF32(data, n, k, bias, lo, hi)
+	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
+	kernel.Run = func(a *graph.Args) error {
+		gemm.F32(a.Out[0].F32(), n, a.In[0].F32(), k, m, packed)
+		return nil
+	}
+}
+
+// compileDenseHybrid quantizes each row at run time.
+func compileDenseHybrid(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *FullyConnectedAttr, m, n, k int, bias []float32) {
+	h, w, asym := &l.hybrids(at.Act, bias, 1)[0], takeS8(c, 1), at.Asym
+	kernel.Weights = weightBytes(tensor.S8, len(w), requant.Params{}, nil, bias)
+	kernel.Scratch = k
+	kernel.Run = func(a *graph.Args) error {
+		dst, src, q := a.Out[0].F32(), a.In[0].F32(), tensor.As[int8](a.Scratch, 1)[:k]
+		for i := range m {
+			scale, zero := quantizeDynamic(q, src[i*k:(i+1)*k], asym)
+			gemm.HybridRows(dst[i*n:(i+1)*n], n, q, k, 1, w, n, k, h, scale, zero)
+		}
+		return nil
+	}
+}
+
+// quantizeDynamic quantizes float32 inputs for integer weights, with a zero point or without.
+func quantizeDynamic(dst []int8, src []float32, asym bool) (scale float32, zero int32) {
+	if asym {
+		return vec.QuantizeAsymmetric(dst, src)
+	}
+	return vec.QuantizeSymmetric(dst, src), 0
 }

@@ -6,17 +6,22 @@ import (
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/gemm"
+	"wayside/kernels/requant"
 )
 
-// MatMulAttr describes a matrix product. TransB says that input 1 is stored as [n][k], which only constant bfloat16
-// weights are.
-type MatMulAttr struct{ TransB bool }
+// MatMulAttr describes a matrix product. TransA says that input 0 is stored as [k][m], TransB that input 1 is stored as [n][k].
+type MatMulAttr struct {
+	TransA, TransB bool
+	Asym           bool // float32 rows get a zero point when they are quantized for int8 matrices
+}
 
-// MatMul multiplies float32 matrices with numpy's broadcasting of leading axes. Constant two-dimensional weights become
+// MatMul multiplies matrices with numpy's broadcasting of leading axes. In ONNX, constant two-dimensional weights become
 // FullyConnected instead, except in bfloat16, which stays two bytes wide here.
 func init() {
 	graph.Register(graph.Op{Name: "MatMul", Infer: inferMatMul, Compile: compileMatMul},
-		onnxForm("MatMul", 1, lowerMatMulONNX, "float32, bfloat16 weights"))
+		onnxForm("MatMul", 1, lowerMatMulONNX, "float32, bfloat16 weights"),
+		graph.Form{Format: graph.TFLite, Op: "BATCH_MATMUL", Min: 1, Max: 4, Lower: lowerBatchMatMul,
+			DTypes: "float32 with float32 or int8; int8, also to int32; int16 with int16 or int8"})
 	graph.RegisterForm(onnxForm("Gemm", 7, lowerGemmONNX, "float32, bfloat16 weights").As("FullyConnected", "MatMul", "Add"))
 }
 
@@ -30,6 +35,16 @@ func lowerMatMulONNX(l *graph.Lower) error {
 		return emitDense(l, x, transposed(l, w), graph.None, l.N.Out[0])
 	}
 	l.Emit("MatMul", MatMulAttr{}, ids(x, widened(l, w)), l.Outs())
+	return nil
+}
+
+func lowerBatchMatMul(l *graph.Lower) error {
+	a, b := l.In(0), l.In(1)
+	if a == nil || b == nil || min(len(a.Shape), len(b.Shape)) < 2 {
+		return l.Refuse("needs two inputs of at least 2 axes")
+	}
+	on := func(slot int) bool { return l.Attrs().Int(slot, "", 0) != 0 }
+	l.Emit("MatMul", MatMulAttr{TransA: on(0), TransB: on(1), Asym: on(2)}, l.Ins(), l.Outs())
 	return nil
 }
 
@@ -134,7 +149,7 @@ type matShape struct {
 	out          tensor.Shape
 }
 
-func newMatShape(a, b tensor.Shape, transB bool) (matShape, string) {
+func newMatShape(a, b tensor.Shape, transA, transB bool) (matShape, string) {
 	var s matShape
 	if len(a) == 0 || len(b) == 0 {
 		return s, "needs matrices or vectors, not scalars"
@@ -148,6 +163,9 @@ func newMatShape(a, b tensor.Shape, transB bool) (matShape, string) {
 	}
 	ra, rb := len(a)-2, len(b)-2
 	s.m, s.k, s.n = a[ra], a[ra+1], b[rb+1]
+	if transA {
+		s.m, s.k = s.k, s.m
+	}
 	kb := b[rb]
 	if transB {
 		s.n, kb = b[rb], b[rb+1]
@@ -192,63 +210,258 @@ func newMatShape(a, b tensor.Shape, transB bool) (matShape, string) {
 }
 
 func inferMatMul(c *graph.InferCtx) error {
-	a, b := c.In(0), c.In(1)
-	trans := c.N.Attr.(MatMulAttr).TransB
-	if a == nil || b == nil || a.DType != tensor.F32 {
-		return c.Refuse("needs two float32 matrices")
+	a, b, o := c.In(0), c.In(1), c.Out(0)
+	at := c.N.Attr.(MatMulAttr)
+	if a == nil || b == nil || o == nil {
+		return c.Refuse("needs two matrices")
 	}
-	if trans {
-		if b.DType != tensor.BF16 || b.Const == nil || len(b.Shape) != 2 {
-			return c.Refuse("transposed weights must be a constant bfloat16 matrix")
-		}
-	} else if b.DType != tensor.F32 {
-		return c.Refuse("input 1 is %s; float32 is supported", b.DType)
+	out, err := matMulTypes(c, a, b, o, at)
+	if err != nil {
+		return err
 	}
-	s, why := newMatShape(a.Shape, b.Shape, trans)
+	s, why := newMatShape(a.Shape, b.Shape, at.TransA, at.TransB)
 	if why == "" && len(s.batch) > maxRank {
 		why = "too many axes"
 	}
 	if why != "" {
 		return c.Refuse("%v times %v: %s", a.Shape, b.Shape, why)
 	}
-	return c.Set(0, tensor.F32, s.out)
+	return c.Set(0, out, s.out)
+}
+
+// matMulTypes checks dtypes and quantization and returns the dtype of the product.
+func matMulTypes(c *graph.InferCtx, a, b, o *graph.Value, at MatMulAttr) (tensor.DType, error) {
+	switch {
+	case a.DType == tensor.F32 && b.DType == tensor.F32:
+		return tensor.F32, nil
+	case a.DType == tensor.F32 && b.DType == tensor.BF16:
+		if b.Const == nil || len(b.Shape) != 2 || !at.TransB || at.TransA {
+			return 0, c.Refuse("a bfloat16 matrix must be constant, transposed and of rank 2")
+		}
+		return tensor.F32, nil
+	case a.Shifted || b.Shifted:
+		return 0, c.Refuse("uint8 is not supported; float32, int8 and int16 are")
+	case a.DType == tensor.F32 && b.DType == tensor.S8:
+		return tensor.F32, rightScales(c, b, at, false)
+	case a.DType == tensor.S8 && b.DType == tensor.S8 && o.DType == tensor.S32:
+		return tensor.S32, nil
+	case a.DType == tensor.S8 && b.DType == tensor.S8, a.DType == tensor.S16 && (b.DType == tensor.S16 || b.DType == tensor.S8):
+	default:
+		return 0, c.Refuse("%s times %s is not supported; float32 with float32 or int8, int8, and int16 with int16 or int8 are", a.DType, b.DType)
+	}
+	if a.Quant == nil || o.Quant == nil {
+		return 0, c.Refuse("input 0 and the output need scales")
+	}
+	if err := checkQuant(a, o); err != nil {
+		return 0, err
+	}
+	if err := rightScales(c, b, at, a.DType == tensor.S8); err != nil {
+		return 0, err
+	}
+	return a.DType, (&layer{x: a, w: b, o: o}).checkFactors(c)
+}
+
+// rightScales checks the quantization of input 1: one scale, or for a matrix of constants one per column of the product.
+func rightScales(c *graph.InferCtx, b *graph.Value, at MatMulAttr, zeros bool) error {
+	axis := len(b.Shape) - 1
+	if at.TransB {
+		axis--
+	}
+	q := b.Quant
+	if q == nil || len(q.Scale) != 1 && (b.Const == nil || axis < 0 || len(q.Scale) != b.Shape[axis] || q.Axis != axis) {
+		return c.Refuse("input 1 needs one scale, or when it is constant one per column")
+	}
+	if q.PerTensor() && zeros {
+		return checkQuant(b)
+	}
+	if slices.ContainsFunc(q.Zero, func(z int32) bool { return z != 0 }) {
+		return c.Refuse("input 1 has zero points; they must be 0 here")
+	}
+	return nil
+}
+
+// matMul is what the kernels of one node share.
+type matMul struct {
+	matShape
+	MatMulAttr
+	q     gemm.Quant
+	h     gemm.Hybrid
+	count int // products
 }
 
 func compileMatMul(c *graph.CompileCtx) (*graph.Kernel, error) {
-	trans := c.N.Attr.(MatMulAttr).TransB
-	s, _ := newMatShape(c.In(0).Shape, c.In(1).Shape, trans)
-	count := product(s.batch)
-	k := &graph.Kernel{ID: "gemm.matmul/f32/generic", MACs: int64(count) * int64(s.m) * int64(s.k) * int64(s.n)}
-	if trans {
+	at := c.N.Attr.(MatMulAttr)
+	a, b, o := c.In(0), c.In(1), c.Out(0)
+	s, _ := newMatShape(a.Shape, b.Shape, at.TransA, at.TransB)
+	p := &matMul{matShape: s, MatMulAttr: at, count: product(s.batch)}
+	l := layer{x: a, w: b, o: o}
+	k := &graph.Kernel{ID: "gemm.matmul/" + l.types() + "/generic", MACs: int64(p.count) * int64(s.m) * int64(s.k) * int64(s.n)}
+	switch {
+	case b.DType == tensor.BF16:
 		k.ID = "gemm.matmul/bf16/generic"
 		t, _ := c.Take(1)
 		w := slices.Clone(t.BF16()) // the model file need not stay in memory
 		k.Weights = map[tensor.DType]int{tensor.BF16: 2 * len(w)}
 		k.Run = func(a *graph.Args) error {
-			gemm.MatMulBF16(a.Out[0].F32(), a.In[0].F32(), w, count*s.m, s.k, s.n)
+			gemm.MatMulBF16(a.Out[0].F32(), a.In[0].F32(), w, p.count*s.m, s.k, s.n)
 			return nil
 		}
-		return k, nil
-	}
-	k.Run = func(args *graph.Args) error {
-		a, b, out := args.In[0].F32(), args.In[1].F32(), args.Out[0].F32()
-		var at [maxRank]int
-		ia, ib := 0, 0
-		for i := range count {
-			gemm.MatMulF32(out[i*s.m*s.n:], a[ia*s.m*s.k:], b[ib*s.k*s.n:], s.m, s.k, s.n)
-			for d := len(s.batch) - 1; d >= 0; d-- {
-				at[d]++
-				ia += s.aStep[d]
-				ib += s.bStep[d]
-				if at[d] < s.batch[d] {
-					break
-				}
-				ia -= s.aStep[d] * s.batch[d]
-				ib -= s.bStep[d] * s.batch[d]
-				at[d] = 0
-			}
+	case b.DType == tensor.F32:
+		k.Scratch = 4 * p.scratch(false)
+		k.Run = func(a *graph.Args) error {
+			p.runF32(a.Out[0].F32(), a.In[0].F32(), a.In[1].F32(), tensor.As[float32](a.Scratch, 4))
+			return nil
 		}
-		return nil
+	case a.DType == tensor.F32:
+		lo, hi := actRangeF32(graph.ActNone)
+		p.h = gemm.Hybrid{Scale: b.Quant.Scale, Min: lo, Max: hi}
+		k.Scratch = 5*align8(s.m*s.k) + align8(s.k*s.n)
+		k.Run = func(a *graph.Args) error {
+			p.runHybrid(a.Out[0].F32(), a.In[0].F32(), a.In[1].S8(), a.Scratch)
+			return nil
+		}
+	case o.DType == tensor.S32:
+		k.ID = "gemm.matmul/s8s32/generic"
+		k.Scratch = p.scratch(true)
+		k.Run = func(a *graph.Args) error {
+			p.runS32(a.Out[0].S32(), a.In[0].S8(), a.In[1].S8(), tensor.As[int8](a.Scratch, 1))
+			return nil
+		}
+	default:
+		compileMatMulInt(k, p, &l)
 	}
 	return k, nil
+}
+
+func compileMatMulInt(k *graph.Kernel, p *matMul, l *layer) {
+	rule := requant.Fixed
+	if l.x.DType == tensor.S16 {
+		rule = requant.Wide
+	}
+	p.q = gemm.Quant{Params: l.params(rule, graph.ActNone, true), XZero: l.x.Quant.Zero[0], WZero: l.w.Quant.Zero[0]}
+	k.Weights = weightBytes(tensor.S32, 0, p.q.Params, nil, nil)
+	switch {
+	case l.x.DType == tensor.S8:
+		k.Scratch = p.scratch(true)
+		k.Run = func(a *graph.Args) error {
+			s := tensor.As[int8](a.Scratch, 1)
+			runMatMul(p, a.Out[0].S8(), a.In[0].S8(), a.In[1].S8(), s, s[p.scratchA():])
+			return nil
+		}
+	case l.w.DType == tensor.S8:
+		first := align8(2 * p.scratchA())
+		k.Scratch = first + p.scratch(true)
+		k.Run = func(a *graph.Args) error {
+			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), a.In[1].S8(), tensor.As[int16](a.Scratch[:first], 2), tensor.As[int8](a.Scratch[first:], 1))
+			return nil
+		}
+	default:
+		k.Scratch = 2 * p.scratch(true)
+		k.Run = func(a *graph.Args) error {
+			s := tensor.As[int16](a.Scratch, 2)
+			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), a.In[1].S16(), s, s[p.scratchA():])
+			return nil
+		}
+	}
+}
+
+func align8(n int) int { return (n + 7) &^ 7 }
+
+// scratchA returns the elements that a transposed copy of one matrix of input 0 takes.
+func (p *matMul) scratchA() int {
+	if p.TransA {
+		return p.m * p.k
+	}
+	return 0
+}
+
+// scratch adds those of input 1, when its kernel needs k last.
+func (p *matMul) scratch(turned bool) int {
+	if turned && !p.TransB {
+		return p.scratchA() + p.k*p.n
+	}
+	return p.scratchA()
+}
+
+// walk steps through the products with the indices of their matrices.
+type walk struct {
+	at     [maxRank]int
+	ia, ib int
+}
+
+func (w *walk) next(s *matShape) {
+	for d := len(s.batch) - 1; d >= 0; d-- {
+		w.at[d]++
+		w.ia += s.aStep[d]
+		w.ib += s.bStep[d]
+		if w.at[d] < s.batch[d] {
+			break
+		}
+		w.ia -= s.aStep[d] * s.batch[d]
+		w.ib -= s.bStep[d] * s.batch[d]
+		w.at[d] = 0
+	}
+}
+
+// kLast returns x[rows][cols], or for swapped the transpose of x[cols][rows], made in scratch.
+func kLast[T int8 | int16 | float32](x, scratch []T, rows, cols int, swapped bool) []T {
+	if !swapped {
+		return x[:rows*cols]
+	}
+	s := scratch[:rows*cols]
+	for c := range cols {
+		for r, v := range x[c*rows : (c+1)*rows] {
+			s[r*cols+c] = v
+		}
+	}
+	return s
+}
+
+func (p *matMul) runF32(dst, a, b, scratch []float32) {
+	lo, hi := actRangeF32(graph.ActNone)
+	var w walk
+	for i := range p.count {
+		x, y := kLast(a[w.ia*p.m*p.k:], scratch, p.m, p.k, p.TransA), b[w.ib*p.k*p.n:]
+		if p.TransB {
+			gemm.RowsF32(dst[i*p.m*p.n:], p.n, x, p.k, p.m, y, p.n, p.k, nil, lo, hi)
+		} else {
+			gemm.MatMulF32(dst[i*p.m*p.n:], x, y, p.m, p.k, p.n)
+		}
+		w.next(&p.matShape)
+	}
+}
+
+func (p *matMul) runHybrid(dst, a []float32, b []int8, scratch []byte) {
+	rows := align8(p.m * p.k)
+	turned, q, bt := tensor.As[float32](scratch[:4*rows], 4), tensor.As[int8](scratch[4*rows:5*rows], 1), tensor.As[int8](scratch[5*rows:], 1)
+	var w walk
+	for i := range p.count {
+		x := kLast(a[w.ia*p.m*p.k:], turned, p.m, p.k, p.TransA)
+		y := kLast(b[w.ib*p.k*p.n:], bt, p.n, p.k, !p.TransB)
+		for r := range p.m {
+			scale, zero := quantizeDynamic(q[:p.k], x[r*p.k:(r+1)*p.k], p.Asym)
+			gemm.HybridRows(dst[(i*p.m+r)*p.n:], p.n, q, p.k, 1, y, p.n, p.k, &p.h, scale, zero)
+		}
+		w.next(&p.matShape)
+	}
+}
+
+func (p *matMul) runS32(dst []int32, a, b, scratch []int8) {
+	var w walk
+	for i := range p.count {
+		x := kLast(a[w.ia*p.m*p.k:], scratch, p.m, p.k, p.TransA)
+		y := kLast(b[w.ib*p.k*p.n:], scratch[p.scratchA():], p.n, p.k, !p.TransB)
+		gemm.RowsS32(dst[i*p.m*p.n:], p.n, x, p.k, p.m, y, p.n, p.k)
+		w.next(&p.matShape)
+	}
+}
+
+func runMatMul[X, W gemm.Integer](p *matMul, dst, a []X, b []W, sa []X, sb []W) {
+	var w walk
+	for i := range p.count {
+		x := kLast(a[w.ia*p.m*p.k:], sa, p.m, p.k, p.TransA)
+		y := kLast(b[w.ib*p.k*p.n:], sb, p.n, p.k, !p.TransB)
+		gemm.Rows(dst[i*p.m*p.n:], p.n, x, p.k, p.m, y, p.n, p.k, &p.q)
+		w.next(&p.matShape)
+	}
 }

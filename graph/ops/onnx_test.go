@@ -123,7 +123,7 @@ func TestMatShape(t *testing.T) {
 		{a: tensor.Shape{2, 2, 3}, b: tensor.Shape{3, 3, 4}},
 		{a: tensor.Shape{}, b: tensor.Shape{3}},
 	} {
-		s, why := newMatShape(c.a, c.b, c.trans)
+		s, why := newMatShape(c.a, c.b, false, c.trans)
 		if (why == "") != (c.want != nil) || why == "" && !s.out.Equal(c.want) {
 			t.Errorf("%v times %v gives %v %q", c.a, c.b, s.out, why)
 		}

@@ -6,7 +6,6 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
-	"wayside/kernels/requant"
 )
 
 // scaleOf returns the per-tensor quantization of an int8 or int16 value, or an error that names it.
@@ -124,91 +123,4 @@ func table(f func(x int32) int32) *[256]int8 {
 		t[uint8(int8(x))] = int8(min(max(f(int32(x)), math.MinInt8), math.MaxInt8))
 	}
 	return t
-}
-
-// convScales returns one fixed-point multiplier per output channel: input scale × weight scale / output scale in float64.
-func convScales(in, out float32, w *tensor.Quant, n int) (mult, shift []int32) {
-	mult, shift = make([]int32, n), make([]int32, n)
-	for c := range n {
-		s := w.Scale[0]
-		if len(w.Scale) > 1 {
-			s = w.Scale[c]
-		}
-		mult[c], shift[c] = requant.Quantize(float64(in) * float64(s) / float64(out))
-	}
-	return mult, shift
-}
-
-// checkWeights checks constant weights, an optional constant bias and their quantization; outC is their count of output
-// channels and axis the weights' axis of them.
-func checkWeights(c *graph.InferCtx, x, w *graph.Value, outC, axis int) error {
-	if w.Const == nil {
-		return c.Refuse("the weights are computed at run time; only constant weights are supported")
-	}
-	var b *graph.Value
-	if len(c.N.In) > 2 {
-		b = c.In(2)
-	}
-	if b != nil && (b.Const == nil || product(b.Shape) != outC) {
-		return c.Refuse("the bias must be a constant of %d values, it is %v", outC, b.Shape)
-	}
-	switch x.DType {
-	case tensor.F32:
-		if w.DType != tensor.F32 && w.DType != tensor.F16 && w.DType != tensor.BF16 {
-			return c.Refuse("float32 activations with %s weights (hybrid) are not supported; float32 or fully quantized int8 are", w.DType)
-		}
-		if b != nil && b.DType != tensor.F32 && b.DType != tensor.F16 && b.DType != tensor.BF16 {
-			return c.Refuse("a %s bias does not fit float32 activations", b.DType)
-		}
-		return nil
-	case tensor.S8:
-	default:
-		return c.Refuse("%s activations are not supported; float32 and int8 are", x.DType)
-	}
-	if w.DType != tensor.S8 {
-		return c.Refuse("int8 activations with %s weights are not supported; int8 weights are", w.DType)
-	}
-	if b != nil && b.DType != tensor.S32 {
-		return c.Refuse("int8 activations with a %s bias are not supported; int32 is", b.DType)
-	}
-	if err := checkQuant(x, c.Out(0)); err != nil {
-		return err
-	}
-	if c.Out(0) == nil || c.Out(0).Quant == nil {
-		return c.Refuse("the output has no scale")
-	}
-	q := w.Quant
-	if q == nil || len(q.Scale) != 1 && (len(q.Scale) != outC || q.Axis != axis) {
-		return c.Refuse("the weights need one scale, or one per output channel on axis %d", axis)
-	}
-	for _, z := range q.Zero {
-		if len(q.Scale) > 1 && z != 0 {
-			return c.Refuse("per-channel weights with zero point %d are not supported; 0 is", z)
-		}
-		if z < math.MinInt8 || z > math.MaxInt8 {
-			return c.Refuse("the weights have the zero point %d, outside of int8", z)
-		}
-	}
-	return nil
-}
-
-// typesS8 names the weights of an int8 kernel in its id.
-func typesS8(w *graph.Value) string {
-	if len(w.Quant.Scale) > 1 {
-		return "s8pc"
-	}
-	return "s8"
-}
-
-// takeBias returns the constants of the bias, nil when there is none.
-func takeBias(c *graph.CompileCtx) (s32 []int32, f32 []float32) {
-	if c.In(2) == nil {
-		return nil, nil
-	}
-	t, _ := c.Take(2)
-	if t.DType == tensor.S32 {
-		return t.S32(), nil
-	}
-	f32, _ = t.Floats()
-	return nil, f32
 }
