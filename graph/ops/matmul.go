@@ -383,13 +383,13 @@ func (p *matMul) scratch(turned bool) int {
 	return p.scratchA()
 }
 
-// walk steps through the products with the indices of their matrices.
-type walk struct {
+// productWalk steps through the products with the indices of their matrices.
+type productWalk struct {
 	at     [maxRank]int
 	ia, ib int
 }
 
-func (w *walk) next(s *matShape) {
+func (w *productWalk) next(s *matShape) {
 	for d := len(s.batch) - 1; d >= 0; d-- {
 		w.at[d]++
 		w.ia += s.aStep[d]
@@ -419,7 +419,7 @@ func kLast[T int8 | int16 | float32](x, scratch []T, rows, cols int, swapped boo
 
 func (p *matMul) runF32(dst, a, b, scratch []float32) {
 	lo, hi := actRangeF32(graph.ActNone)
-	var w walk
+	var w productWalk
 	for i := range p.count {
 		x, y := kLast(a[w.ia*p.m*p.k:], scratch, p.m, p.k, p.TransA), b[w.ib*p.k*p.n:]
 		if p.TransB {
@@ -434,7 +434,7 @@ func (p *matMul) runF32(dst, a, b, scratch []float32) {
 func (p *matMul) runHybrid(dst, a []float32, b []int8, scratch []byte) {
 	rows := align8(p.m * p.k)
 	turned, q, bt := tensor.As[float32](scratch[:4*rows], 4), tensor.As[int8](scratch[4*rows:5*rows], 1), tensor.As[int8](scratch[5*rows:], 1)
-	var w walk
+	var w productWalk
 	for i := range p.count {
 		x := kLast(a[w.ia*p.m*p.k:], turned, p.m, p.k, p.TransA)
 		y := kLast(b[w.ib*p.k*p.n:], bt, p.n, p.k, !p.TransB)
@@ -447,7 +447,7 @@ func (p *matMul) runHybrid(dst, a []float32, b []int8, scratch []byte) {
 }
 
 func (p *matMul) runS32(dst []int32, a, b, scratch []int8) {
-	var w walk
+	var w productWalk
 	for i := range p.count {
 		x := kLast(a[w.ia*p.m*p.k:], scratch, p.m, p.k, p.TransA)
 		y := kLast(b[w.ib*p.k*p.n:], scratch[p.scratchA():], p.n, p.k, !p.TransB)
@@ -457,7 +457,7 @@ func (p *matMul) runS32(dst []int32, a, b, scratch []int8) {
 }
 
 func runMatMul[X, W gemm.Integer](p *matMul, dst, a []X, b []W, sa []X, sb []W) {
-	var w walk
+	var w productWalk
 	for i := range p.count {
 		x := kLast(a[w.ia*p.m*p.k:], sa, p.m, p.k, p.TransA)
 		y := kLast(b[w.ib*p.k*p.n:], sb, p.n, p.k, !p.TransB)

@@ -124,15 +124,16 @@ class Suite:
         live = [t for t in ins if t is not None and t.data is None and not t.variable]
         self.add_model(name, [Graph(live, outs, [Op(op, options, ins, outs, version, custom)])], samples=samples, op=op or "CUSTOM:" + custom[0], **kw)
 
-    def add_model(self, name, graphs, op, samples=2, inputs=None, oracle="tflm", edit=None):
+    def add_model(self, name, graphs, op, samples=2, inputs=None, oracle="tflm", edit=None, twin=None):
         """A case with any model. op names the operator that it counts for in docs/operators.md.
 
         inputs: a list of runs, each a list of arrays; sampled when absent. One session serves all runs of a case, so state goes on
-        from one to the next. oracle: tflm, litert or builtin.
+        from one to the next. oracle: tflm, litert or builtin. twin: another model with the same meaning, which the oracle runs instead
+        where it is wrong about this one.
         """
         data = build(graphs, edit)
         runs = inputs or [[self.sample(t, edge=s == 0) for t in graphs[0].inputs] for s in range(samples)]
-        got = run(oracle, data, runs)
+        got = run(oracle, build(twin) if twin else data, runs)
         if got is None:
             raise SystemExit(f"{name}: {oracle} refuses the model")
         self.cases.append({"name": name, "op": op, "oracle": oracle, "ulp": self.ulp, "of_max": self.of_max, "model": base64.b64encode(data).decode(),
