@@ -133,7 +133,7 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return kernel, nil
 	}
 	w := takeS8(c, 1)
-	if w != nil && l.x.DType == tensor.S8 {
+	if w != nil && l.x.DType == tensor.S8 && p.Rule == requant.Fixed {
 		packed := gemm.PackS8(w, n, k, narrow32(bias), q.XZero, q.WZero, p)
 		s8, s32 := packed.Bytes()
 		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}

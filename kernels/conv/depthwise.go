@@ -18,7 +18,7 @@ func Depthwise[Y, X, W gemm.Integer, A int32 | int64](dst []Y, src []X, g *Geome
 					if q.Bias != nil {
 						a += A(q.Bias[c])
 					}
-					out[c] = Y(q.Apply(int64(a), c))
+					out[c] = Y(q.Store(int64(a), c))
 				}
 			}
 		}

@@ -17,7 +17,7 @@ func Transpose[Y, X gemm.Integer](dst []Y, src []X, g *Geometry, w []int8, q *ge
 			if q.Bias != nil {
 				a += q.Bias[c]
 			}
-			out[c] = Y(q.Apply(a, c))
+			out[c] = Y(q.Store(a, c))
 		}
 	})
 }

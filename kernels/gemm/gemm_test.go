@@ -49,7 +49,7 @@ func TestGemmS8(t *testing.T) {
 							for k := range c.k {
 								acc += (int32(x[i*ldx+k]) - zero) * (int32(w[j*c.k+k]) - wZero)
 							}
-							want = int8(q.Apply(int64(acc), j))
+							want = q.Apply(acc, j)
 						}
 						if got[i*ldd+j] != want {
 							t.Fatalf("row %d column %d: got %d, want %d", i, j, got[i*ldd+j], want)

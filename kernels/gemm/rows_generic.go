@@ -24,7 +24,7 @@ func Rows[Y, X, W Integer](dst []Y, ldd int, x []X, ldx, m int, w []W, n, k int,
 			if q.Bias != nil {
 				a += q.Bias[j]
 			}
-			out[j] = Y(q.Apply(a, j))
+			out[j] = Y(q.Store(a, j))
 		}
 	}
 }

@@ -18,7 +18,7 @@ const panelS8 = 4
 // PackS8 packs w[N][K] for inputs with zero point inZero and weights with zero point wZero. bias may be nil. q has
 // one multiplier or N. The slices are copied.
 func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params) *S8Weights {
-	if len(w) < n*k || bias != nil && len(bias) < n || q.Rule == requant.Fixed && len(q.Mult) != 1 && len(q.Mult) < n || len(q.Shift) != len(q.Mult) {
+	if len(w) < n*k || bias != nil && len(bias) < n || len(q.Mult) != 1 && len(q.Mult) < n || len(q.Shift) != len(q.Mult) {
 		panic("gemm: slice length mismatch")
 	}
 	np := (n + panelS8 - 1) / panelS8
@@ -35,10 +35,11 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 			p.bias[j] = bias[j]
 		}
 		p.bias[j] += int32(k)*inZero*wZero - inZero*sum
-		if len(q.Mult) > 0 {
-			c := min(j, len(q.Mult)-1)
-			p.q.Mult[j], p.q.Shift[j] = q.Mult[c], q.Shift[c]
+		c := j
+		if len(q.Mult) == 1 {
+			c = 0
 		}
+		p.q.Mult[j], p.q.Shift[j] = q.Mult[c], q.Shift[c]
 	}
 	return p
 }

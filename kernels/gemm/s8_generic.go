@@ -34,7 +34,7 @@ func s8Generic(dst []int8, ldd int, x []int8, ldx, m int, w *S8Weights) {
 func storeS8(out []int8, j int, acc [panelS8]int32, q *requant.Params) {
 	for c, a := range acc {
 		if j+c < len(out) {
-			out[j+c] = int8(q.Apply(int64(a), j+c))
+			out[j+c] = int8(min(max(requant.Mul(a, q.Mult[j+c], q.Shift[j+c])+q.Zero, q.Min), q.Max))
 		}
 	}
 }

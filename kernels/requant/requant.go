@@ -85,8 +85,16 @@ func Mul64(x int64, m, shift int32) int32 {
 	return int32((x*reduced + 1<<(total-1)) >> total)
 }
 
-// Apply rescales sum a of channel c.
-func (p *Params) Apply(a int64, c int) int32 {
+// Apply rescales sum a of channel c to int8 by the rule Fixed.
+func (p *Params) Apply(a int32, c int) int8 {
+	if len(p.Mult) == 1 {
+		c = 0
+	}
+	return int8(min(max(Mul(a, p.Mult[c], p.Shift[c])+p.Zero, p.Min), p.Max))
+}
+
+// Store rescales sum a of channel c by any rule.
+func (p *Params) Store(a int64, c int) int32 {
 	if len(p.Mult) == 1 || len(p.Real) == 1 {
 		c = 0
 	}
