@@ -33,7 +33,7 @@ func init() {
 			}
 			l.Emit("Segment", SegmentAttr{op, n}, l.First(2), l.Outs())
 			return nil
-		}})
+		}}.As("Segment"))
 	}
 }
 

@@ -34,10 +34,10 @@ func init() {
 			}
 			l.Emit(f.op, f.attr, in, l.Outs())
 			return nil
-		}))
+		}).As(f.op))
 	}
-	graph.RegisterForm(hloForm("STABLEHLO_COMPARE", numbers, lowerHLOCompare))
-	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "STABLEHLO_SELECT", Min: 1, Max: 1, DTypes: whereTypes, Lower: lowerHLOSelect})
+	graph.RegisterForm(hloForm("STABLEHLO_COMPARE", numbers, lowerHLOCompare).As("Compare"))
+	graph.RegisterForm(graph.Form{Format: graph.TFLite, Op: "STABLEHLO_SELECT", Min: 1, Max: 1, DTypes: whereTypes, Lower: lowerHLOSelect}.As("Where"))
 }
 
 // hloForm makes a form that checks types and shapes first.

@@ -1,6 +1,7 @@
 """Loops, branches, variables, sparse constants. LiteRT's reference resolver runs them; tflite-micro where it can."""
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from model import RESOURCE
 from suite import ACTS, Graph, Op, T, const
@@ -194,9 +195,27 @@ def sparse(s):
                 "DENSIFY", oracle="litert", edit=edit)
 
 
+def composites(s):
+    """A composite runs the decomposition that the file has."""
+    x, y, z, a, b, t, c = [T((2, 3), F) for _ in range(7)]
+    body = Graph([a, b], [c], [Op("MUL", ("MulOptions", {}), [a, b], [t]), Op("ADD", ("AddOptions", {}), [t, a], [c])])
+    main = Graph([x, y], [z], [Op("STABLEHLO_COMPOSITE", None, [x, y], [z])])
+
+    def edit(m):
+        o = schema.StableHLOCompositeOptionsT()
+        o.name, o.decompositionSubgraphIndex = "example.scale", 1
+        o.compositeAttributes = np.frombuffer(flexbuffers.Dumps({}), np.uint8)
+        op = m.subgraphs[0].operators[0]
+        op.builtinOptions2Type, op.builtinOptions2 = schema.BuiltinOptions2.StableHLOCompositeOptions, o
+
+    v = np.arange(6, dtype=np.float32).reshape(2, 3)
+    s.add_model("composite_f32", [main, body], "STABLEHLO_COMPOSITE", oracle="builtin", edit=edit, inputs=[[v - 3, v * 2], [v, -v]])
+
+
 def cases(s):
     loops(s)
     branches(s)
     variables(s)
+    composites(s)
     s.ulp, s.of_max = 4, True
     sparse(s)
