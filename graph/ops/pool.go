@@ -82,15 +82,20 @@ func inferPool(c *graph.InferCtx) error {
 	case x.DType == tensor.F32:
 	case c.N.Op == "L2Pool2D":
 		return c.Refuse("%s is not supported; float32 is", x.DType)
-	case x.DType != tensor.S8 && x.DType != tensor.S16:
-		return c.Refuse("%s is not supported; float32, and quantized int8, uint8 and int16 are", x.DType)
+	case x.DType != tensor.S8 && x.DType != tensor.U8 && x.DType != tensor.S16:
+		return c.Refuse("%s is not supported; float32, int8, uint8 and int16 are", x.DType)
 	}
 	g, ok := poolGeometry(x.Shape, &a)
 	if !ok || !clamps(a.Act) {
 		return c.Refuse("window %v with stride %v does not fit the input %v", a.Filter, a.Stride, x.Shape)
 	}
-	if x.DType != tensor.F32 {
-		o := c.Out(0)
+	switch o := c.Out(0); {
+	case x.DType == tensor.F32:
+	case o != nil && x.Quant == nil && o.Quant == nil: // plain integers
+		if a.Act != graph.ActNone {
+			return c.Refuse("%s without a scale has no activation; a scale would say where it limits", x.DType)
+		}
+	default:
 		if o == nil || o.Quant == nil {
 			return c.Refuse("the output has no scale")
 		}
@@ -101,9 +106,9 @@ func inferPool(c *graph.InferCtx) error {
 		if s, t := float64(x.Quant.Scale[0]), float64(o.Quant.Scale[0]); math.Abs(s-t) > close || x.Quant.Zero[0] != o.Quant.Zero[0] {
 			return c.Refuse("input and output differ in scale or zero point; pooling needs equal ones")
 		}
-		if a.CountPad {
-			return c.Refuse("counting the padding is not supported for %s", x.DType)
-		}
+	}
+	if x.DType != tensor.F32 && a.CountPad {
+		return c.Refuse("counting the padding is not supported for %s", x.DType)
 	}
 	return c.Set(0, x.DType, tensor.Shape{g.Batch, g.OutH, g.OutW, g.C})
 }
@@ -111,9 +116,11 @@ func inferPool(c *graph.InferCtx) error {
 func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
 	switch c.In(0).DType {
 	case tensor.S8:
-		return poolInt[int8](c, "s8", math.MinInt8), nil
+		return poolInt[int8](c, "s8", math.MinInt8, math.MaxInt8), nil
+	case tensor.U8:
+		return poolInt[uint8](c, "u8", 0, math.MaxUint8), nil
 	case tensor.S16:
-		return poolInt[int16](c, "s16", math.MinInt16), nil
+		return poolInt[int16](c, "s16", math.MinInt16, math.MaxInt16), nil
 	}
 	a := c.N.Attr.(Pool2DAttr)
 	g, _ := poolGeometry(c.In(0).Shape, &a)
@@ -141,16 +148,19 @@ func poolWork(g *pool.Geometry) int64 {
 	return int64(g.Batch*g.C) * int64(g.OutH) * int64(min(g.KH, g.H)) * int64(g.OutW) * int64(min(g.KW, g.W))
 }
 
-// poolInt pools quantized values. least is the least value of the type.
-func poolInt[T int8 | int16](c *graph.CompileCtx, types string, least T) *graph.Kernel {
+// poolInt pools integers. least and most bound the type.
+func poolInt[T int8 | uint8 | int16](c *graph.CompileCtx, types string, least, most int32) *graph.Kernel {
 	a := c.N.Attr.(Pool2DAttr)
 	x, o := c.In(0), c.Out(0)
 	g, _ := poolGeometry(x.Shape, &a)
-	lo, hi := actRange(x.DType, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	lo, hi := least, most
+	if o.Quant != nil {
+		lo, hi = actRange(x.DType, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	}
 	size := x.DType.Bytes(1)
 	if c.N.Op == "MaxPool2D" {
 		return &graph.Kernel{ID: "pool.max/" + types + "/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
-			pool.Max(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, least, T(lo), T(hi))
+			pool.Max(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, T(least), T(lo), T(hi))
 			return nil
 		}}
 	}

@@ -121,6 +121,7 @@ func TestRefuseReductions(t *testing.T) {
 		{"MAX_POOL_2D", slots{0: 1, 1: 1, 2: 1, 3: 3, 4: 1}, vs{f(1, 2, 2, 1)}, vs{none}, "does not fit"},
 		{"MAX_POOL_2D", slots{1: 1, 2: 1, 3: 1, 4: 1, 5: 4}, vs{f(1, 2, 2, 1)}, vs{none}, "fused activation 4"},
 		{"MAX_POOL_2D", pool, vs{s8(.1, 0, 1, 2, 2, 1)}, vs{s8(.2, 0)}, "pooling needs equal ones"},
+		{"MAX_POOL_2D", slots{1: 1, 2: 1, 3: 1, 4: 1, 5: 1}, vs{val(tensor.U8, tensor.Shape{1, 2, 2, 1}, 0, 0)}, vs{none}, "has no activation"},
 		{"L2_POOL_2D", pool, vs{s8(.1, 0, 1, 2, 2, 1)}, vs{s8(.1, 0)}, "int8 is not supported; float32 is"},
 		{"RESIZE_BILINEAR", nil, vs{f(1, 2, 2, 1), open}, vs{none}, "size (input 1) depend on data"},
 		{"RESIZE_BILINEAR", nil, vs{f(1, 2, 2, 1), list(3, 0)}, vs{none}, "size [3 0] is not supported"},

@@ -50,14 +50,10 @@ func inferResize(c *graph.InferCtx) error {
 	}
 	bilinear := c.N.Op == "ResizeBilinear"
 	switch x.DType {
-	case tensor.F32:
-	case tensor.S8, tensor.S16:
-		if bilinear && (x.Quant == nil || o.Quant == nil) {
-			return c.Refuse("%s without a scale is not supported", x.DType)
-		}
-	case tensor.U8, tensor.S32:
+	case tensor.F32, tensor.S8, tensor.U8, tensor.S16:
+	case tensor.S32:
 		if bilinear {
-			return c.Refuse("%s is not supported; float32, int16, and quantized int8 and uint8 are", x.DType)
+			return c.Refuse("int32 is not supported; float32, int8, uint8 and int16 are")
 		}
 	default:
 		return c.Refuse("%s is not supported; float32, int8, uint8 and int16 are", x.DType)
@@ -93,9 +89,15 @@ func compileBilinear(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}}, nil
 	}
 	ys, xs := resize.NewTaps(g.InH, g.OutH, a.Mode), resize.NewTaps(g.InW, g.OutW, a.Mode)
-	if x.DType == tensor.S8 {
+	switch x.DType {
+	case tensor.S8:
 		return &graph.Kernel{ID: "resize.bilinear/u8/generic", Run: func(a *graph.Args) error {
-			resize.BilinearU8(a.Out[0].S8(), a.In[0].S8(), g, ys, xs)
+			resize.BilinearU8(a.Out[0].S8(), a.In[0].S8(), 128, g, ys, xs)
+			return nil
+		}}, nil
+	case tensor.U8:
+		return &graph.Kernel{ID: "resize.bilinear/u8/generic", Run: func(a *graph.Args) error {
+			resize.BilinearU8(a.Out[0].U8(), a.In[0].U8(), 0, g, ys, xs)
 			return nil
 		}}, nil
 	}

@@ -31,10 +31,10 @@ func (g *Geometry) check(dst, src, acc int) {
 	}
 }
 
-// Average averages int8 or int16 values of one quantization: the sum divided by the count, half away from zero, clamped to lo and
+// Average averages integers of one quantization: the sum divided by the count, half away from zero, clamped to lo and
 // hi. Pixels outside of the image do not count. The values are averaged with offset added to each: 128 makes halves of int8
 // values that stand for uint8 go up. acc is scratch of C elements.
-func Average[T int8 | int16](dst, src []T, g *Geometry, offset, lo, hi int32, acc []int32) {
+func Average[T int8 | uint8 | int16](dst, src []T, g *Geometry, offset, lo, hi int32, acc []int32) {
 	g.check(len(dst), len(src), len(acc))
 	acc = acc[:g.C]
 	for b := range g.Batch {
@@ -123,7 +123,7 @@ func L2F32(dst, src []float32, g *Geometry, lo, hi float32) {
 }
 
 // Max takes the largest value of each window, clamped to lo and hi. least is what no value is below; a NaN is never the largest.
-func Max[T int8 | int16 | float32](dst, src []T, g *Geometry, least, lo, hi T) {
+func Max[T int8 | uint8 | int16 | float32](dst, src []T, g *Geometry, least, lo, hi T) {
 	g.check(len(dst), len(src), g.C)
 	for b := range g.Batch {
 		for oy := range g.OutH {

@@ -100,8 +100,9 @@ func mix(ul, ll, ur, lr, y, x float32) float32 {
 	return s + float32(float32(lr*y)*x)
 }
 
-// BilinearU8 interpolates like BilinearF32 and cuts the fraction off after adding a half. The values are uint8 moved by −128.
-func BilinearU8(dst, src []int8, g *Geometry, ys, xs []Tap) {
+// BilinearU8 interpolates like BilinearF32 and cuts the fraction off after adding a half. The values are uint8, or uint8 moved by −128
+// and then given with that as offset 128.
+func BilinearU8[T int8 | uint8](dst, src []T, offset float32, g *Geometry, ys, xs []Tap) {
 	g.check(len(dst), len(src), len(ys), len(xs))
 	for b := range g.Batch {
 		for _, y := range ys {
@@ -111,8 +112,8 @@ func BilinearU8(dst, src []int8, g *Geometry, ys, xs []Tap) {
 				lo, hi := int(x.Lo)*g.C, int(x.Hi)*g.C
 				ul, ll, ur, lr := r0[lo:lo+g.C], r1[lo:lo+g.C], r0[hi:hi+g.C], r1[hi:hi+g.C]
 				for c := range dst[:g.C] {
-					v := mix(float32(ul[c])+128, float32(ll[c])+128, float32(ur[c])+128, float32(lr[c])+128, y.W, x.W) + 0.5
-					dst[c] = int8(int32(min(max(v, 0), 255)) - 128)
+					v := mix(float32(ul[c])+offset, float32(ll[c])+offset, float32(ur[c])+offset, float32(lr[c])+offset, y.W, x.W) + 0.5
+					dst[c] = T(int32(min(max(v, 0), 255)) - int32(offset))
 				}
 				dst = dst[g.C:]
 			}

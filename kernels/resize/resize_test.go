@@ -43,9 +43,14 @@ func TestBilinear(t *testing.T) {
 	if want := []int8{-3, -2, 0, 0}; !slices.Equal(q, want) { // -1.5 goes away from zero
 		t.Errorf("int8 %v, want %v", q, want)
 	}
-	BilinearU8(q, []int8{-3, 0}, g, NewTaps(1, 1, Mode{}), NewTaps(2, 4, Mode{}))
+	BilinearU8(q, []int8{-3, 0}, 128, g, NewTaps(1, 1, Mode{}), NewTaps(2, 4, Mode{}))
 	if want := []int8{-3, -1, 0, 0}; !slices.Equal(q, want) { // 126.5 goes up
 		t.Errorf("uint8 %v, want %v", q, want)
+	}
+	u := make([]uint8, 4)
+	BilinearU8(u, []uint8{125, 128}, 0, g, NewTaps(1, 1, Mode{}), NewTaps(2, 4, Mode{}))
+	if want := []uint8{125, 127, 128, 128}; !slices.Equal(u, want) {
+		t.Errorf("plain uint8 %v, want %v", u, want)
 	}
 	Nearest(q, []int8{-3, 0}, g, NearestPlaces(1, 1, Mode{}), NearestPlaces(2, 4, Mode{}))
 	if want := []int8{-3, -3, 0, 0}; !slices.Equal(q, want) {

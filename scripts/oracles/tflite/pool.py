@@ -20,3 +20,6 @@ def cases(s):
                 q = QUANT[dtype][i % 3] if dtype in QUANT else ()
                 s.add(f"{op.lower()}_{SHORT[dtype]}_{i}", op, o, [T((n, h, w, c), dtype, *q)], T((n, ho, wo, c), dtype, *q),
                       {np.float32: 1, np.int16: 3}.get(dtype, 2), samples=1 if dtype == np.float32 else 2, oracle="litert" if dtype == np.uint8 else "tflm")
+                if q and i in (1, 8):  # without a scale
+                    s.add(f"{op.lower()}_{SHORT[dtype]}_{i}_plain", op, o, [T((n, h, w, c), dtype)], T((n, ho, wo, c), dtype), 3 if dtype == np.int16 else 2,
+                          samples=1, oracle="litert")

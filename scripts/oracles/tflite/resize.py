@@ -16,5 +16,8 @@ def cases(s):
             modes = dict(MODES, _both={"alignCorners": True, "halfPixelCenters": True}) if kind == "nearest" else MODES
             for mode, o in modes.items():
                 for i, (n, h, w, c, ho, wo) in enumerate(SIZES):
+                    if q and not mode and i == 0:  # without a scale
+                        s.add(f"{kind}_{SHORT[dtype]}_plain", op, (opts, o), [T((n, h, w, c), dtype), const(np.array([ho, wo], np.int32))],
+                              T((n, ho, wo, c), dtype), 4 if dtype == np.int16 else 3, oracle="litert", samples=1)
                     s.add(f"{kind}_{SHORT[dtype]}{mode}_{i}", op, (opts, o), [T((n, h, w, c), dtype, *q), const(np.array([ho, wo], np.int32))],
                           T((n, ho, wo, c), dtype, *q), 4 if dtype == np.int16 else 3, oracle="tflm" if micro and mode != "_both" else "litert", samples=1)
