@@ -45,12 +45,21 @@ func init() {
 		graph.Form{Format: graph.TFLite, Op: "HARD_SWISH", Min: 1, Max: 1, DTypes: types})
 }
 
+// oneToOne returns the only input and the only output of a node.
+func oneToOne(c *graph.InferCtx) (x, o *graph.Value, err error) {
+	x, o = c.In(0), c.Out(0)
+	if len(c.N.In) != 1 || x == nil || len(c.N.Out) != 1 || o == nil {
+		return nil, nil, c.Refuse("needs one input and one output")
+	}
+	return x, o, nil
+}
+
 // inferMap checks an operator with one input and one output of its shape and type, which is one of the given; int8 and int16 need a scale on
 // both sides.
 func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
-	x, o := c.In(0), c.Out(0)
-	if x == nil || o == nil {
-		return c.Refuse("needs one input and one output")
+	x, o, err := oneToOne(c)
+	if err != nil {
+		return err
 	}
 	if !slices.Contains(allowed, x.DType) {
 		names := ""
@@ -62,12 +71,10 @@ func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 		}
 		return c.Refuse("%s is not supported; %s: that is what is", x.DType, names)
 	}
-	if x.DType == tensor.S8 || x.DType == tensor.S16 {
-		if err := checkQuant(x, o); err != nil {
-			return err
-		}
+	if err := c.Set(0, x.DType, x.Shape); err != nil {
+		return err
 	}
-	return c.Set(0, x.DType, x.Shape)
+	return checkQuant(x, o) // after the output has its type
 }
 
 func lookup(id string, t *[256]int8) *graph.Kernel {

@@ -27,7 +27,7 @@ func init() {
 // has no kernel, LiteRT decides, which makes it the largest value.
 func lowerCastTFLite(l *graph.Lower) error {
 	x, o := l.In(0), l.Out(0)
-	if x == nil || o == nil {
+	if len(l.N.In) != 1 || x == nil || len(l.N.Out) != 1 || o == nil {
 		return l.Refuse("needs one input and one output")
 	}
 	micro := x.DType == tensor.F32 && o.DType != tensor.U8 && o.DType != tensor.S64 && o.DType != tensor.U64
@@ -81,9 +81,13 @@ func castable(d tensor.DType) bool {
 }
 
 func inferCast(c *graph.InferCtx) error {
-	x, to := c.In(0), c.N.Attr.(CastAttr).To
-	toS4 := to == tensor.S4 && x != nil && x.DType == tensor.F32
-	if x == nil || !castable(to) && !toS4 || !castable(x.DType) && x.DType != tensor.S4 {
+	x, _, err := oneToOne(c)
+	if err != nil {
+		return err
+	}
+	to := c.N.Attr.(CastAttr).To
+	toS4 := to == tensor.S4 && x.DType == tensor.F32
+	if !castable(to) && !toS4 || !castable(x.DType) && x.DType != tensor.S4 {
 		return c.Refuse("casts only between float32, float16, bfloat16, int8 to int64, uint8, uint32, uint64 and bool, from int4, and from float32 to int4")
 	}
 	return c.Set(0, to, x.Shape)

@@ -40,6 +40,10 @@ func constantOf(s tensor.Shape, v ...int32) graph.Value {
 
 // build makes a plan of one TFLite operator. Inputs without bytes are the model's.
 func build(op string, o slotInts, ins, outs []graph.Value) (*graph.Plan, error) {
+	return buildWith(op, o, ins, outs)
+}
+
+func buildWith(op string, o graph.Attrs, ins, outs []graph.Value) (*graph.Plan, error) {
 	g := &graph.Graph{Format: graph.TFLite}
 	n := graph.Node{Name: "n", Src: graph.Source{Op: op, Version: 1, Attrs: o}}
 	for _, f := range graph.Forms() {

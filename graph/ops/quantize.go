@@ -75,9 +75,9 @@ var requantizes = map[[2]tensor.DType]bool{
 }
 
 func inferQuantize(c *graph.InferCtx) error {
-	x, o := c.In(0), c.Out(0)
-	if x == nil || o == nil {
-		return c.Refuse("needs one input and one output")
+	x, o, err := oneToOne(c)
+	if err != nil {
+		return err
 	}
 	if x.DType == tensor.F32 {
 		if o.DType != tensor.S8 && o.DType != tensor.S16 && o.DType != tensor.S4 {
@@ -192,9 +192,9 @@ func compileQuantizeF32(o *graph.Value) *graph.Kernel {
 }
 
 func inferDequantize(c *graph.InferCtx) error {
-	x := c.In(0)
-	if x == nil || c.Out(0) == nil {
-		return c.Refuse("needs one input and one output")
+	x, _, err := oneToOne(c)
+	if err != nil {
+		return err
 	}
 	switch x.DType {
 	case tensor.F16, tensor.BF16:

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -44,9 +45,13 @@ func checkQuant(vs ...*graph.Value) error { return checkScales(scaleOf, vs) }
 // checkQuantZero16 is checkQuant for operators whose int16 values may have a zero point.
 func checkQuantZero16(vs ...*graph.Value) error { return checkScales(scaleOfAny, vs) }
 
+// checkScales also asks for the scale of a value whose type is not known yet, an output with a type in the file that the runtime lacks, as
+// soon as another value is int8 or int16.
 func checkScales(scale func(*graph.Value, string) (float32, int32, error), vs []*graph.Value) error {
+	small := func(v *graph.Value) bool { return v != nil && (v.DType == tensor.S8 || v.DType == tensor.S16) }
+	some := slices.ContainsFunc(vs, small)
 	for i, v := range vs {
-		if v == nil || v.DType != tensor.S8 && v.DType != tensor.S16 {
+		if !small(v) && !(some && v != nil && v.DType == tensor.Invalid) {
 			continue
 		}
 		if _, _, err := scale(v, fmt.Sprintf("%q (%d)", v.Name, i)); err != nil {

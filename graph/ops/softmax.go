@@ -35,9 +35,9 @@ func rowLength(x *graph.Value) (int, bool) {
 
 func inferSoftmax(c *graph.InferCtx) error {
 	a := c.N.Attr.(SoftmaxAttr)
-	x, o := c.In(0), c.Out(0)
-	if x == nil || o == nil {
-		return c.Refuse("needs one input and one output")
+	x, o, err := oneToOne(c)
+	if err != nil {
+		return err
 	}
 	if x.DType != tensor.F32 && x.DType != tensor.S8 && x.DType != tensor.S16 {
 		return c.Refuse("%s is not supported; float32, int8, uint8 and int16 are", x.DType)

@@ -91,7 +91,7 @@ func (u *unaryOp) lower(l *graph.Lower) error {
 // result narrowed: their kernels in LiteRT round in between, so results may differ in the last bit.
 func emitWide(l *graph.Lower, op string, attr any, halves ...tensor.DType) {
 	x := l.In(0)
-	if x == nil || x.DType != tensor.F16 && x.DType != tensor.BF16 || !slices.Contains(halves, x.DType) {
+	if len(l.N.In) != 1 || x == nil || x.DType != tensor.F16 && x.DType != tensor.BF16 || !slices.Contains(halves, x.DType) {
 		l.Emit(op, attr, l.Ins(), l.Outs())
 		return
 	}
@@ -119,9 +119,9 @@ func lowerUnaryTo(op string, attr any) func(*graph.Lower) error {
 
 func inferUnary(c *graph.InferCtx) error {
 	u := unaryByName[c.N.Op]
-	x, o := c.In(0), c.Out(0)
-	if x == nil || o == nil {
-		return c.Refuse("needs one input and one output")
+	x, o, err := oneToOne(c)
+	if err != nil {
+		return err
 	}
 	if x.Shifted && !u.unsigned {
 		return c.Refuse("uint8 is not supported; %s: that is what is", u.dtypes())
