@@ -128,7 +128,7 @@ func TestMoversRefuse(t *testing.T) {
 		{"SLICE", nil, []graph.Value{f(4), constants(-1), constants(2)}, one, "leave the input's shape"},
 		{"SLICE", nil, []graph.Value{f(4), i(1), constants(-1)}, []graph.Value{f(-1)}, "make the size a constant without -1"},
 		{"SLICE", nil, []graph.Value{f(4), i(1), constants(5)}, one, "leaves the input's shape"},
-		{"SLICE", nil, []graph.Value{f(4), f(1), constants(2)}, []graph.Value{f(2)}, "positions of float32"},
+		{"SLICE", nil, []graph.Value{f(4), f(1), constants(2)}, []graph.Value{f(2)}, "must be int16"},
 		{"STRIDED_SLICE", nil, []graph.Value{f(4), constants(0), constants(4), i(1)}, one, "make input 3 a constant"},
 		{"STRIDED_SLICE", nil, []graph.Value{f(4), i(1), constants(4), constants(1)}, []graph.Value{f(-1)}, "make them constants"},
 		{"STRIDED_SLICE", nil, []graph.Value{f(4), i(1), constants(4), constants(1)}, []graph.Value{f(5)}, "5 elements of axis 0"},

@@ -40,6 +40,9 @@ func (a PadAttr) MoveAxes(perm []int) (any, bool) {
 		return nil, false
 	}
 	a.Before, a.After = inverseAxes(a.Before, perm), inverseAxes(a.After, perm)
+	if a.Inner != nil {
+		a.Inner = inverseAxes(a.Inner, perm)
+	}
 	return a, true
 }
 

@@ -88,7 +88,7 @@ func inferRunSlice(c *graph.InferCtx) error {
 		return err
 	}
 	if !indexType(begin.DType) || end != nil && !indexType(end.DType) {
-		return c.Refuse("positions of %s are not supported; int32 and int64 are", begin.DType)
+		return c.Refuse("begin and end must be int16, int32 or int64")
 	}
 	for i, n := range a.Size {
 		if k := a.Axes[i].from; k < 0 && n != x.Shape[i] || n < 0 || n > x.Shape[i] || k >= product(begin.Shape) || end != nil && k >= product(end.Shape) {

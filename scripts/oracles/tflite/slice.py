@@ -1,7 +1,7 @@
 """Operators that take parts of their input: slices, splits, reversed axes."""
 import numpy as np
 
-from move import F32, S8, S16, S32, S64, U8, case, every, i32, name_of, several, x
+from move import QUANT, F32, S8, S16, S32, S64, U8, case, every, i32, name_of, several, x
 from suite import Graph, Op, T, const
 
 
@@ -145,6 +145,27 @@ def chains(s):
     ops = [Op("TRANSPOSE", None, [v, i32(1, 0)], [a]), Op("REVERSE_V2", None, [a, i32(0)], [b]), Op("PAD", None, [b, const(np.array([[1, 1], [0, 0]], np.int32))], [c]),
            Op("SLICE", None, [c, i32(0, 0), i32(2, 2)], [out])]
     several(s, "chain_u8", [Graph([v], [out], ops)], "PAD", oracle="builtin")
+    # Behind a transpose, which moves to the other side of what follows.
+    def behind(name, d, op, options, rest, out, version=1, quant=None, oracle="litert"):
+        v, t = x((2, 3, 4), d), x((4, 2, 3), d)
+        y = T(out, d, **quant) if quant else x(out, d)
+        several(s, f"chain_transpose_{name}_{name_of(d)}", [Graph([v], [y], [Op("TRANSPOSE", None, [v, i32(2, 0, 1)], [t]), Op(op, options, [t] + rest, [y], version)])], op, oracle=oracle)
+
+    for d in (F32, S8, U8):
+        zero = const(np.array(1, d), **QUANT.get(np.dtype(d), {}))
+        behind("pad", d, "PAD", None, [const(np.array([[1, 0], [0, 2], [1, 1]], np.int32))], (5, 4, 5), 2)
+        behind("dilate", d, "DILATE", None, [i32(1, 2, 3), zero], (4, 3, 7))
+        behind("hlo_pad", d, "STABLEHLO_PAD", ("StablehloPadOptions", {"edgePaddingLow": [1, 0, 2], "edgePaddingHigh": [-1, 1, 0], "interiorPadding": [0, 1, 2]}), [zero], (4, 4, 9))
+        behind("slice", d, "SLICE", None, [i32(1, 0, 1), i32(2, 2, -1)], (2, 2, 2))
+        behind("strided_slice", d, "STRIDED_SLICE", ("StridedSliceOptions", {"shrinkAxisMask": 2}), [i32(3, 1, 0), i32(0, 2, 3), i32(-2, 1, 2)], (2, 2))
+        behind("reverse", d, "REVERSE_V2", None, [i32(1, 2)], (4, 2, 3))
+        behind("mirror", d, "MIRROR_PAD", ("MirrorPadOptions", {"mode": 1}), [const(np.array([[1, 0], [0, 2], [1, 1]], np.int32))], (5, 4, 5))
+        behind("concatenation", d, "CONCATENATION", ("ConcatenationOptions", {"axis": 1}), [const(np.ones((4, 1, 3), d), **QUANT.get(np.dtype(d), {}))], (4, 3, 3))
+        behind("gather", d, "GATHER", ("GatherOptions", {"axis": 1}), [i32(1, 1, 0)], (4, 3, 3))
+        behind("tile", d, "TILE", None, [i32(1, 2, 1)], (4, 4, 3))
+        behind("transpose", d, "TRANSPOSE", None, [i32(1, 2, 0)], (2, 3, 4))
+        behind("pack", d, "PACK", ("PackOptions", {"valuesCount": 2, "axis": 1}), [const(np.ones((4, 2, 3), d), **QUANT.get(np.dtype(d), {}))], (4, 2, 2, 3), oracle=None)
+    behind("concatenation_scale", U8, "CONCATENATION", ("ConcatenationOptions", {"axis": 1}), [const(np.arange(12, dtype=np.uint8).reshape(4, 1, 3), scale=0.3, zero=7)], (4, 3, 3), quant=dict(scale=0.11, zero=90))
 
 
 def cases(s):
