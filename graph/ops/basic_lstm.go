@@ -6,7 +6,6 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
-	"wayside/kernels/requant"
 	"wayside/kernels/rnn"
 )
 
@@ -95,9 +94,8 @@ func compileBasicLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return k, nil
 	}
 	wq, bq := c.In(2).Quant, c.In(3).Quant
-	m, shift := requant.Quantize(4096 * float64(bq.Scale[0]))
 	w := hold.s8(2)
-	cell := &rnn.BasicS8{Input: input, Cells: n, W: w, Zero: wq.Zero[0], Bias: hold.s64(hold.ints(3)), Scale: rnn.Scale{Mult: m, Shift: shift}}
+	cell := &rnn.BasicS8{Input: input, Cells: n, W: w, Zero: wq.Zero[0], Bias: hold.s64(hold.ints(3)), Scale: rnn.ScaleOf(4096 * float64(bq.Scale[0]))}
 	k.ID, k.Weights = "rnn.lstm_basic/s8/generic", hold.weights
 	k.Run = func(a *graph.Args) error {
 		cell.Run(a.Out[0].S8(), a.Out[1].S16(), a.Out[2].S8(), a.Out[3].S16(), a.In[0].S8(), a.In[1].S8(), a.In[4].S16())

@@ -6,7 +6,6 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
-	"wayside/kernels/requant"
 	"wayside/kernels/rnn"
 )
 
@@ -234,12 +233,6 @@ func log2Of(scale float32) (int, bool) {
 	l := math.Log2(float64(scale))
 	r := math.Round(l)
 	return int(max(min(r, 1000), -1000)), math.Abs(l-r) < 1e-3
-}
-
-// fixedScale is a multiplier from a product of scales.
-func fixedScale(real float64) rnn.Scale {
-	m, s := requant.Quantize(real)
-	return rnn.Scale{Mult: m, Shift: s}
 }
 
 // scratchParts splits a kernel's scratch into float32 and int8 elements.

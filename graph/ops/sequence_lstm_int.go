@@ -113,16 +113,16 @@ func newIntCell(c graph.NodeCtx, a *SequenceLSTMAttr) *rnn.IntCell {
 		sum := float32(1.0 / 4096)
 		if c.In(lstmNorm+k) != nil {
 			sum = a.inter[k].Scale[0]
-			g.NormScale = fixedScale(float64(scale(lstmNorm + k)))
+			g.NormScale = rnn.ScaleOf(float64(scale(lstmNorm + k)))
 			g.NormGuard = int32(max(1, min(10000*scale(lstmNorm+k), 1<<30)))
 		}
 		wx, rh := scale(lstmW+k)*xs, scale(lstmR+k)*hs
-		g.WScale, g.RScale = fixedScale(float64(wx/sum)), fixedScale(float64(rh/sum))
+		g.WScale, g.RScale = rnn.ScaleOf(float64(wx/sum)), rnn.ScaleOf(float64(rh/sum))
 	}
 	if plain {
-		cell.Forget = fixedScale(math.Ldexp(float64(cs), -15) / float64(cs))
-		cell.In = fixedScale(math.Ldexp(1, -30) / float64(cs))
-		cell.Hidden = fixedScale(math.Ldexp(1, -30) / float64(hs))
+		cell.Forget = rnn.ScaleOf(math.Ldexp(float64(cs), -15) / float64(cs))
+		cell.In = rnn.ScaleOf(math.Ldexp(1, -30) / float64(cs))
+		cell.Hidden = rnn.ScaleOf(math.Ldexp(1, -30) / float64(hs))
 		cell.Clips = a.cellClip > 0
 		cell.CellClip = int16(min(float64(a.cellClip)/float64(cs), math.MaxInt16))
 		return cell
@@ -135,13 +135,13 @@ func newIntCell(c graph.NodeCtx, a *SequenceLSTMAttr) *rnn.IntCell {
 		if c.In(lstmNorm+k) != nil {
 			sum = float64(a.inter[k].Scale[0])
 		}
-		cell.Gates[k].PScale = fixedScale(float64(float32(math.Ldexp(float64(scale(lstmP+i)), power) / sum)))
+		cell.Gates[k].PScale = rnn.ScaleOf(float64(float32(math.Ldexp(float64(scale(lstmP+i)), power) / sum)))
 	}
 	hidden := a.inter[4]
 	cell.HiddenZero = hidden.Zero[0]
-	cell.Hidden = fixedScale(float64(float32(math.Ldexp(math.Ldexp(1, -15)/float64(hidden.Scale[0]), -15))))
+	cell.Hidden = rnn.ScaleOf(float64(float32(math.Ldexp(math.Ldexp(1, -15)/float64(hidden.Scale[0]), -15))))
 	if c.In(lstmProj) != nil {
-		cell.ProjScale = fixedScale(float64(scale(lstmProj) * hidden.Scale[0] / hs))
+		cell.ProjScale = rnn.ScaleOf(float64(scale(lstmProj) * hidden.Scale[0] / hs))
 	}
 	if a.cellClip > 0 {
 		cell.CellClip = int16(min(a.cellClip/cs, math.MaxInt16))

@@ -113,8 +113,8 @@ func compileSVDF(c *graph.CompileCtx) (*graph.Kernel, error) {
 	sx, ss := float64(x.Quant.Scale[0]), float64(s.Quant.Scale[0])
 	cell := &rnn.IntSVDF{
 		Input: input, Filters: filters, Memory: memory, Rank: a.rank, Feature: h.s8(1), Bias: h.s64(h.ints(3)),
-		In:     fixedScale(sx * float64(w.Quant.Scale[0]) / ss),
-		Out:    fixedScale(ss * float64(t.Quant.Scale[0]) / float64(o.Quant.Scale[0])),
+		In:     rnn.ScaleOf(sx * float64(w.Quant.Scale[0]) / ss),
+		Out:    rnn.ScaleOf(ss * float64(t.Quant.Scale[0]) / float64(o.Quant.Scale[0])),
 		InZero: x.Quant.Zero[0], MemoryZero: s.Quant.Zero[0], OutZero: o.Quant.Zero[0],
 	}
 	if t.DType == tensor.S16 {
