@@ -217,7 +217,7 @@ func noteworthy(p *graph.Plan) []string {
 	var open []string
 	for i, v := range p.Inputs() {
 		if slices.Contains(v.Declared, -1) {
-			open = append(open, v.Name+openShape(v.Declared))
+			open = append(open, graph.CleanText(v.Name)+openShape(v.Declared))
 		}
 		if !used[v.Value] {
 			say("input %d %q has no effect on any output", i, v.Name)

@@ -118,7 +118,7 @@ func printSteps(w io.Writer, m *inspectJSON) error {
 	t := &columns{right: map[int]bool{0: true, 4: true, 5: true}, cut: tail}
 	t.row("step", "operator", "output", "kernel", "MACs", "bytes", "name")
 	for i, s := range m.Steps {
-		t.row(fmt.Sprint(i), strings.Repeat("  ", s.Depth)+clip(s.Op, 28), outText(s), s.Kernel, grouped(s.MACs), grouped(s.Bytes), s.Name)
+		t.row(fmt.Sprint(i), strings.Repeat("  ", s.Depth)+clip(s.Op, 28), outText(s), s.Kernel, grouped(s.MACs), grouped(s.Bytes), graph.CleanText(s.Name))
 	}
 	return t.write(w)
 }

@@ -83,7 +83,8 @@ func TestLayout(t *testing.T) {
 	for seed := range uint64(30) {
 		n := 2 + int(seed)*seed2(seed)
 		boxes, links := network(n, seed)
-		if render(t, boxes, links) != render(t, boxes, links) {
+		first, second := render(t, boxes, links), render(t, boxes, links)
+		if first != second {
 			t.Errorf("seed %d: two drawings differ", seed)
 		}
 		widths, labels := make([]float64, n), make([]float64, n)
