@@ -99,3 +99,21 @@ func TestFixedPointFunctionsAreClose(t *testing.T) {
 		}
 	}
 }
+
+func TestRootAndLogarithmAreClose(t *testing.T) {
+	for _, x := range []int32{1, 2, 3, 4, 100, 65025, 1 << 20, 1<<29 - 1, 1 << 29, 1 << 30, math.MaxInt32} {
+		m, shift := InvSqrt(x)
+		got, want := math.Ldexp(float64(m), int(shift)-31), 1/math.Sqrt(float64(x))
+		if math.Abs(got/want-1) > 2e-6 {
+			t.Errorf("1/√%d = %v, want %v", x, got, want)
+		}
+	}
+	if m, shift := InvSqrt(0); m != math.MaxInt32 || shift != 0 {
+		t.Errorf("1/√0 = %d, %d", m, shift)
+	}
+	for x := 1.0; x < 4096; x *= 1.01 {
+		if got, want := float64(LogAboveOne(int32(x*(1<<19))))/(1<<26), math.Log(x); math.Abs(got-want) > 1e-4 {
+			t.Errorf("ln %v = %v, want %v", x, got, want)
+		}
+	}
+}

@@ -1,7 +1,7 @@
-// Package vec computes element by element and row by row: sums, products, tables, softmax.
+// Package vec computes element by element and row by row: sums, products, tables, softmax, the exponential and its relatives.
 //
 // Holds: loops over slices of one or two inputs.
 // Never holds: tensors, broadcasting over several axes (the caller splits into runs).
 // May import: the standard library, kernels/requant.
-// Start reading at: AddS8, LookupS8.
+// Start reading at: AddS8, LookupS8, Exp.
 package vec
