@@ -12,6 +12,10 @@ import (
 
 // drawPlan draws the steps with the model's inputs above, its outputs below and its states where they are used.
 func drawPlan(w io.Writer, m *inspectJSON) error {
+	large := badInput(fmt.Errorf("--svg: the model has %d steps, which is too large for a drawing that somebody reads; see --steps or --json", len(m.Steps)))
+	if len(m.Inputs)+len(m.State)+len(m.Steps)+len(m.Outputs) > draw.MaxBoxes {
+		return large
+	}
 	var boxes []draw.Box
 	var links []draw.Link
 	from := map[int]int{} // link by value
@@ -73,7 +77,7 @@ func drawPlan(w io.Writer, m *inspectJSON) error {
 		"blue: multiplies and adds, the bar is its share of that work; grey: other work; dotted: takes no time"}
 	err := draw.SVG(w, title, boxes, links)
 	if errors.Is(err, draw.ErrTooLarge) {
-		return badInput(fmt.Errorf("--svg: the model has %d steps, which is too large for a drawing that somebody reads; see --steps or --json", len(m.Steps)))
+		return large
 	}
 	return err
 }

@@ -104,6 +104,16 @@ func TestRead(t *testing.T) {
 }
 
 // TestReadInitializers covers each storage of each element type.
+func TestReadMeta(t *testing.T) {
+	g, err := Read(msg(small()).str(2, "exporter\x1b[1m").str(3, "1.2").num(5, 7).str(6, "what it\ndoes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := g.Meta; m.Producer != "exporter[1m 1.2" || m.Version != "7" || m.Description != "what it does" {
+		t.Errorf("%+v", m)
+	}
+}
+
 func TestReadInitializers(t *testing.T) {
 	packed := func(v ...uint64) []byte {
 		var b []byte
