@@ -62,14 +62,7 @@ func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 		return err
 	}
 	if !slices.Contains(allowed, x.DType) {
-		names := ""
-		for i, d := range allowed {
-			if i > 0 {
-				names += ", "
-			}
-			names += d.String()
-		}
-		return c.Refuse("%s is not supported; %s: that is what is", x.DType, names)
+		return c.Refuse("%s is not supported, only %s", x.DType, typeList(allowed))
 	}
 	if err := c.Set(0, x.DType, x.Shape); err != nil {
 		return err

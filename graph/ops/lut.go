@@ -18,7 +18,7 @@ func lutS8(x, o *graph.Value, f func(float32) float32) *[256]int8 {
 }
 
 // lutS16 tabulates a float function for int16 at 513 points; an entry is moved by half of the error that interpolation has in the
-// middle of its step. F is float64 for softmax's own tables in some runtimes, float32 everywhere else.
+// middle of its step.
 func lutS16(scaleIn float32, zeroIn int32, scaleOut float32, zeroOut int32, f func(float32) float32) *vec.S16Table {
 	const steps = 512
 	lo, hi := scaleIn*float32(math.MinInt16-zeroIn), scaleIn*float32(math.MaxInt16-zeroIn)

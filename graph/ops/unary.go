@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -68,14 +69,11 @@ func init() {
 }
 
 func (u *unaryOp) dtypes() string {
-	s := "float32"
-	for _, d := range u.others {
-		s += ", " + d.String()
-	}
+	types := append([]tensor.DType{tensor.F32}, u.others...)
 	if u.unsigned {
-		s += ", uint8"
+		types = append(types, tensor.U8)
 	}
-	return s
+	return typeList(types)
 }
 
 func (u *unaryOp) lower(l *graph.Lower) error {
@@ -124,7 +122,7 @@ func inferUnary(c *graph.InferCtx) error {
 		return err
 	}
 	if x.Shifted && !u.unsigned {
-		return c.Refuse("uint8 is not supported; %s: that is what is", u.dtypes())
+		return c.Refuse("uint8 is not supported, only %s", u.dtypes())
 	}
 	allowed := []tensor.DType{tensor.F32}
 	for _, d := range u.others {
@@ -150,10 +148,7 @@ func inferUnary(c *graph.InferCtx) error {
 func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
 	u := unaryByName[c.N.Op]
 	x, o := c.In(0), c.Out(0)
-	id := map[string]string{"Abs": "vec.abs", "Neg": "vec.neg", "Sign": "vec.sign", "Exp": "vec.exp", "Log": "vec.log", "Sqrt": "vec.sqrt",
-		"Rsqrt": "vec.rsqrt", "Square": "vec.square", "Sin": "vec.sin", "Cos": "vec.cos", "Floor": "vec.floor", "Ceil": "vec.ceil",
-		"Round": "vec.round", "Elu": "vec.elu", "Gelu": "vec.gelu"}[u.name]
-	f := u.f
+	id, f := "vec."+strings.ToLower(u.name), u.f
 	if a, ok := c.N.Attr.(GeluAttr); ok && a.Tanh {
 		id, f = "vec.gelu_tanh", vec.GeluTanh
 	}
