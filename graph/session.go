@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"time"
 	"unsafe"
 
 	"wayside/graph/tensor"
@@ -21,9 +22,10 @@ type Session struct {
 }
 
 type bound struct {
-	run  func(*Args) error
-	args Args
-	info *StepInfo
+	run   func(*Args) error
+	args  Args
+	info  *StepInfo
+	index int // in Plan.Steps
 }
 
 // NewSession allocates an arena of exactly ArenaBytes and returns a session on it, with the state reset.
@@ -62,16 +64,23 @@ func (p *Plan) NewSessionIn(arena []byte) (*Session, error) {
 		return out
 	}
 	s := &Session{plan: p, inputs: views(p.inLoc), outputs: views(p.outLoc), states: views(p.stLoc)}
+	next := 0
 	for i := range p.steps {
 		st := &p.steps[i]
+		index := next
+		next++
+		for _, inner := range st.kernel.Inner {
+			next += len(inner.Steps())
+		}
 		if st.kernel.Run == nil && st.kernel.Bind == nil {
 			continue
 		}
 		end := st.scratch.off + st.scratch.size
 		b := bound{
-			run:  st.kernel.Run,
-			info: &st.info,
-			args: Args{In: views(st.in), Out: views(st.out), Scratch: arena[st.scratch.off:end:end]},
+			run:   st.kernel.Run,
+			info:  &st.info,
+			index: index,
+			args:  Args{In: views(st.in), Out: views(st.out), Scratch: arena[st.scratch.off:end:end]},
 		}
 		if st.kernel.Bind != nil {
 			var err error
@@ -105,6 +114,22 @@ func (s *Session) Run() error {
 		if err := b.run(&b.args); err != nil {
 			return fmt.Errorf("graph: running %s %q: %w", b.info.Op, b.info.Name, err)
 		}
+	}
+	return nil
+}
+
+// RunTimed is Run, and adds to took, which has an element for each of the plan's Steps, how many nanoseconds each step ran. Steps inside a
+// control operator count to it alone.
+func (s *Session) RunTimed(took []int64) error {
+	last := time.Now()
+	for i := range s.steps {
+		b := &s.steps[i]
+		if err := b.run(&b.args); err != nil {
+			return fmt.Errorf("graph: running %s %q: %w", b.info.Op, b.info.Name, err)
+		}
+		now := time.Now()
+		took[b.index] += now.Sub(last).Nanoseconds()
+		last = now
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ models (.tflite and .onnx as they are) and drives outputs through a guardian pro
 			newRunCmd(),
 		}},
 		{"models", "Work with models:", []*cobra.Command{
+			newBenchCmd(),
 			newInferCmd(),
 			newInspectCmd(),
 		}},

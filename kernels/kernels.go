@@ -1,0 +1,35 @@
+// Package kernels is the door to the hot loops for those who choose between them: how many threads share the work, and which instruction sets
+// may be used.
+//
+// Holds: the choice; the kernels themselves are in the folders below.
+// Never holds: tensors, models, files.
+// May import: its own folders.
+// Start reading at: Limit, then gemm.
+package kernels
+
+import (
+	"wayside/kernels/internal/cpu"
+	"wayside/kernels/par"
+)
+
+// Tiers returns the names of this architecture's kernel tiers, from the slowest to the fastest, and whether the machine has each.
+func Tiers() (names []string, has []bool) {
+	for _, t := range cpu.Tiers() {
+		names, has = append(names, t.String()), append(has, cpu.Supported(t))
+	}
+	return names, has
+}
+
+// Best returns the name of the fastest tier that may be used.
+func Best() string { return cpu.Best().String() }
+
+// Limit allows no tier above the named one, "" all that the machine has. Plans that exist already keep their kernels; it must not be called
+// while one runs.
+func Limit(name string) error { return cpu.Limit(name) }
+
+// LimitError says what is wrong with the variable WAYSIDE_KERNELS, which limits the tiers from the start, or returns nil.
+func LimitError() error { return cpu.LimitError() }
+
+// Threads makes n threads share the work of one run from now on, the caller's among them, and returns how many there are: GOMAXPROCS bounds
+// them. Set it before models are loaded: their scratch memory is planned for it.
+func Threads(n int) int { return par.Set(n) }
