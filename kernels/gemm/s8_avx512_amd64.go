@@ -1,8 +1,9 @@
 package gemm
 
 import (
-	"math/bits"
 	"unsafe"
+
+	"wayside/kernels/requant"
 )
 
 // s8Tile is the argument of an assembly tile: tiles × rows rows of u8 with one panel of columns. The assembly knows the offsets.
@@ -54,52 +55,22 @@ func packS8AVX512(w []int8, n, k int, bias []int32, mult, shift []int32, zero, l
 			for i, v := range col {
 				q.w[i/4*nr*4+c*4+i%4] = v
 				sum += int64(v)
-				abs += int64(max(v, -v))
-				if v == -128 {
-					abs += 256 // -v overflows: 128 was counted as -128
-				}
+				abs += max(int64(v), -int64(v))
 			}
 			// The rows come with 128 added.
-			b := int64(bias[first+c]) - 128*sum
-			m, r := mult[first+c], -shift[first+c]
-			if max(b, -b)+255*abs >= 1<<29 || r < 0 || r > 22 {
+			terms, ok := requant.OneStep(int64(bias[first+c])-128*sum, 255*abs, mult[first+c], shift[first+c], zero, lo)
+			if !ok {
 				return nil
 			}
-			a, add, limit := requantTerms(m, r, zero)
-			q.par[c] = int32(b) + a
-			q.par[nr+c] = m << 1
-			q.par[2*nr+c] = add
-			q.par[3*nr+c] = r
-			q.par[4*nr+c] = limit
-			if lo < zero {
-				q.exact = true
-			} else if r > 0 {
-				q.par[2*nr+c]++
+			q.exact = q.exact || terms.Carry
+			for i, v := range [5]int32{terms.Bias, terms.Mult, terms.Add, terms.Shift, terms.Limit} {
+				q.par[i*nr+c] = v
 			}
 		}
 		p.panels = append(p.panels, q)
 		first += cols
 	}
 	return p
-}
-
-// requantTerms gives, for a multiplier m in [2^30, 2^31) and a right shift r, the terms of the one-step form of requant.Mul: with X = x + a,
-// requant.Mul(x, m, −r) + zero = (hi32(X × 2m) + add + [X ≥ limit]) >> r, all unsigned, for |x| < 2^29. The proof: let v be the trailing
-// zeros of m and a = 2^30 − 2^(30−v) (2^30 for odd m); then a × m − 2^30 is a multiple of 2^31, so that the first rounding becomes a
-// plain shift of (x + a) × m; the second one, half away from zero, differs from half up only for negative x, which the carry tells.
-func requantTerms(m, r, zero int32) (a, add, limit int32) {
-	if m == 0 {
-		return 1 << 30, zero, -1
-	}
-	a = 1 << 30
-	if v := bits.TrailingZeros32(uint32(m)); v > 0 {
-		a -= 1 << (30 - v)
-	}
-	over := int32((int64(a)*int64(m) - 1<<30) >> 31)
-	if r == 0 {
-		return a, zero - over, -1
-	}
-	return a, 1<<(r-1) - 1 - over + zero<<r, a
 }
 
 func (p *s8AVX512) bytes() (s8, s32 int) {

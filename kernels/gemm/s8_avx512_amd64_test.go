@@ -64,37 +64,6 @@ func TestS8AVX512(t *testing.T) {
 	}
 }
 
-// TestRequantTerms compares the one-step form with the two-step one on edges and ties.
-func TestRequantTerms(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 9))
-	for range 3_000_000 {
-		m, s := int32(1<<30+r.IntN(1<<30)), int32(r.IntN(23))
-		if r.IntN(3) == 0 {
-			m = 1<<30 + int32(r.IntN(1<<10))<<r.IntN(21)
-		}
-		if m < 0 || m < 1<<30 {
-			continue
-		}
-		x := int32(r.IntN(1<<30) - 1<<29)
-		if r.IntN(3) == 0 { // near a tie of the second step
-			x = int32((int64(2*r.IntN(256)-255) << (s + 30) / int64(m))) + int32(r.IntN(3)-1)
-		}
-		if x <= -1<<29 || x >= 1<<29 {
-			continue
-		}
-		zero := int32(r.IntN(256) - 128)
-		a, add, limit := requantTerms(m, s, zero)
-		X := uint32(x + a)
-		y := int32(uint64(X)*uint64(uint32(m)<<1)>>32) + add
-		if X >= uint32(limit) {
-			y++
-		}
-		if got, want := y>>s, requant.Mul(x, m, -s)+zero; got != want {
-			t.Fatalf("x=%d m=%d r=%d zero=%d: got %d, want %d", x, m, s, zero, got, want)
-		}
-	}
-}
-
 func BenchmarkS8AVX512(b *testing.B) {
 	for _, c := range []struct{ m, k, n int }{{256, 32, 64}, {256, 64, 64}, {256, 128, 128}, {256, 256, 256}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}, {784, 24, 16}} {
 		for _, lo := range []int32{-128, 0} {
