@@ -3,6 +3,7 @@ package conv
 import (
 	"unsafe"
 
+	"wayside/kernels/internal/flip"
 	"wayside/kernels/requant"
 )
 
@@ -115,9 +116,7 @@ func (p *dwAVX512) run(dst, src []int8, g *Geometry, scratch []byte) {
 	lines := scratch[:ring*line]
 	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
 	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[ring*line])), p.groups*4)
-	for i := range lines {
-		lines[i] = p.zero
-	}
+	fillBytes(lines, p.zero)
 	for b := range g.Batch {
 		loaded := -g.PadTop // the first input row that is not in the ring
 		for oy := range g.OutH {
@@ -137,13 +136,11 @@ func (p *dwAVX512) run(dst, src []int8, g *Geometry, scratch []byte) {
 func (p *dwAVX512) load(line []byte, src []int8, g *Geometry, b, y int) {
 	at := g.PadLeft * g.C
 	if y < 0 || y >= g.H {
-		for i := range g.W * g.C {
-			line[at+i] = p.zero
-		}
+		fillBytes(line[at:at+g.W*g.C], p.zero)
 		return
 	}
 	row := src[(b*g.H+y)*g.W*g.C:][:g.W*g.C]
-	flip(line[at:at+len(row)], row)
+	flip.Copy(line[at:at+len(row)], row)
 }
 
 // row computes one row of output pixels for one block of channels.
@@ -167,13 +164,13 @@ func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, g *Geom
 	}
 }
 
-// flip copies bytes with 128 added.
-func flip(dst []byte, src []int8) {
-	for len(src) >= 8 {
-		*(*uint64)(unsafe.Pointer(&dst[0])) = *(*uint64)(unsafe.Pointer(&src[0])) ^ 0x8080808080808080
-		dst, src = dst[8:], src[8:]
+// fillBytes sets all of s to v.
+func fillBytes(s []byte, v byte) {
+	if len(s) == 0 {
+		return
 	}
-	for i, v := range src {
-		dst[i] = byte(v) ^ 0x80
+	s[0] = v
+	for n := 1; n < len(s); n *= 2 {
+		copy(s[n:], s[:n])
 	}
 }

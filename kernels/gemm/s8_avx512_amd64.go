@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"wayside/kernels/internal/flip"
 	"wayside/kernels/requant"
 )
 
@@ -128,14 +129,11 @@ func (p *s8AVX512) rows(dst []int8, ldd int, a []byte, m int) {
 
 // flipRows copies rows of k bytes with 128 added to each, lda apart; what lies between k and lda does not matter.
 func flipRows(dst []byte, lda int, x []int8, ldx, k, rows int) {
+	if lda == k && ldx == k {
+		flip.Copy(dst[:rows*k], x[:rows*k])
+		return
+	}
 	for r := range rows {
-		d, s := dst[r*lda:r*lda+k], x[r*ldx:r*ldx+k]
-		for len(s) >= 8 {
-			*(*uint64)(unsafe.Pointer(&d[0])) = *(*uint64)(unsafe.Pointer(&s[0])) ^ 0x8080808080808080
-			d, s = d[8:], s[8:]
-		}
-		for i, v := range s {
-			d[i] = byte(v) ^ 0x80
-		}
+		flip.Copy(dst[r*lda:r*lda+k], x[r*ldx:r*ldx+k])
 	}
 }

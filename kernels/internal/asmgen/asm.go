@@ -27,8 +27,11 @@ func (a *asm) data(name string, words []uint32) {
 }
 
 // fn starts a function that takes one pointer.
-func (a *asm) fn(name, comment string) {
-	fmt.Fprintf(a, "\n// %s\nTEXT ·%s(SB), NOSPLIT, $0-8\n", comment, name)
+func (a *asm) fn(name, comment string) { a.text(name, "$0-8", comment) }
+
+// text starts a function with the given frame.
+func (a *asm) text(name, frame, comment string) {
+	fmt.Fprintf(a, "\n// %s\nTEXT ·%s(SB), NOSPLIT, %s\n", comment, name, frame)
 }
 
 // op writes one instruction.

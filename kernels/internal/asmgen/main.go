@@ -18,6 +18,7 @@ import (
 var files = map[string]func() []byte{
 	"gemm/s8_avx512_amd64.s":           gemmS8AVX512,
 	"gemm/s8_avx512_table_amd64.go":    func() []byte { return tileTable("s8", "s8Tile", "s8TilesAVX512") },
+	"internal/flip/flip_amd64.s":       flipAVX512,
 	"conv/depthwise_s8_avx512_amd64.s": depthwiseS8AVX512,
 	"gemm/f32_avx512_amd64.s":          gemmF32AVX512,
 	"gemm/f32_avx512_table_amd64.go":   func() []byte { return tileTable("f32", "f32Tile", "f32TilesAVX512") },
