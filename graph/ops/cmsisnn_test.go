@@ -203,7 +203,7 @@ func cmsisConv(_ *testing.T, c *cmsisCase) []int64 {
 		packed = append(packed, gemm.PackS8(w[i*n*k:], n, k, narrow32(qs[i].Bias), q.XZero, 0, qs[i].Params))
 	}
 	got := make([]int8, g.Batch*g.OutH*g.OutW*g.OutC)
-	conv.S8(got, narrowed[int8](src), g, packed, int8(q.XZero), make([]int8, g.PatchElems()))
+	conv.S8(got, narrowed[int8](src), g, packed, int8(q.XZero), make([]byte, conv.ScratchS8(g, packed)))
 	return wide(got)
 }
 
@@ -241,7 +241,8 @@ func cmsisDense(_ *testing.T, c *cmsisCase) []int64 {
 		return wide(got)
 	}
 	got := make([]int8, m*n)
-	gemm.S8(got, n, narrowed[int8](src), k, m, gemm.PackS8(w, n, k, narrow32(q.Bias), q.XZero, q.WZero, q.Params))
+	packed := gemm.PackS8(w, n, k, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
+	gemm.S8(got, n, narrowed[int8](src), k, m, packed, make([]byte, packed.Scratch(m)))
 	return wide(got)
 }
 

@@ -227,6 +227,7 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 		packed[i] = gemm.PackF32(data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
 		bytes += packed[i].Bytes()
 	}
+	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
 	k.Weights = map[tensor.DType]int{tensor.F32: bytes}
 	k.Run = func(a *graph.Args) error {
 		conv.F32(a.Out[0].F32(), a.In[0].F32(), g, packed, tensor.As[float32](a.Scratch, 4))
@@ -244,9 +245,10 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 		s8, s32 = s8+b8, s32+b32
 	}
 	zero := int8(l.x.Quant.Zero[0])
-	k.Scratch, k.Weights = g.PatchElems(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
+	k.Scratch, k.Weights = conv.ScratchS8(g, packed), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
 	k.Run = func(a *graph.Args) error {
-		conv.S8(a.Out[0].S8(), a.In[0].S8(), g, packed, zero, tensor.As[int8](a.Scratch, 1))
+		conv.S8(a.Out[0].S8(), a.In[0].S8(), g, packed, zero, a.Scratch)
 		return nil
 	}
 }

@@ -88,6 +88,16 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	p := l.params(requant.Fixed, at.Act, false)
 	q := &l.quants(p, bias, 1)[0]
+	if packed, ok := conv.PackDepthwiseS8(data, g, q); ok {
+		s8, s32 := packed.Bytes()
+		k.ID = "conv.depthwise/" + l.types() + "/" + packed.ID()
+		k.Scratch, k.Weights = packed.Scratch(g), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		k.Run = func(a *graph.Args) error {
+			packed.Run(a.Out[0].S8(), a.In[0].S8(), g, a.Scratch)
+			return nil
+		}
+		return k, nil
+	}
 	w := make([]int16, len(data)) // without their zero point, which takes a ninth bit
 	for i, v := range data {
 		w[i] = int16(int32(v) - q.WZero)

@@ -136,9 +136,10 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if w != nil && l.x.DType == tensor.S8 && p.Rule == requant.Fixed {
 		packed := gemm.PackS8(w, n, k, narrow32(bias), q.XZero, q.WZero, p)
 		s8, s32 := packed.Bytes()
-		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
+		kernel.Scratch, kernel.Weights = packed.Scratch(m), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
 		kernel.Run = func(a *graph.Args) error {
-			gemm.S8(a.Out[0].S8(), n, a.In[0].S8(), k, m, packed)
+			gemm.S8(a.Out[0].S8(), n, a.In[0].S8(), k, m, packed, a.Scratch)
 			return nil
 		}
 		return kernel, nil
@@ -173,6 +174,7 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	wt, _ := c.Take(1)
 	data, _ := wt.Floats()
 	packed := gemm.PackF32(data, n, k, bias, lo, hi)
+	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
 	kernel.Run = func(a *graph.Args) error {
 		gemm.F32(a.Out[0].F32(), n, a.In[0].F32(), k, m, packed)

@@ -1,6 +1,11 @@
 package conv
 
-import "wayside/kernels/gemm"
+import (
+	"unsafe"
+
+	"wayside/kernels/gemm"
+	"wayside/kernels/internal/flip"
+)
 
 // Geometry is the shape of a convolution over NHWC data. Groups divides C and the output channels.
 type Geometry struct {
@@ -13,8 +18,17 @@ type Geometry struct {
 	Groups           int
 }
 
-// rowsPerPatch bounds how many output pixels are gathered at once, so that the patch stays in the first-level cache.
-const rowsPerPatch = 32
+// Output pixels are worked on in blocks: patchElems values of input, so that they stay in the second-level cache, but at least leastRows of them, so
+// that the weights do not pass by too often.
+const (
+	patchElems = 48 << 10
+	leastRows  = 24
+)
+
+// blockRows is how many output pixels are gathered at once.
+func (g *Geometry) blockRows() int {
+	return min(g.Batch*g.OutH*g.OutW, max(leastRows, patchElems/max(g.rowElems(), 1)))
+}
 
 // pointwise reports whether every output pixel reads exactly one input pixel of the same index.
 func (g *Geometry) pointwise() bool {
@@ -22,12 +36,12 @@ func (g *Geometry) pointwise() bool {
 		g.OutH == g.H && g.OutW == g.W && g.Groups == 1
 }
 
-// PatchElems returns the elements of scratch that S8 and F32 need.
+// PatchElems returns the elements of scratch that F32, Rows and Hybrid need.
 func (g *Geometry) PatchElems() int {
 	if g.pointwise() {
 		return 0
 	}
-	return min(g.OutW, rowsPerPatch) * g.KH * g.KW * (g.C / g.Groups)
+	return g.blockRows() * g.rowElems()
 }
 
 // MACs returns the multiply-accumulates of a convolution with this geometry.
@@ -35,12 +49,41 @@ func (g *Geometry) MACs() int64 {
 	return int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW) * int64(g.C/g.Groups)
 }
 
+// ScratchS8 returns the bytes of scratch that S8 needs.
+func ScratchS8(g *Geometry, w []*gemm.S8Weights) int {
+	if g.pointwise() {
+		return w[0].Scratch(g.Batch * g.H * g.W)
+	}
+	rows, most := g.blockRows(), 0
+	for _, p := range w {
+		if lda := p.Stride(); lda > 0 {
+			most = max(most, rows*lda)
+		} else {
+			most = max(most, g.PatchElems()+p.Scratch(rows))
+		}
+	}
+	return most
+}
+
 // S8 convolves src into dst. w has one packed matrix per group, [OutC/Groups][KH×KW×C/Groups]. Outside of the image the
-// input counts as zero, the input zero point of the packing. patch is scratch of PatchElems elements.
-func S8(dst, src []int8, g *Geometry, w []*gemm.S8Weights, zero int8, patch []int8) {
-	check(g, len(dst), len(src), len(w), len(patch))
-	eachRun(src, g, zero, patch, func(gr int, x []int8, m, at int) {
-		gemm.S8(dst[at:], g.OutC, x, g.rowElems(), m, w[gr])
+// input counts as zero, the input zero point of the packing. scratch has ScratchS8 bytes.
+func S8(dst, src []int8, g *Geometry, w []*gemm.S8Weights, zero int8, scratch []byte) {
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(w) != g.Groups || len(scratch) < ScratchS8(g, w) {
+		panic("conv: slice length mismatch")
+	}
+	if g.pointwise() {
+		gemm.S8(dst, g.OutC, src, g.C, g.Batch*g.H*g.W, w[0], scratch)
+		return
+	}
+	patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), len(scratch))
+	eachBlock(g, func(gr, pixel, m, at int) {
+		if lda := w[gr].Stride(); lda > 0 {
+			gatherFlipped(scratch, lda, src, g, gr, pixel, m, zero)
+			gemm.S8Rows(dst[at:], g.OutC, scratch, m, w[gr])
+			return
+		}
+		gather(patch, src, g, gr, pixel, m, zero)
+		gemm.S8(dst[at:], g.OutC, patch, g.rowElems(), m, w[gr], scratch[g.PatchElems():])
 	})
 }
 
@@ -92,61 +135,93 @@ func check(g *Geometry, dst, src, w, patch int) {
 // rowElems is the length of one filter.
 func (g *Geometry) rowElems() int { return g.KH * g.KW * (g.C / g.Groups) }
 
-// eachRun calls f for every run of m output pixels of every group with their inputs, m rows of rowElems values; at is the
+// eachBlock calls f for every block of m output pixels, counted over all images, and every group; at is the first output element.
+func eachBlock(g *Geometry, f func(group, pixel, m, at int)) {
+	rows, pixels, outPerGroup := g.blockRows(), g.Batch*g.OutH*g.OutW, g.OutC/g.Groups
+	for pixel := 0; pixel < pixels; pixel += rows {
+		m := min(rows, pixels-pixel)
+		for gr := range g.Groups {
+			f(gr, pixel, m, pixel*g.OutC+gr*outPerGroup)
+		}
+	}
+}
+
+// eachRun calls f for every block of m output pixels of every group with their inputs, m rows of rowElems values; at is the
 // first output element.
 func eachRun[T int8 | int16 | float32](src []T, g *Geometry, zero T, patch []T, f func(group int, x []T, m, at int)) {
 	if g.pointwise() {
 		f(0, src, g.Batch*g.H*g.W, 0)
 		return
 	}
-	outPerGroup := g.OutC / g.Groups
-	for b := range g.Batch {
-		for oy := range g.OutH {
-			for ox := 0; ox < g.OutW; ox += rowsPerPatch {
-				m := min(rowsPerPatch, g.OutW-ox)
-				for gr := range g.Groups {
-					gather(patch, src, g, gr, b, oy, ox, m, zero)
-					f(gr, patch, m, ((b*g.OutH+oy)*g.OutW+ox)*g.OutC+gr*outPerGroup)
-				}
+	eachBlock(g, func(gr, pixel, m, at int) {
+		gather(patch, src, g, gr, pixel, m, zero)
+		f(gr, patch, m, at)
+	})
+}
+
+// runs calls copied for every run of values that an output pixel reads from src, and filled for every run outside of the image: at is the place in
+// the row [KH][KW][C/Groups].
+func (g *Geometry) runs(group, pixel int, copied func(at, from, n int), filled func(at, n int)) {
+	c := g.C / g.Groups
+	ox, oy, b := pixel%g.OutW, pixel/g.OutW%g.OutH, pixel/(g.OutW*g.OutH)
+	x0 := ox*g.StrideW - g.PadLeft
+	for ky := range g.KH {
+		y := oy*g.StrideH - g.PadTop + ky*g.DilH
+		at := ky * g.KW * c
+		if y < 0 || y >= g.H {
+			filled(at, g.KW*c)
+			continue
+		}
+		row := (b*g.H + y) * g.W
+		if g.Groups == 1 && g.DilW == 1 {
+			// The taps inside of the image are neighbours.
+			left := min(max(-x0, 0), g.KW)
+			right := min(max(x0+g.KW-g.W, 0), g.KW-left)
+			if left > 0 {
+				filled(at, left*c)
 			}
+			if n := g.KW - left - right; n > 0 {
+				copied(at+left*c, (row+x0+left)*c, n*c)
+			}
+			if right > 0 {
+				filled(at+(g.KW-right)*c, right*c)
+			}
+			continue
+		}
+		for kx := range g.KW {
+			x := x0 + kx*g.DilW
+			if x < 0 || x >= g.W {
+				filled(at+kx*c, c)
+				continue
+			}
+			copied(at+kx*c, (row+x)*g.C+group*c, c)
 		}
 	}
 }
 
 // gather lays the inputs of n output pixels side by side: patch[pixel][KH][KW][C/Groups].
-func gather[T int8 | int16 | float32](patch, src []T, g *Geometry, group, b, oy, ox, n int, zero T) {
-	c := g.C / g.Groups
-	k := g.KH * g.KW * c
+func gather[T int8 | int16 | float32](patch, src []T, g *Geometry, group, pixel, n int, zero T) {
+	k := g.rowElems()
 	for p := range n {
 		out := patch[p*k : p*k+k]
-		x0 := (ox+p)*g.StrideW - g.PadLeft
-		for ky := range g.KH {
-			y := oy*g.StrideH - g.PadTop + ky*g.DilH
-			line := out[ky*g.KW*c : (ky+1)*g.KW*c]
-			if y < 0 || y >= g.H {
-				fill(line, zero)
-				continue
-			}
-			row := (b*g.H + y) * g.W
-			if g.Groups == 1 && g.DilW == 1 && x0 >= 0 && x0+g.KW <= g.W {
-				copy(line, src[(row+x0)*c:(row+x0+g.KW)*c])
-				continue
-			}
-			for kx := range g.KW {
-				x := x0 + kx*g.DilW
-				cell := line[kx*c : kx*c+c]
-				if x < 0 || x >= g.W {
-					fill(cell, zero)
-					continue
-				}
-				at := (row+x)*g.C + group*c
-				copy(cell, src[at:at+c])
-			}
-		}
+		g.runs(group, pixel+p,
+			func(at, from, n int) { copy(out[at:at+n], src[from:from+n]) },
+			func(at, n int) { fill(out[at:at+n], zero) })
 	}
 }
 
-func fill[T int8 | int16 | float32](s []T, v T) {
+// gatherFlipped is gather with 128 added to each value, rows lda bytes apart.
+func gatherFlipped(patch []byte, lda int, src []int8, g *Geometry, group, pixel, n int, zero int8) {
+	k := g.rowElems()
+	for p := range n {
+		out := patch[p*lda : p*lda+k]
+		g.runs(group, pixel+p,
+			func(at, from, n int) { flip.Copy(out[at:at+n], src[from:from+n]) },
+			func(at, n int) { fill(out[at:at+n], byte(zero)^0x80) })
+	}
+}
+
+func fill[T int8 | uint8 | int16 | float32](s []T, v T) {
 	for i := range s {
 		s[i] = v
 	}

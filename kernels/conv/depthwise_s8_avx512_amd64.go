@@ -1,8 +1,12 @@
 package conv
 
 import (
+	"math/bits"
+	"strconv"
 	"unsafe"
 
+	"wayside/kernels/gemm"
+	"wayside/kernels/internal/call"
 	"wayside/kernels/internal/flip"
 	"wayside/kernels/requant"
 )
@@ -22,14 +26,10 @@ type dwTile struct {
 	mask   uint64 // channels that exist
 }
 
-//go:noescape
-func dw64AVX512(t *dwTile)
+// dwRowsAVX512 returns the addresses of the functions for 16, 32 and 64 channels.
+func dwRowsAVX512() *[3]uintptr
 
-//go:noescape
-func dw32AVX512(t *dwTile)
-
-//go:noescape
-func dw16AVX512(t *dwTile)
+var dwRows = dwRowsAVX512()
 
 // dwBlock is a run of up to 64 channels.
 type dwBlock struct {
@@ -47,9 +47,9 @@ type dwAVX512 struct {
 	zero         byte // the input zero point with 128 added
 }
 
-// packDepthwiseAVX512 packs w[taps][c]; nil where the one-step rescaling is not exact for some channel. bias is that of sums over inputs minus inZero.
-func packDepthwiseAVX512(w []int8, taps, c int, bias []int32, inZero int32, mult, shift []int32, zero, lo, hi int32) *dwAVX512 {
-	p := &dwAVX512{taps: taps, groups: (taps + 3) / 4, lo: int8(lo), hi: int8(hi), zero: byte(inZero + 128)}
+// packDepthwiseAVX512 packs w[taps][c]; nil where the one-step rescaling is not exact for some channel.
+func packDepthwiseAVX512(w []int8, taps, c int, q *gemm.Quant) *dwAVX512 {
+	p := &dwAVX512{taps: taps, groups: (taps + 3) / 4, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
 	for first := 0; first < c; {
 		left := c - first
 		width := 64
@@ -71,12 +71,12 @@ func packDepthwiseAVX512(w []int8, taps, c int, bias []int32, inZero int32, mult
 				sum += int64(v)
 				abs += max(int64(v), -int64(v))
 			}
-			add := int64(0)
-			if bias != nil {
-				add = int64(bias[first+ch])
+			bias := -(int64(q.XZero) + 128) * sum
+			if q.Bias != nil {
+				bias += int64(int32(q.Bias[first+ch]))
 			}
-			add -= (int64(inZero) + 128) * sum
-			terms, ok := requant.OneStep(add, 255*abs, mult[first+ch], shift[first+ch], zero, lo)
+			one := min(first+ch, len(q.Mult)-1)
+			terms, ok := requant.OneStep(bias, 255*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
 			if !ok {
 				return nil
 			}
@@ -91,7 +91,11 @@ func packDepthwiseAVX512(w []int8, taps, c int, bias []int32, inZero int32, mult
 	return p
 }
 
-func (p *dwAVX512) bytes() (s8, s32 int) {
+// ID implements DepthwiseS8.
+func (p *dwAVX512) ID() string { return "1x" + strconv.Itoa(p.blocks[0].width) + "/avx512vnni" }
+
+// Bytes implements DepthwiseS8.
+func (p *dwAVX512) Bytes() (s8, s32 int) {
 	for i := range p.blocks {
 		s8 += len(p.blocks[i].w)
 		s32 += 4 * len(p.blocks[i].par)
@@ -107,11 +111,14 @@ func (g *Geometry) lineBytes() int {
 // reach is how many input rows lie between the first and the last tap of an output pixel, both counted.
 func (g *Geometry) reach() int { return (g.KH-1)*g.DilH + 1 }
 
-// scratch returns the bytes that run needs: a ring of padded lines, and the table of pointers to taps.
-func (p *dwAVX512) scratch(g *Geometry) int { return g.reach()*g.lineBytes() + p.groups*4*8 }
+// Scratch implements DepthwiseS8: a ring of padded lines, and the table of pointers to taps.
+func (p *dwAVX512) Scratch(g *Geometry) int { return g.reach()*g.lineBytes() + p.groups*4*8 }
 
-// run convolves src into dst. scratch has scratch(g) bytes, aligned to 8.
-func (p *dwAVX512) run(dst, src []int8, g *Geometry, scratch []byte) {
+// Run implements DepthwiseS8.
+func (p *dwAVX512) Run(dst, src []int8, g *Geometry, scratch []byte) {
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < p.Scratch(g) {
+		panic("conv: slice length mismatch")
+	}
 	line, ring := g.lineBytes(), g.reach()
 	lines := scratch[:ring*line]
 	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
@@ -154,14 +161,7 @@ func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, g *Geom
 	}
 	t := dwTile{taps: &table[0], groups: p.groups, w: &b.w[0], par: &b.par[0], dst: &dst[b.first], dstep: g.OutC, xstep: g.StrideW * g.C, pixels: g.OutW,
 		lo: p.lo, hi: p.hi, exact: b.exact, mask: ^uint64(0) >> (64 - b.n)}
-	switch b.width {
-	case 64:
-		dw64AVX512(&t)
-	case 32:
-		dw32AVX512(&t)
-	default:
-		dw16AVX512(&t)
-	}
+	call.Tile(dwRows[bits.Len(uint(b.width/32))], unsafe.Pointer(&t))
 }
 
 // fillBytes sets all of s to v.

@@ -3,9 +3,17 @@ package gemm
 // F32Weights is a packed matrix of float32 weights with bias and clamp. It is immutable.
 type F32Weights struct {
 	N, K     int
+	fast     f32Packed // packed for this machine; nil for the fields below
 	panel    []float32 // ceil(N/8) panels of [K][8] columns, padded with zeros
 	bias     []float32
 	min, max float32
+}
+
+// f32Packed is a matrix packed for the tiles of one instruction set.
+type f32Packed interface {
+	run(dst []float32, ldd int, x []float32, ldx, m int)
+	bytes() int
+	id() string // tile/isa
 }
 
 const panelF32 = 8
@@ -14,6 +22,11 @@ const panelF32 = 8
 func PackF32(w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
 	if len(w) < n*k || bias != nil && len(bias) < n {
 		panic("gemm: slice length mismatch")
+	}
+	if n > 0 && k > 0 {
+		if fast := packF32Arch(w, n, k, bias, lo, hi); fast != nil {
+			return &F32Weights{N: n, K: k, fast: fast}
+		}
 	}
 	np := (n + panelF32 - 1) / panelF32
 	p := &F32Weights{N: n, K: k, panel: make([]float32, np*k*panelF32), bias: make([]float32, np*panelF32), min: lo, max: hi}
@@ -28,16 +41,33 @@ func PackF32(w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights 
 }
 
 // Bytes returns the memory of the packed weights.
-func (w *F32Weights) Bytes() int { return 4 * (len(w.panel) + len(w.bias)) }
+func (w *F32Weights) Bytes() int {
+	if w.fast != nil {
+		return w.fast.bytes()
+	}
+	return 4 * (len(w.panel) + len(w.bias))
+}
 
-// F32 computes m rows: dst[i*ldd+j] = clamp(bias[j] + sum over k, in order, of x[i*ldx+k] × w[j][k]). Products are rounded
-// before they are added, so that all CPUs give the same bits.
+// ID names the tile and the instruction set that F32 uses: 6x64/avx512, or generic.
+func (w *F32Weights) ID() string {
+	if w.fast != nil {
+		return w.fast.id()
+	}
+	return "generic"
+}
+
+// F32 computes m rows: dst[i*ldd+j] = clamp(bias[j] + sum over k of x[i*ldx+k] × w[j][k]). The generic kernel adds in the order of k and rounds
+// products before, so that all CPUs without a faster one give the same bits; the others fuse and split the sum.
 func F32(dst []float32, ldd int, x []float32, ldx, m int, w *F32Weights) {
 	if m == 0 {
 		return
 	}
 	if len(x) < (m-1)*ldx+w.K || len(dst) < (m-1)*ldd+w.N {
 		panic("gemm: slice length mismatch")
+	}
+	if w.fast != nil {
+		w.fast.run(dst, ldd, x, ldx, m)
+		return
 	}
 	f32Generic(dst, ldd, x, ldx, m, w)
 }

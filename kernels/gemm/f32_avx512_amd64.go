@@ -1,6 +1,10 @@
 package gemm
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+)
 
 // f32Tile is the argument of an assembly tile: tiles × rows rows with one panel of columns. The assembly knows the offsets.
 type f32Tile struct {
@@ -15,6 +19,11 @@ type f32Tile struct {
 	tiles  int
 	mask   uint64 // columns that exist
 }
+
+// f32TilesAVX512 returns the addresses of the tiles: by vectors of columns, then by rows, both less one.
+func f32TilesAVX512() *[4 * tilesHigh]uintptr
+
+var f32Tiles = f32TilesAVX512()
 
 // f32Panel is a run of columns with its packed weights and bias.
 type f32Panel struct {
@@ -51,6 +60,16 @@ func packF32AVX512(w []float32, n, k int, bias []float32, lo, hi float32) *f32AV
 	return p
 }
 
+func (p *f32AVX512) bytes() int {
+	n := 0
+	for i := range p.panels {
+		n += 4 * (len(p.panels[i].w) + len(p.panels[i].bias))
+	}
+	return n
+}
+
+func (p *f32AVX512) id() string { return tileID(p.panels[0].vectors, "avx512") }
+
 // run computes m rows of x, ldx apart, into dst, ldd apart.
 func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
 	last := &p.panels[len(p.panels)-1]
@@ -62,12 +81,10 @@ func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
 		for j := range p.panels {
 			q := &p.panels[j]
 			t := f32Tile{a: &x[i*ldx], lda: 4 * ldx, w: &q.w[0], k: p.k, dst: &dst[i*ldd+q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n)}
-			table := f32TilesAVX512[q.vectors-1]
-			tiles := (n + len(table) - 1) / len(table)
-			height, taller := n/tiles, n%tiles
+			tiles, height, taller := split(n, q.vectors)
 			if taller > 0 {
 				t.tiles = taller
-				table[height](&t)
+				call.Tile(tileF32(q.vectors, height+1), unsafe.Pointer(&t))
 				done := taller * (height + 1)
 				if done == n {
 					continue
@@ -76,10 +93,12 @@ func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
 				t.dst = (*float32)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
 			}
 			t.tiles = tiles - taller
-			table[height-1](&t)
+			call.Tile(tileF32(q.vectors, height), unsafe.Pointer(&t))
 		}
 	}
 }
+
+func tileF32(vectors, rows int) uintptr { return f32Tiles[(vectors-1)*tilesHigh+rows-1] }
 
 // blockF32 is how many values of the rows are worked on at once.
 const blockF32 = 64 << 10

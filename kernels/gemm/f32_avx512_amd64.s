@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func f32r1x16AVX512(t *f32Tile)
-TEXT ·f32r1x16AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 16 columns; the argument is an f32Tile
+TEXT f32r1x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -78,8 +78,8 @@ done4:
 	VZEROUPPER
 	RET
 
-// func f32r2x16AVX512(t *f32Tile)
-TEXT ·f32r2x16AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 16 columns; the argument is an f32Tile
+TEXT f32r2x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -174,8 +174,8 @@ done9:
 	VZEROUPPER
 	RET
 
-// func f32r3x16AVX512(t *f32Tile)
-TEXT ·f32r3x16AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 16 columns; the argument is an f32Tile
+TEXT f32r3x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -292,8 +292,8 @@ done14:
 	VZEROUPPER
 	RET
 
-// func f32r4x16AVX512(t *f32Tile)
-TEXT ·f32r4x16AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 16 columns; the argument is an f32Tile
+TEXT f32r4x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -432,8 +432,8 @@ done19:
 	VZEROUPPER
 	RET
 
-// func f32r5x16AVX512(t *f32Tile)
-TEXT ·f32r5x16AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 16 columns; the argument is an f32Tile
+TEXT f32r5x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -552,8 +552,8 @@ done24:
 	VZEROUPPER
 	RET
 
-// func f32r6x16AVX512(t *f32Tile)
-TEXT ·f32r6x16AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 16 columns; the argument is an f32Tile
+TEXT f32r6x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -686,8 +686,8 @@ done29:
 	VZEROUPPER
 	RET
 
-// func f32r7x16AVX512(t *f32Tile)
-TEXT ·f32r7x16AVX512(SB), NOSPLIT, $0-8
+// 7 rows, 16 columns; the argument is an f32Tile
+TEXT f32r7x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -837,8 +837,8 @@ done34:
 	VZEROUPPER
 	RET
 
-// func f32r8x16AVX512(t *f32Tile)
-TEXT ·f32r8x16AVX512(SB), NOSPLIT, $0-8
+// 8 rows, 16 columns; the argument is an f32Tile
+TEXT f32r8x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1002,8 +1002,8 @@ done39:
 	VZEROUPPER
 	RET
 
-// func f32r9x16AVX512(t *f32Tile)
-TEXT ·f32r9x16AVX512(SB), NOSPLIT, $0-8
+// 9 rows, 16 columns; the argument is an f32Tile
+TEXT f32r9x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1181,8 +1181,8 @@ done44:
 	VZEROUPPER
 	RET
 
-// func f32r10x16AVX512(t *f32Tile)
-TEXT ·f32r10x16AVX512(SB), NOSPLIT, $0-8
+// 10 rows, 16 columns; the argument is an f32Tile
+TEXT f32r10x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1300,8 +1300,8 @@ loop48:
 	VZEROUPPER
 	RET
 
-// func f32r11x16AVX512(t *f32Tile)
-TEXT ·f32r11x16AVX512(SB), NOSPLIT, $0-8
+// 11 rows, 16 columns; the argument is an f32Tile
+TEXT f32r11x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1427,8 +1427,8 @@ loop52:
 	VZEROUPPER
 	RET
 
-// func f32r12x16AVX512(t *f32Tile)
-TEXT ·f32r12x16AVX512(SB), NOSPLIT, $0-8
+// 12 rows, 16 columns; the argument is an f32Tile
+TEXT f32r12x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1562,8 +1562,8 @@ loop56:
 	VZEROUPPER
 	RET
 
-// func f32r1x32AVX512(t *f32Tile)
-TEXT ·f32r1x32AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 32 columns; the argument is an f32Tile
+TEXT f32r1x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1660,8 +1660,8 @@ done61:
 	VZEROUPPER
 	RET
 
-// func f32r2x32AVX512(t *f32Tile)
-TEXT ·f32r2x32AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 32 columns; the argument is an f32Tile
+TEXT f32r2x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1796,8 +1796,8 @@ done66:
 	VZEROUPPER
 	RET
 
-// func f32r3x32AVX512(t *f32Tile)
-TEXT ·f32r3x32AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 32 columns; the argument is an f32Tile
+TEXT f32r3x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1924,8 +1924,8 @@ done71:
 	VZEROUPPER
 	RET
 
-// func f32r4x32AVX512(t *f32Tile)
-TEXT ·f32r4x32AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 32 columns; the argument is an f32Tile
+TEXT f32r4x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2076,8 +2076,8 @@ done76:
 	VZEROUPPER
 	RET
 
-// func f32r5x32AVX512(t *f32Tile)
-TEXT ·f32r5x32AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 32 columns; the argument is an f32Tile
+TEXT f32r5x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2187,8 +2187,8 @@ loop80:
 	VZEROUPPER
 	RET
 
-// func f32r6x32AVX512(t *f32Tile)
-TEXT ·f32r6x32AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 32 columns; the argument is an f32Tile
+TEXT f32r6x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2312,8 +2312,8 @@ loop84:
 	VZEROUPPER
 	RET
 
-// func f32r7x32AVX512(t *f32Tile)
-TEXT ·f32r7x32AVX512(SB), NOSPLIT, $0-8
+// 7 rows, 32 columns; the argument is an f32Tile
+TEXT f32r7x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2453,8 +2453,8 @@ loop88:
 	VZEROUPPER
 	RET
 
-// func f32r8x32AVX512(t *f32Tile)
-TEXT ·f32r8x32AVX512(SB), NOSPLIT, $0-8
+// 8 rows, 32 columns; the argument is an f32Tile
+TEXT f32r8x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2608,8 +2608,8 @@ loop92:
 	VZEROUPPER
 	RET
 
-// func f32r9x32AVX512(t *f32Tile)
-TEXT ·f32r9x32AVX512(SB), NOSPLIT, $0-8
+// 9 rows, 32 columns; the argument is an f32Tile
+TEXT f32r9x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2777,8 +2777,8 @@ loop96:
 	VZEROUPPER
 	RET
 
-// func f32r10x32AVX512(t *f32Tile)
-TEXT ·f32r10x32AVX512(SB), NOSPLIT, $0-8
+// 10 rows, 32 columns; the argument is an f32Tile
+TEXT f32r10x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2960,8 +2960,8 @@ loop100:
 	VZEROUPPER
 	RET
 
-// func f32r11x32AVX512(t *f32Tile)
-TEXT ·f32r11x32AVX512(SB), NOSPLIT, $0-8
+// 11 rows, 32 columns; the argument is an f32Tile
+TEXT f32r11x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3157,8 +3157,8 @@ loop104:
 	VZEROUPPER
 	RET
 
-// func f32r12x32AVX512(t *f32Tile)
-TEXT ·f32r12x32AVX512(SB), NOSPLIT, $0-8
+// 12 rows, 32 columns; the argument is an f32Tile
+TEXT f32r12x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3368,8 +3368,8 @@ loop108:
 	VZEROUPPER
 	RET
 
-// func f32r1x48AVX512(t *f32Tile)
-TEXT ·f32r1x48AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 48 columns; the argument is an f32Tile
+TEXT f32r1x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3490,8 +3490,8 @@ done113:
 	VZEROUPPER
 	RET
 
-// func f32r2x48AVX512(t *f32Tile)
-TEXT ·f32r2x48AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 48 columns; the argument is an f32Tile
+TEXT f32r2x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3620,8 +3620,8 @@ done118:
 	VZEROUPPER
 	RET
 
-// func f32r3x48AVX512(t *f32Tile)
-TEXT ·f32r3x48AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 48 columns; the argument is an f32Tile
+TEXT f32r3x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3784,8 +3784,8 @@ done123:
 	VZEROUPPER
 	RET
 
-// func f32r4x48AVX512(t *f32Tile)
-TEXT ·f32r4x48AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 48 columns; the argument is an f32Tile
+TEXT f32r4x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3909,8 +3909,8 @@ loop127:
 	VZEROUPPER
 	RET
 
-// func f32r5x48AVX512(t *f32Tile)
-TEXT ·f32r5x48AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 48 columns; the argument is an f32Tile
+TEXT f32r5x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4054,8 +4054,8 @@ loop131:
 	VZEROUPPER
 	RET
 
-// func f32r6x48AVX512(t *f32Tile)
-TEXT ·f32r6x48AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 48 columns; the argument is an f32Tile
+TEXT f32r6x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4219,8 +4219,8 @@ loop135:
 	VZEROUPPER
 	RET
 
-// func f32r7x48AVX512(t *f32Tile)
-TEXT ·f32r7x48AVX512(SB), NOSPLIT, $0-8
+// 7 rows, 48 columns; the argument is an f32Tile
+TEXT f32r7x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4406,8 +4406,8 @@ loop139:
 	VZEROUPPER
 	RET
 
-// func f32r8x48AVX512(t *f32Tile)
-TEXT ·f32r8x48AVX512(SB), NOSPLIT, $0-8
+// 8 rows, 48 columns; the argument is an f32Tile
+TEXT f32r8x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4613,8 +4613,8 @@ loop143:
 	VZEROUPPER
 	RET
 
-// func f32r1x64AVX512(t *f32Tile)
-TEXT ·f32r1x64AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 64 columns; the argument is an f32Tile
+TEXT f32r1x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4759,8 +4759,8 @@ done148:
 	VZEROUPPER
 	RET
 
-// func f32r2x64AVX512(t *f32Tile)
-TEXT ·f32r2x64AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 64 columns; the argument is an f32Tile
+TEXT f32r2x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4915,8 +4915,8 @@ done153:
 	VZEROUPPER
 	RET
 
-// func f32r3x64AVX512(t *f32Tile)
-TEXT ·f32r3x64AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 64 columns; the argument is an f32Tile
+TEXT f32r3x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -5042,8 +5042,8 @@ loop157:
 	VZEROUPPER
 	RET
 
-// func f32r4x64AVX512(t *f32Tile)
-TEXT ·f32r4x64AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 64 columns; the argument is an f32Tile
+TEXT f32r4x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -5195,8 +5195,8 @@ loop161:
 	VZEROUPPER
 	RET
 
-// func f32r5x64AVX512(t *f32Tile)
-TEXT ·f32r5x64AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 64 columns; the argument is an f32Tile
+TEXT f32r5x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -5374,8 +5374,8 @@ loop165:
 	VZEROUPPER
 	RET
 
-// func f32r6x64AVX512(t *f32Tile)
-TEXT ·f32r6x64AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 64 columns; the argument is an f32Tile
+TEXT f32r6x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -5577,4 +5577,60 @@ loop169:
 	DECQ R12
 	JNE tile167
 	VZEROUPPER
+	RET
+
+DATA f32TilesAVX512<>+0(SB)/8, $f32r1x16<>(SB)
+DATA f32TilesAVX512<>+8(SB)/8, $f32r2x16<>(SB)
+DATA f32TilesAVX512<>+16(SB)/8, $f32r3x16<>(SB)
+DATA f32TilesAVX512<>+24(SB)/8, $f32r4x16<>(SB)
+DATA f32TilesAVX512<>+32(SB)/8, $f32r5x16<>(SB)
+DATA f32TilesAVX512<>+40(SB)/8, $f32r6x16<>(SB)
+DATA f32TilesAVX512<>+48(SB)/8, $f32r7x16<>(SB)
+DATA f32TilesAVX512<>+56(SB)/8, $f32r8x16<>(SB)
+DATA f32TilesAVX512<>+64(SB)/8, $f32r9x16<>(SB)
+DATA f32TilesAVX512<>+72(SB)/8, $f32r10x16<>(SB)
+DATA f32TilesAVX512<>+80(SB)/8, $f32r11x16<>(SB)
+DATA f32TilesAVX512<>+88(SB)/8, $f32r12x16<>(SB)
+DATA f32TilesAVX512<>+96(SB)/8, $f32r1x32<>(SB)
+DATA f32TilesAVX512<>+104(SB)/8, $f32r2x32<>(SB)
+DATA f32TilesAVX512<>+112(SB)/8, $f32r3x32<>(SB)
+DATA f32TilesAVX512<>+120(SB)/8, $f32r4x32<>(SB)
+DATA f32TilesAVX512<>+128(SB)/8, $f32r5x32<>(SB)
+DATA f32TilesAVX512<>+136(SB)/8, $f32r6x32<>(SB)
+DATA f32TilesAVX512<>+144(SB)/8, $f32r7x32<>(SB)
+DATA f32TilesAVX512<>+152(SB)/8, $f32r8x32<>(SB)
+DATA f32TilesAVX512<>+160(SB)/8, $f32r9x32<>(SB)
+DATA f32TilesAVX512<>+168(SB)/8, $f32r10x32<>(SB)
+DATA f32TilesAVX512<>+176(SB)/8, $f32r11x32<>(SB)
+DATA f32TilesAVX512<>+184(SB)/8, $f32r12x32<>(SB)
+DATA f32TilesAVX512<>+192(SB)/8, $f32r1x48<>(SB)
+DATA f32TilesAVX512<>+200(SB)/8, $f32r2x48<>(SB)
+DATA f32TilesAVX512<>+208(SB)/8, $f32r3x48<>(SB)
+DATA f32TilesAVX512<>+216(SB)/8, $f32r4x48<>(SB)
+DATA f32TilesAVX512<>+224(SB)/8, $f32r5x48<>(SB)
+DATA f32TilesAVX512<>+232(SB)/8, $f32r6x48<>(SB)
+DATA f32TilesAVX512<>+240(SB)/8, $f32r7x48<>(SB)
+DATA f32TilesAVX512<>+248(SB)/8, $f32r8x48<>(SB)
+DATA f32TilesAVX512<>+256(SB)/8, $0
+DATA f32TilesAVX512<>+264(SB)/8, $0
+DATA f32TilesAVX512<>+272(SB)/8, $0
+DATA f32TilesAVX512<>+280(SB)/8, $0
+DATA f32TilesAVX512<>+288(SB)/8, $f32r1x64<>(SB)
+DATA f32TilesAVX512<>+296(SB)/8, $f32r2x64<>(SB)
+DATA f32TilesAVX512<>+304(SB)/8, $f32r3x64<>(SB)
+DATA f32TilesAVX512<>+312(SB)/8, $f32r4x64<>(SB)
+DATA f32TilesAVX512<>+320(SB)/8, $f32r5x64<>(SB)
+DATA f32TilesAVX512<>+328(SB)/8, $f32r6x64<>(SB)
+DATA f32TilesAVX512<>+336(SB)/8, $0
+DATA f32TilesAVX512<>+344(SB)/8, $0
+DATA f32TilesAVX512<>+352(SB)/8, $0
+DATA f32TilesAVX512<>+360(SB)/8, $0
+DATA f32TilesAVX512<>+368(SB)/8, $0
+DATA f32TilesAVX512<>+376(SB)/8, $0
+GLOBL f32TilesAVX512<>(SB), RODATA|NOPTR, $384
+
+// func f32TilesAVX512() *[48]uintptr
+TEXT ·f32TilesAVX512(SB), NOSPLIT, $0-8
+	LEAQ f32TilesAVX512<>(SB), AX
+	MOVQ AX, ret+0(FP)
 	RET

@@ -5,94 +5,207 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
+	"wayside/kernels/internal/kerneltest"
 	"wayside/kernels/requant"
 )
 
-// sizes are those around the panel widths, a prime, and one that is large.
-var sizes = []struct{ m, n, k int }{
-	{0, 4, 4}, {1, 1, 1}, {1, 3, 0}, {2, 4, 7}, {3, 5, 8}, {1, 7, 9}, {5, 8, 31}, {4, 9, 33}, {2, 17, 64}, {13, 31, 127}, {1, 64, 1000},
+// The sizes are those around the widths and heights of the tiles, primes, and one that is large.
+var (
+	sizesM = []int{0, 1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 25, 49}
+	sizesN = []int{1, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33, 48, 63, 64, 65, 130}
+	sizesK = []int{0, 1, 3, 4, 5, 8, 15, 16, 17, 27, 64, 129}
+)
+
+// caseS8 is a random problem in memory beside guard pages.
+type caseS8 struct {
+	m, n, k, ldx, ldd int
+	x, w, dst         []int8
+	bias              []int32
+	inZero, wZero     int32
+	q                 requant.Params
 }
 
-func TestGemmS8(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	s8 := func() int8 { return int8(r.IntN(256) - 128) }
-	for _, c := range sizes {
-		for _, wZero := range []int32{0, 11, -128} {
-			t.Run(fmt.Sprintf("isa=generic/m=%d/n=%d/k=%d/zero=%d", c.m, c.n, c.k, wZero), func(t *testing.T) {
-				ldx, ldd := c.k+3, c.n+2
-				x, w, bias := make([]int8, c.m*ldx), make([]int8, c.n*c.k), make([]int32, c.n)
-				q := requant.Params{Mult: make([]int32, c.n), Shift: make([]int32, c.n), Zero: 3, Min: -120, Max: 101}
-				for i := range x {
-					x[i] = s8()
+func newCaseS8(t testing.TB, r *rand.Rand, m, n, k int, wZero, lo int32, atEnd bool) *caseS8 {
+	c := &caseS8{m: m, n: n, k: k, ldx: k + r.IntN(4), ldd: n + r.IntN(4), inZero: int32(r.IntN(256) - 128), wZero: wZero}
+	c.w, c.bias = make([]int8, n*k), make([]int32, n)
+	if m > 0 {
+		c.x, c.dst = kerneltest.Guarded[int8](t, (m-1)*c.ldx+k, atEnd), kerneltest.Guarded[int8](t, (m-1)*c.ldd+n, atEnd)
+	}
+	c.q = requant.Params{Mult: make([]int32, n), Shift: make([]int32, n), Zero: 3, Min: lo, Max: 101}
+	for _, s := range [][]int8{c.x, c.w} {
+		for i := range s {
+			s[i] = int8(r.IntN(256) - 128)
+			if r.IntN(8) == 0 {
+				s[i] = []int8{-128, 127, 0, -127}[r.IntN(4)]
+			}
+		}
+	}
+	for i := range c.dst {
+		c.dst[i] = 99 // what lies between the rows must stay
+	}
+	for i := range n {
+		c.bias[i] = int32(r.IntN(1<<14) - 1<<13)
+		c.q.Mult[i], c.q.Shift[i] = int32(1<<30+r.IntN(1<<30)), -int32(r.IntN(12))
+		switch r.IntN(8) {
+		case 0:
+			c.q.Mult[i] = 1<<30 + 1<<r.IntN(30)
+		case 1:
+			c.q.Mult[i], c.q.Shift[i] = 0, 0
+		}
+	}
+	return c
+}
+
+func (c *caseS8) check(t *testing.T) {
+	t.Helper()
+	for i := range c.m {
+		for j := range c.ldd {
+			if i*c.ldd+j == len(c.dst) {
+				return
+			}
+			want := int8(99)
+			if j < c.n {
+				acc := c.bias[j]
+				for k := range c.k {
+					acc += (int32(c.x[i*c.ldx+k]) - c.inZero) * (int32(c.w[j*c.k+k]) - c.wZero)
 				}
-				for i := range w {
-					w[i] = s8()
-				}
-				for i := range bias {
-					bias[i] = int32(r.IntN(20000) - 10000)
-					q.Mult[i], q.Shift[i] = int32(1<<30+r.IntN(1<<30)), -int32(5+r.IntN(6))
-				}
-				const zero = -77
-				got := make([]int8, c.m*ldd)
-				for i := range got {
-					got[i] = 99 // what lies between the rows must stay
-				}
-				if c.m > 0 {
-					S8(got, ldd, x, ldx, c.m, PackS8(w, c.n, c.k, bias, zero, wZero, q))
-				}
-				for i := range c.m {
-					for j := range ldd {
-						want := int8(99)
-						if j < c.n {
-							acc := bias[j]
-							for k := range c.k {
-								acc += (int32(x[i*ldx+k]) - zero) * (int32(w[j*c.k+k]) - wZero)
-							}
-							want = q.Apply(acc, j)
-						}
-						if got[i*ldd+j] != want {
-							t.Fatalf("row %d column %d: got %d, want %d", i, j, got[i*ldd+j], want)
-						}
-					}
-				}
-			})
+				want = c.q.Apply(acc, j)
+			}
+			if got := c.dst[i*c.ldd+j]; got != want {
+				t.Fatalf("m=%d n=%d k=%d weight zero %d least %d: row %d column %d: got %d, want %d", c.m, c.n, c.k, c.wZero, c.q.Min, i, j, got, want)
+			}
 		}
 	}
 }
 
-func TestGemmF32(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	for _, c := range sizes {
-		t.Run(fmt.Sprintf("isa=generic/m=%d/n=%d/k=%d", c.m, c.n, c.k), func(t *testing.T) {
-			x, w, bias := make([]float32, c.m*c.k), make([]float32, c.n*c.k), make([]float32, c.n)
-			for _, s := range [][]float32{x, w, bias} {
-				for i := range s {
-					s[i] = r.Float32()*2 - 1
+func TestS8(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		turn := 0
+		for _, n := range sizesN {
+			for _, k := range sizesK {
+				for _, m := range sizesM {
+					turn++
+					wZero, lo := int32(0), int32(-128)
+					if turn%16 == 0 {
+						wZero = []int32{11, -128}[turn/16%2]
+					}
+					if turn%2 == 0 {
+						lo = 3
+					}
+					c := newCaseS8(t, r, m, n, k, wZero, lo, turn%3 > 0)
+					switch turn % 29 {
+					case 0: // too large for the one-step rescaling
+						c.bias[0] = 1 << 30
+					case 1: // a multiplier above one
+						c.q.Shift[0] = 2
+					}
+					p := PackS8(c.w, n, k, c.bias, c.inZero, wZero, c.q)
+					S8(c.dst, c.ldd, c.x, c.ldx, m, p, kerneltest.Guarded[byte](t, p.Scratch(m), true))
+					c.check(t)
 				}
 			}
-			got := make([]float32, c.m*c.n)
-			F32(got, c.n, x, c.k, c.m, PackF32(w, c.n, c.k, bias, -1.5, float32(math.Inf(1))))
+		}
+	})
+}
+
+// TestS8Rows gives rows in the form that the tiles want.
+func TestS8Rows(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 4))
+		for i := range 200 {
+			c := newCaseS8(t, r, 1+r.IntN(20), 1+r.IntN(80), 1+r.IntN(70), 0, []int32{-128, 3}[i%2], true)
+			p := PackS8(c.w, c.n, c.k, c.bias, c.inZero, 0, c.q)
+			lda := p.Stride()
+			if lda == 0 {
+				t.Skip("skipped: this tier takes rows as they are")
+			}
+			a := kerneltest.Guarded[byte](t, c.m*lda, true)
+			for i := range a {
+				a[i] = byte(r.Uint32())
+			}
 			for i := range c.m {
-				for j := range c.n {
-					acc := float32(0)
-					for k := range c.k {
-						acc += float32(x[i*c.k+k] * w[j*c.k+k])
-					}
-					if want := max(acc+bias[j], -1.5); got[i*c.n+j] != want {
-						t.Fatalf("row %d column %d: got %v, want %v", i, j, got[i*c.n+j], want)
-					}
+				for k := range c.k {
+					a[i*lda+k] = byte(c.x[i*c.ldx+k]) ^ 0x80
 				}
 			}
-		})
+			S8Rows(c.dst, c.ldd, a, c.m, p)
+			c.check(t)
+		}
+	})
+}
+
+// ulpF32 bounds how far the tiers are from the generic kernel, in units in the last place of the largest product sum of the row.
+const ulpF32 = 4
+
+func TestF32(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		turn := 0
+		for _, n := range sizesN {
+			for _, k := range sizesK {
+				for _, m := range sizesM {
+					turn++
+					if m == 0 {
+						continue
+					}
+					ldx, ldd := k+r.IntN(3), n+r.IntN(3)
+					x, dst := kerneltest.Guarded[float32](t, (m-1)*ldx+k, turn%2 == 0), kerneltest.Guarded[float32](t, (m-1)*ldd+n, turn%2 == 0)
+					w, bias := make([]float32, n*k), make([]float32, n)
+					for _, s := range [][]float32{w, x, bias} {
+						for i := range s {
+							s[i] = r.Float32()*2 - 1
+						}
+					}
+					for i := range dst {
+						dst[i] = 99
+					}
+					if turn%7 == 0 && len(x) > 0 {
+						x[0] = float32(math.NaN())
+					}
+					F32(dst, ldd, x, ldx, m, PackF32(w, n, k, bias, -1.5, 2))
+					checkF32(t, dst, x, w, bias, m, n, k, ldx, ldd)
+				}
+			}
+		}
+	})
+}
+
+func checkF32(t *testing.T, dst, x, w, bias []float32, m, n, k, ldx, ldd int) {
+	t.Helper()
+	for i := range m {
+		for j := range ldd {
+			if i*ldd+j == len(dst) {
+				return
+			}
+			got := dst[i*ldd+j]
+			if j >= n {
+				if got != 99 {
+					t.Fatalf("m=%d n=%d k=%d: row %d: what lies behind it has changed", m, n, k, i)
+				}
+				continue
+			}
+			sum, size := float64(bias[j]), math.Abs(float64(bias[j]))
+			for l := range k {
+				p := float64(x[i*ldx+l]) * float64(w[j*k+l])
+				sum, size = sum+p, size+math.Abs(p)
+			}
+			want := min(max(sum, -1.5), 2)
+			if d := math.Abs(float64(got) - want); d > ulpF32*size*0x1p-23 || (got != got) != (want != want) {
+				t.Fatalf("m=%d n=%d k=%d: row %d column %d: got %v, want %v", m, n, k, i, j, got, want)
+			}
+		}
 	}
 }
 
 func TestGemmPanicsOnShortSlices(t *testing.T) {
 	w := PackS8(make([]int8, 12), 3, 4, nil, 0, 0, requant.Params{Mult: []int32{1 << 30}, Shift: []int32{0}})
+	scratch := make([]byte, w.Scratch(2))
 	for name, f := range map[string]func(){
-		"input":  func() { S8(make([]int8, 6), 3, make([]int8, 7), 4, 2, w) },
-		"output": func() { S8(make([]int8, 5), 3, make([]int8, 8), 4, 2, w) },
+		"input":  func() { S8(make([]int8, 6), 3, make([]int8, 7), 4, 2, w, scratch) },
+		"output": func() { S8(make([]int8, 5), 3, make([]int8, 8), 4, 2, w, scratch) },
 		"pack":   func() { PackF32(make([]float32, 11), 3, 4, nil, 0, 1) },
 	} {
 		func() {
@@ -104,4 +217,38 @@ func TestGemmPanicsOnShortSlices(t *testing.T) {
 			f()
 		}()
 	}
+}
+
+func BenchmarkS8(b *testing.B) {
+	for _, c := range []struct{ m, k, n int }{{256, 32, 64}, {256, 64, 64}, {256, 128, 128}, {256, 256, 256}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}, {784, 24, 16}} {
+		for _, lo := range []int32{-128, 0} {
+			b.Run(fmt.Sprintf("%dx%dx%d/least=%d", c.m, c.k, c.n, lo), func(b *testing.B) {
+				q := requant.Params{Mult: []int32{1<<30 + 12345}, Shift: []int32{-8}, Min: lo, Max: 127}
+				p := PackS8(make([]int8, c.n*c.k), c.n, c.k, nil, 0, 0, q)
+				x, dst, scratch := make([]int8, c.m*c.k), make([]int8, c.m*c.n), make([]byte, p.Scratch(c.m))
+				best(b, c.m*c.k*c.n, func() { S8(dst, c.n, x, c.k, c.m, p, scratch) })
+			})
+		}
+	}
+}
+
+func BenchmarkF32(b *testing.B) {
+	for _, c := range []struct{ m, k, n int }{{256, 32, 64}, {256, 256, 256}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}} {
+		b.Run(fmt.Sprintf("%dx%dx%d", c.m, c.k, c.n), func(b *testing.B) {
+			p := PackF32(make([]float32, c.n*c.k), c.n, c.k, nil, -1, 1)
+			x, dst := make([]float32, c.m*c.k), make([]float32, c.m*c.n)
+			best(b, c.m*c.k*c.n, func() { F32(dst, c.n, x, c.k, c.m, p) })
+		})
+	}
+}
+
+// best reports the fastest run, as thousand million multiply-accumulates a second: what else the machine does only adds time.
+func best(b *testing.B, macs int, f func()) {
+	fastest := time.Hour
+	for b.Loop() {
+		t := time.Now()
+		f()
+		fastest = min(fastest, time.Since(t))
+	}
+	b.ReportMetric(float64(macs)/fastest.Seconds()/1e9, "GMAC/s-best")
 }

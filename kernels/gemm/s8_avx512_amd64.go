@@ -3,6 +3,7 @@ package gemm
 import (
 	"unsafe"
 
+	"wayside/kernels/internal/call"
 	"wayside/kernels/internal/flip"
 	"wayside/kernels/requant"
 )
@@ -21,6 +22,11 @@ type s8Tile struct {
 	tiles  int
 	mask   uint64 // columns that exist
 }
+
+// s8TilesAVX512 returns the addresses of the tiles: by vectors of columns, then by rows, both less one.
+func s8TilesAVX512() *[4 * tilesHigh]uintptr
+
+var s8Tiles = s8TilesAVX512()
 
 // s8Panel is a run of columns with its packed weights and parameters.
 type s8Panel struct {
@@ -74,6 +80,10 @@ func packS8AVX512(w []int8, n, k int, bias []int32, mult, shift []int32, zero, l
 	return p
 }
 
+func (p *s8AVX512) stride() int { return p.lda }
+
+func (p *s8AVX512) id() string { return tileID(p.panels[0].vectors, "avx512vnni") }
+
 func (p *s8AVX512) bytes() (s8, s32 int) {
 	for i := range p.panels {
 		s8 += len(p.panels[i].w)
@@ -109,12 +119,10 @@ func (p *s8AVX512) rows(dst []int8, ldd int, a []byte, m int) {
 		q := &p.panels[i]
 		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.lda / 4, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, mask: ^uint64(0) >> (64 - q.n)}
 		// Tiles of nearly equal heights: none is far from full.
-		table := s8TilesAVX512[q.vectors-1]
-		tiles := (m + len(table) - 1) / len(table)
-		height, taller := m/tiles, m%tiles
+		tiles, height, taller := split(m, q.vectors)
 		if taller > 0 {
 			t.tiles = taller
-			table[height](&t)
+			call.Tile(tileS8(q.vectors, height+1), unsafe.Pointer(&t))
 			done := taller * (height + 1)
 			if done == m {
 				continue
@@ -123,9 +131,11 @@ func (p *s8AVX512) rows(dst []int8, ldd int, a []byte, m int) {
 			t.dst = (*int8)(unsafe.Add(unsafe.Pointer(t.dst), done*ldd))
 		}
 		t.tiles = tiles - taller
-		table[height-1](&t)
+		call.Tile(tileS8(q.vectors, height), unsafe.Pointer(&t))
 	}
 }
+
+func tileS8(vectors, rows int) uintptr { return s8Tiles[(vectors-1)*tilesHigh+rows-1] }
 
 // flipRows copies rows of k bytes with 128 added to each, lda apart; what lies between k and lda does not matter.
 func flipRows(dst []byte, lda int, x []int8, ldx, k, rows int) {

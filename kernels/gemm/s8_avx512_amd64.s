@@ -22,8 +22,8 @@ DATA unpackS8<>+56(SB)/4, $11
 DATA unpackS8<>+60(SB)/4, $15
 GLOBL unpackS8<>(SB), RODATA|NOPTR, $64
 
-// func s8r1x16AVX512(t *s8Tile)
-TEXT ·s8r1x16AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 16 columns; the argument is an s8Tile
+TEXT s8r1x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -126,8 +126,8 @@ pack7:
 	VZEROUPPER
 	RET
 
-// func s8r2x16AVX512(t *s8Tile)
-TEXT ·s8r2x16AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 16 columns; the argument is an s8Tile
+TEXT s8r2x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -266,8 +266,8 @@ pack14:
 	VZEROUPPER
 	RET
 
-// func s8r3x16AVX512(t *s8Tile)
-TEXT ·s8r3x16AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 16 columns; the argument is an s8Tile
+TEXT s8r3x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -442,8 +442,8 @@ pack21:
 	VZEROUPPER
 	RET
 
-// func s8r4x16AVX512(t *s8Tile)
-TEXT ·s8r4x16AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 16 columns; the argument is an s8Tile
+TEXT s8r4x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -654,8 +654,8 @@ pack28:
 	VZEROUPPER
 	RET
 
-// func s8r5x16AVX512(t *s8Tile)
-TEXT ·s8r5x16AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 16 columns; the argument is an s8Tile
+TEXT s8r5x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -860,8 +860,8 @@ pack35:
 	VZEROUPPER
 	RET
 
-// func s8r6x16AVX512(t *s8Tile)
-TEXT ·s8r6x16AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 16 columns; the argument is an s8Tile
+TEXT s8r6x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1094,8 +1094,8 @@ pack42:
 	VZEROUPPER
 	RET
 
-// func s8r7x16AVX512(t *s8Tile)
-TEXT ·s8r7x16AVX512(SB), NOSPLIT, $0-8
+// 7 rows, 16 columns; the argument is an s8Tile
+TEXT s8r7x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1359,8 +1359,8 @@ pack49:
 	VZEROUPPER
 	RET
 
-// func s8r8x16AVX512(t *s8Tile)
-TEXT ·s8r8x16AVX512(SB), NOSPLIT, $0-8
+// 8 rows, 16 columns; the argument is an s8Tile
+TEXT s8r8x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1652,8 +1652,8 @@ pack56:
 	VZEROUPPER
 	RET
 
-// func s8r9x16AVX512(t *s8Tile)
-TEXT ·s8r9x16AVX512(SB), NOSPLIT, $0-8
+// 9 rows, 16 columns; the argument is an s8Tile
+TEXT s8r9x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -1973,8 +1973,8 @@ pack63:
 	VZEROUPPER
 	RET
 
-// func s8r10x16AVX512(t *s8Tile)
-TEXT ·s8r10x16AVX512(SB), NOSPLIT, $0-8
+// 10 rows, 16 columns; the argument is an s8Tile
+TEXT s8r10x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2248,8 +2248,8 @@ pack69:
 	VZEROUPPER
 	RET
 
-// func s8r11x16AVX512(t *s8Tile)
-TEXT ·s8r11x16AVX512(SB), NOSPLIT, $0-8
+// 11 rows, 16 columns; the argument is an s8Tile
+TEXT s8r11x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2545,8 +2545,8 @@ pack75:
 	VZEROUPPER
 	RET
 
-// func s8r12x16AVX512(t *s8Tile)
-TEXT ·s8r12x16AVX512(SB), NOSPLIT, $0-8
+// 12 rows, 16 columns; the argument is an s8Tile
+TEXT s8r12x16<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -2864,8 +2864,8 @@ pack81:
 	VZEROUPPER
 	RET
 
-// func s8r1x32AVX512(t *s8Tile)
-TEXT ·s8r1x32AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 32 columns; the argument is an s8Tile
+TEXT s8r1x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3014,8 +3014,8 @@ pack88:
 	VZEROUPPER
 	RET
 
-// func s8r2x32AVX512(t *s8Tile)
-TEXT ·s8r2x32AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 32 columns; the argument is an s8Tile
+TEXT s8r2x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3230,8 +3230,8 @@ pack95:
 	VZEROUPPER
 	RET
 
-// func s8r3x32AVX512(t *s8Tile)
-TEXT ·s8r3x32AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 32 columns; the argument is an s8Tile
+TEXT s8r3x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3466,8 +3466,8 @@ pack102:
 	VZEROUPPER
 	RET
 
-// func s8r4x32AVX512(t *s8Tile)
-TEXT ·s8r4x32AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 32 columns; the argument is an s8Tile
+TEXT s8r4x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -3754,8 +3754,8 @@ pack109:
 	VZEROUPPER
 	RET
 
-// func s8r5x32AVX512(t *s8Tile)
-TEXT ·s8r5x32AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 32 columns; the argument is an s8Tile
+TEXT s8r5x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4029,8 +4029,8 @@ pack115:
 	VZEROUPPER
 	RET
 
-// func s8r6x32AVX512(t *s8Tile)
-TEXT ·s8r6x32AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 32 columns; the argument is an s8Tile
+TEXT s8r6x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4346,8 +4346,8 @@ pack121:
 	VZEROUPPER
 	RET
 
-// func s8r7x32AVX512(t *s8Tile)
-TEXT ·s8r7x32AVX512(SB), NOSPLIT, $0-8
+// 7 rows, 32 columns; the argument is an s8Tile
+TEXT s8r7x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -4707,8 +4707,8 @@ pack127:
 	VZEROUPPER
 	RET
 
-// func s8r8x32AVX512(t *s8Tile)
-TEXT ·s8r8x32AVX512(SB), NOSPLIT, $0-8
+// 8 rows, 32 columns; the argument is an s8Tile
+TEXT s8r8x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -5110,8 +5110,8 @@ pack133:
 	VZEROUPPER
 	RET
 
-// func s8r9x32AVX512(t *s8Tile)
-TEXT ·s8r9x32AVX512(SB), NOSPLIT, $0-8
+// 9 rows, 32 columns; the argument is an s8Tile
+TEXT s8r9x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -5555,8 +5555,8 @@ pack139:
 	VZEROUPPER
 	RET
 
-// func s8r10x32AVX512(t *s8Tile)
-TEXT ·s8r10x32AVX512(SB), NOSPLIT, $0-8
+// 10 rows, 32 columns; the argument is an s8Tile
+TEXT s8r10x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -6042,8 +6042,8 @@ pack145:
 	VZEROUPPER
 	RET
 
-// func s8r11x32AVX512(t *s8Tile)
-TEXT ·s8r11x32AVX512(SB), NOSPLIT, $0-8
+// 11 rows, 32 columns; the argument is an s8Tile
+TEXT s8r11x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -6571,8 +6571,8 @@ pack151:
 	VZEROUPPER
 	RET
 
-// func s8r12x32AVX512(t *s8Tile)
-TEXT ·s8r12x32AVX512(SB), NOSPLIT, $0-8
+// 12 rows, 32 columns; the argument is an s8Tile
+TEXT s8r12x32<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -7142,8 +7142,8 @@ pack157:
 	VZEROUPPER
 	RET
 
-// func s8r1x48AVX512(t *s8Tile)
-TEXT ·s8r1x48AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 48 columns; the argument is an s8Tile
+TEXT s8r1x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -7338,8 +7338,8 @@ pack164:
 	VZEROUPPER
 	RET
 
-// func s8r2x48AVX512(t *s8Tile)
-TEXT ·s8r2x48AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 48 columns; the argument is an s8Tile
+TEXT s8r2x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -7584,8 +7584,8 @@ pack171:
 	VZEROUPPER
 	RET
 
-// func s8r3x48AVX512(t *s8Tile)
-TEXT ·s8r3x48AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 48 columns; the argument is an s8Tile
+TEXT s8r3x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -7906,8 +7906,8 @@ pack178:
 	VZEROUPPER
 	RET
 
-// func s8r4x48AVX512(t *s8Tile)
-TEXT ·s8r4x48AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 48 columns; the argument is an s8Tile
+TEXT s8r4x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -8231,8 +8231,8 @@ pack184:
 	VZEROUPPER
 	RET
 
-// func s8r5x48AVX512(t *s8Tile)
-TEXT ·s8r5x48AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 48 columns; the argument is an s8Tile
+TEXT s8r5x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -8618,8 +8618,8 @@ pack190:
 	VZEROUPPER
 	RET
 
-// func s8r6x48AVX512(t *s8Tile)
-TEXT ·s8r6x48AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 48 columns; the argument is an s8Tile
+TEXT s8r6x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -9067,8 +9067,8 @@ pack196:
 	VZEROUPPER
 	RET
 
-// func s8r7x48AVX512(t *s8Tile)
-TEXT ·s8r7x48AVX512(SB), NOSPLIT, $0-8
+// 7 rows, 48 columns; the argument is an s8Tile
+TEXT s8r7x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -9580,8 +9580,8 @@ pack202:
 	VZEROUPPER
 	RET
 
-// func s8r8x48AVX512(t *s8Tile)
-TEXT ·s8r8x48AVX512(SB), NOSPLIT, $0-8
+// 8 rows, 48 columns; the argument is an s8Tile
+TEXT s8r8x48<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -10155,8 +10155,8 @@ pack208:
 	VZEROUPPER
 	RET
 
-// func s8r1x64AVX512(t *s8Tile)
-TEXT ·s8r1x64AVX512(SB), NOSPLIT, $0-8
+// 1 rows, 64 columns; the argument is an s8Tile
+TEXT s8r1x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -10382,8 +10382,8 @@ pack215:
 	VZEROUPPER
 	RET
 
-// func s8r2x64AVX512(t *s8Tile)
-TEXT ·s8r2x64AVX512(SB), NOSPLIT, $0-8
+// 2 rows, 64 columns; the argument is an s8Tile
+TEXT s8r2x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -10666,8 +10666,8 @@ pack222:
 	VZEROUPPER
 	RET
 
-// func s8r3x64AVX512(t *s8Tile)
-TEXT ·s8r3x64AVX512(SB), NOSPLIT, $0-8
+// 3 rows, 64 columns; the argument is an s8Tile
+TEXT s8r3x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -10968,8 +10968,8 @@ pack228:
 	VZEROUPPER
 	RET
 
-// func s8r4x64AVX512(t *s8Tile)
-TEXT ·s8r4x64AVX512(SB), NOSPLIT, $0-8
+// 4 rows, 64 columns; the argument is an s8Tile
+TEXT s8r4x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -11343,8 +11343,8 @@ pack234:
 	VZEROUPPER
 	RET
 
-// func s8r5x64AVX512(t *s8Tile)
-TEXT ·s8r5x64AVX512(SB), NOSPLIT, $0-8
+// 5 rows, 64 columns; the argument is an s8Tile
+TEXT s8r5x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -11791,8 +11791,8 @@ pack240:
 	VZEROUPPER
 	RET
 
-// func s8r6x64AVX512(t *s8Tile)
-TEXT ·s8r6x64AVX512(SB), NOSPLIT, $0-8
+// 6 rows, 64 columns; the argument is an s8Tile
+TEXT s8r6x64<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), AX
 	MOVQ 8(R13), R8
@@ -12310,4 +12310,60 @@ pack246:
 	DECQ R12
 	JNE tile241
 	VZEROUPPER
+	RET
+
+DATA s8TilesAVX512<>+0(SB)/8, $s8r1x16<>(SB)
+DATA s8TilesAVX512<>+8(SB)/8, $s8r2x16<>(SB)
+DATA s8TilesAVX512<>+16(SB)/8, $s8r3x16<>(SB)
+DATA s8TilesAVX512<>+24(SB)/8, $s8r4x16<>(SB)
+DATA s8TilesAVX512<>+32(SB)/8, $s8r5x16<>(SB)
+DATA s8TilesAVX512<>+40(SB)/8, $s8r6x16<>(SB)
+DATA s8TilesAVX512<>+48(SB)/8, $s8r7x16<>(SB)
+DATA s8TilesAVX512<>+56(SB)/8, $s8r8x16<>(SB)
+DATA s8TilesAVX512<>+64(SB)/8, $s8r9x16<>(SB)
+DATA s8TilesAVX512<>+72(SB)/8, $s8r10x16<>(SB)
+DATA s8TilesAVX512<>+80(SB)/8, $s8r11x16<>(SB)
+DATA s8TilesAVX512<>+88(SB)/8, $s8r12x16<>(SB)
+DATA s8TilesAVX512<>+96(SB)/8, $s8r1x32<>(SB)
+DATA s8TilesAVX512<>+104(SB)/8, $s8r2x32<>(SB)
+DATA s8TilesAVX512<>+112(SB)/8, $s8r3x32<>(SB)
+DATA s8TilesAVX512<>+120(SB)/8, $s8r4x32<>(SB)
+DATA s8TilesAVX512<>+128(SB)/8, $s8r5x32<>(SB)
+DATA s8TilesAVX512<>+136(SB)/8, $s8r6x32<>(SB)
+DATA s8TilesAVX512<>+144(SB)/8, $s8r7x32<>(SB)
+DATA s8TilesAVX512<>+152(SB)/8, $s8r8x32<>(SB)
+DATA s8TilesAVX512<>+160(SB)/8, $s8r9x32<>(SB)
+DATA s8TilesAVX512<>+168(SB)/8, $s8r10x32<>(SB)
+DATA s8TilesAVX512<>+176(SB)/8, $s8r11x32<>(SB)
+DATA s8TilesAVX512<>+184(SB)/8, $s8r12x32<>(SB)
+DATA s8TilesAVX512<>+192(SB)/8, $s8r1x48<>(SB)
+DATA s8TilesAVX512<>+200(SB)/8, $s8r2x48<>(SB)
+DATA s8TilesAVX512<>+208(SB)/8, $s8r3x48<>(SB)
+DATA s8TilesAVX512<>+216(SB)/8, $s8r4x48<>(SB)
+DATA s8TilesAVX512<>+224(SB)/8, $s8r5x48<>(SB)
+DATA s8TilesAVX512<>+232(SB)/8, $s8r6x48<>(SB)
+DATA s8TilesAVX512<>+240(SB)/8, $s8r7x48<>(SB)
+DATA s8TilesAVX512<>+248(SB)/8, $s8r8x48<>(SB)
+DATA s8TilesAVX512<>+256(SB)/8, $0
+DATA s8TilesAVX512<>+264(SB)/8, $0
+DATA s8TilesAVX512<>+272(SB)/8, $0
+DATA s8TilesAVX512<>+280(SB)/8, $0
+DATA s8TilesAVX512<>+288(SB)/8, $s8r1x64<>(SB)
+DATA s8TilesAVX512<>+296(SB)/8, $s8r2x64<>(SB)
+DATA s8TilesAVX512<>+304(SB)/8, $s8r3x64<>(SB)
+DATA s8TilesAVX512<>+312(SB)/8, $s8r4x64<>(SB)
+DATA s8TilesAVX512<>+320(SB)/8, $s8r5x64<>(SB)
+DATA s8TilesAVX512<>+328(SB)/8, $s8r6x64<>(SB)
+DATA s8TilesAVX512<>+336(SB)/8, $0
+DATA s8TilesAVX512<>+344(SB)/8, $0
+DATA s8TilesAVX512<>+352(SB)/8, $0
+DATA s8TilesAVX512<>+360(SB)/8, $0
+DATA s8TilesAVX512<>+368(SB)/8, $0
+DATA s8TilesAVX512<>+376(SB)/8, $0
+GLOBL s8TilesAVX512<>(SB), RODATA|NOPTR, $384
+
+// func s8TilesAVX512() *[48]uintptr
+TEXT ·s8TilesAVX512(SB), NOSPLIT, $0-8
+	LEAQ s8TilesAVX512<>(SB), AX
+	MOVQ AX, ret+0(FP)
 	RET

@@ -26,8 +26,27 @@ func (a *asm) data(name string, words []uint32) {
 	fmt.Fprintf(a, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, 4*len(words))
 }
 
-// fn starts a function that takes one pointer.
-func (a *asm) fn(name, comment string) { a.text(name, "$0-8", comment) }
+// fn starts a function that takes one pointer and is called through a table.
+func (a *asm) fn(name, comment string) {
+	fmt.Fprintf(a, "\n// %s\nTEXT %s<>(SB), NOSPLIT, $0-8\n", comment, name)
+}
+
+// table writes the addresses of functions, 0 where there is none, and a function that returns where they stand: func name() *[n]uintptr.
+func (a *asm) table(name string, functions []string) {
+	fmt.Fprintln(a)
+	for i, f := range functions {
+		if f == "" {
+			fmt.Fprintf(a, "DATA %s<>+%d(SB)/8, $0\n", name, 8*i)
+			continue
+		}
+		fmt.Fprintf(a, "DATA %s<>+%d(SB)/8, $%s<>(SB)\n", name, 8*i, f)
+	}
+	fmt.Fprintf(a, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, 8*len(functions))
+	a.text(name, "$0-8", fmt.Sprintf("func %s() *[%d]uintptr", name, len(functions)))
+	a.op("LEAQ %s<>(SB), AX", name)
+	a.op("MOVQ AX, ret+0(FP)")
+	a.op("RET")
+}
 
 // text starts a function with the given frame.
 func (a *asm) text(name, frame, comment string) {

@@ -12,16 +12,19 @@ import "fmt"
 // R13 argument. Z0 to Z3 sums, Z4 to Z7 taps, Z8 to Z15 unpacked, Z16 on parameters and temporaries, Z30 and Z31 limits.
 func depthwiseS8AVX512() []byte {
 	a := newAsm("Depthwise int8 convolutions on AVX512-VNNI: u8 inputs, s8 weights, rescaled in the store.")
-	for _, channels := range []int{64, 32, 16} {
-		depthwiseS8(a, channels)
+	var names []string
+	for _, channels := range []int{16, 32, 64} {
+		names = append(names, fmt.Sprintf("dw%d", channels))
+		depthwiseS8(a, names[len(names)-1], channels)
 	}
+	a.table("dwRowsAVX512", names)
 	return a.Bytes()
 }
 
-func depthwiseS8(a *asm, channels int) {
+func depthwiseS8(a *asm, name string, channels int) {
 	kind := map[int]string{64: "Z", 32: "Y", 16: "X"}[channels]
 	reg := func(n int) string { return fmt.Sprintf("%s%d", kind, n) }
-	a.fn(fmt.Sprintf("dw%dAVX512", channels), fmt.Sprintf("func dw%dAVX512(t *dwTile)", channels))
+	a.fn(name, fmt.Sprintf("a row of pixels of %d channels; the argument is a dwTile", channels))
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 24(R13), SI") // parameters
 	a.op("MOVQ 32(R13), DX") // dst

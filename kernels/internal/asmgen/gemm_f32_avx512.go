@@ -6,20 +6,15 @@ import "fmt"
 // gemmS8AVX512.
 func gemmF32AVX512() []byte {
 	a := newAsm("Tiles of the float32 matrix product on AVX512: fused multiply-adds, bias and clamp in the store.")
-	for vectors := 1; vectors <= 4; vectors++ {
-		for rows := 1; rows <= maxRowsS8(vectors); rows++ {
-			tileF32(a, rows, vectors)
-		}
-	}
+	tiles(a, "f32TilesAVX512", "f32", tileF32)
 	return a.Bytes()
 }
 
-func tileF32(a *asm, rows, vectors int) {
+func tileF32(a *asm, name string, rows, vectors int) {
 	sets := setsFor(rows * vectors)
 	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
 	acc := func(r, v int) string { return part(0, r, v) }
-	nr := 16 * vectors
-	a.fn(fmt.Sprintf("f32r%dx%dAVX512", rows, nr), fmt.Sprintf("func f32r%dx%dAVX512(t *f32Tile)", rows, nr))
+	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an f32Tile", rows, 16*vectors))
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 0(R13), AX")   // a
 	a.op("MOVQ 8(R13), R8")   // lda in bytes

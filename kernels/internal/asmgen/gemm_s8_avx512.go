@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// maxRowsS8 is how many rows a tile of the given number of 16-column vectors has at most: 24 accumulators, 12 rows by two pointers.
-func maxRowsS8(vectors int) int { return min(24/vectors, 12) }
+// maxRows is how many rows a tile of the given number of 16-column vectors has at most: 24 accumulators, 12 rows by two pointers.
+func maxRows(vectors int) int { return min(24/vectors, 12) }
 
 // gemmS8AVX512 writes one function for every tile of rows × 16·vectors columns. Its argument is gemm.s8Tile.
 //
@@ -19,12 +19,24 @@ func gemmS8AVX512() []byte {
 		}
 	}
 	a.data("unpackS8", perm)
+	tiles(a, "s8TilesAVX512", "s8", tileS8)
+	return a.Bytes()
+}
+
+// tilesHigh is the length of a row of the tables of tiles: by vectors of columns, then by rows, both less one.
+const tilesHigh = 12
+
+// tiles writes all tiles of one kind and their table.
+func tiles(a *asm, table, prefix string, tile func(a *asm, name string, rows, vectors int)) {
+	names := make([]string, 4*tilesHigh)
 	for vectors := 1; vectors <= 4; vectors++ {
-		for rows := 1; rows <= maxRowsS8(vectors); rows++ {
-			tileS8(a, rows, vectors)
+		for rows := 1; rows <= maxRows(vectors); rows++ {
+			name := fmt.Sprintf("%sr%dx%d", prefix, rows, 16*vectors)
+			names[(vectors-1)*tilesHigh+rows-1] = name
+			tile(a, name, rows, vectors)
 		}
 	}
-	return a.Bytes()
+	a.table(table, names)
 }
 
 // rowAt is the address of row r at the pointers' position, plus off bytes.
@@ -36,12 +48,11 @@ func rowAt(r, off int) string {
 	return fmt.Sprintf("%d(%s)%s", off, base, [...]string{"", "(R8*1)", "(R8*2)", "(R9*1)", "(R8*4)", "(R10*1)"}[r])
 }
 
-func tileS8(a *asm, rows, vectors int) {
+func tileS8(a *asm, name string, rows, vectors int) {
 	acc := func(r, v int) string { return fmt.Sprintf("Z%d", r*vectors+v) }
 	sets := setsFor(rows * vectors)
 	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
-	nr := 16 * vectors
-	a.fn(fmt.Sprintf("s8r%dx%dAVX512", rows, nr), fmt.Sprintf("func s8r%dx%dAVX512(t *s8Tile)", rows, nr))
+	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an s8Tile", rows, 16*vectors))
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 0(R13), AX")   // a
 	a.op("MOVQ 8(R13), R8")   // lda

@@ -1,0 +1,15 @@
+package conv
+
+import (
+	"wayside/kernels/gemm"
+	"wayside/kernels/internal/cpu"
+)
+
+func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
+	if cpu.Has(cpu.AVX512VNNI) {
+		if p := packDepthwiseAVX512(w, g.KH*g.KW, g.C, q); p != nil {
+			return p
+		}
+	}
+	return nil
+}

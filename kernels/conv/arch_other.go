@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package conv
+
+import "wayside/kernels/gemm"
+
+func packDepthwiseArch([]int8, *Geometry, *gemm.Quant) DepthwiseS8 { return nil }

@@ -1,0 +1,80 @@
+package conv
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"wayside/kernels/gemm"
+	"wayside/kernels/internal/kerneltest"
+	"wayside/kernels/requant"
+)
+
+func randomDepthwise(r *rand.Rand, g *Geometry, lo int32) (x, w []int8, q *gemm.Quant) {
+	x, w = make([]int8, g.Batch*g.H*g.W*g.C), make([]int8, g.KH*g.KW*g.C)
+	for _, s := range [][]int8{x, w} {
+		for i := range s {
+			s[i] = int8(r.IntN(256) - 128)
+		}
+	}
+	q = &gemm.Quant{XZero: int32(r.IntN(256) - 128), Bias: make([]int64, g.C), Params: requant.Params{Mult: make([]int32, g.C), Shift: make([]int32, g.C), Zero: -5, Min: lo, Max: 120}}
+	for i := range q.Bias {
+		q.Bias[i] = int64(r.IntN(1<<14) - 1<<13)
+		q.Mult[i], q.Shift[i] = int32(1<<30+r.IntN(1<<30)), -int32(r.IntN(12))
+	}
+	return x, w, q
+}
+
+// TestDepthwiseS8 compares what is packed for each tier with Depthwise over random geometries.
+func TestDepthwiseS8(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		packed := 0
+		for i := range 500 {
+			g := &Geometry{Batch: 1 + r.IntN(2), H: 1 + r.IntN(9), W: 1 + r.IntN(9), C: 1 + r.IntN(150), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),
+				StrideH: 1 + r.IntN(2), StrideW: 1 + r.IntN(2), DilH: 1 + r.IntN(2), DilW: 1 + r.IntN(2), Groups: 1}
+			g.OutC, g.PadTop, g.PadLeft = g.C, r.IntN(3), r.IntN(3)
+			g.OutH, g.OutW = (g.H+g.PadTop+r.IntN(3))/g.StrideH+1, (g.W+g.PadLeft+r.IntN(3))/g.StrideW+1
+			x, w, q := randomDepthwise(r, g, []int32{-128, -5}[i%2])
+			p, ok := PackDepthwiseS8(w, g, q)
+			if !ok {
+				continue
+			}
+			packed++
+			n := g.Batch * g.OutH * g.OutW * g.OutC
+			src, got, want := kerneltest.Guarded[int8](t, len(x), i%3 > 0), kerneltest.Guarded[int8](t, n, i%3 > 0), make([]int8, n)
+			copy(src, x)
+			Depthwise(want, x, g, w, q, make([]int32, g.OutC))
+			p.Run(got, src, g, make([]byte, p.Scratch(g)))
+			for k := range want {
+				if got[k] != want[k] {
+					t.Fatalf("%+v: value %d: got %d, want %d", *g, k, got[k], want[k])
+				}
+			}
+		}
+		t.Logf("%d of 500 geometries have a packed form", packed)
+	})
+}
+
+func BenchmarkDepthwiseS8(b *testing.B) {
+	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {56, 128, 3, 1}, {28, 256, 3, 1}, {14, 512, 3, 1}, {25, 64, 3, 1}, {14, 480, 5, 1}} {
+		b.Run(fmt.Sprintf("%dx%d/k%d/s%d", c.hw, c.c, c.k, c.s), func(b *testing.B) {
+			o := (c.hw + c.s - 1) / c.s
+			g := &Geometry{Batch: 1, H: c.hw, W: c.hw, C: c.c, OutH: o, OutW: o, OutC: c.c, KH: c.k, KW: c.k, StrideH: c.s, StrideW: c.s, DilH: 1, DilW: 1, PadTop: c.k / 2, PadLeft: c.k / 2, Groups: 1}
+			x, w, q := randomDepthwise(rand.New(rand.NewPCG(1, 1)), g, -5)
+			p, ok := PackDepthwiseS8(w, g, q)
+			if !ok {
+				b.Skip("skipped: nothing is packed on this machine")
+			}
+			dst, scratch := make([]int8, o*o*c.c), make([]byte, p.Scratch(g))
+			best := time.Hour
+			for b.Loop() {
+				t := time.Now()
+				p.Run(dst, x, g, scratch)
+				best = min(best, time.Since(t))
+			}
+			b.ReportMetric(best.Seconds()*1e9/float64(o*o*c.c)*16, "ns/16out-best")
+		})
+	}
+}
