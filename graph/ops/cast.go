@@ -96,8 +96,11 @@ func inferCast(c *graph.InferCtx) error {
 func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
 	from, attr := c.In(0).DType, c.N.Attr.(CastAttr)
 	k := &graph.Kernel{ID: "vec.cast/any/generic", View: from == attr.To}
-	if from == tensor.S4 || attr.To == tensor.S4 {
-		k.Scratch = product(c.In(0).Shape)
+	switch n := product(c.In(0).Shape); {
+	case from == tensor.S4 || attr.To == tensor.S4:
+		k.Scratch = n
+	case (from == tensor.F16 || from == tensor.BF16) && attr.To != tensor.F32 && from != attr.To:
+		k.Scratch = 4 * n
 	}
 	nanMost := attr.NaNMost
 	k.Run = func(a *graph.Args) error {
@@ -115,10 +118,14 @@ func compileCast(c *graph.CompileCtx) (*graph.Kernel, error) {
 		switch src.DType {
 		case tensor.F32:
 			castFloat(dst, src.F32(), nanMost)
-		case tensor.F16:
-			castHalf(dst, src.F16(), tensor.F16ToF32, nanMost)
-		case tensor.BF16:
-			castHalf(dst, src.BF16(), tensor.BF16ToF32, nanMost)
+		case tensor.F16, tensor.BF16:
+			if dst.DType == tensor.F32 {
+				widenHalves(dst.F32(), src)
+				return nil
+			}
+			wide := tensor.As[float32](a.Scratch, 4)[:src.Elems()]
+			widenHalves(wide, src)
+			castFloat(dst, wide, nanMost)
 		case tensor.U8:
 			castInt(dst, src.U8())
 		case tensor.S8:
@@ -185,16 +192,16 @@ func narrow[T vec.Number](dst *tensor.Tensor, src []T) {
 	}
 }
 
-// castHalf widens 16-bit floats in small blocks, so that no target needs a buffer of its own.
-func castHalf[T any](dst *tensor.Tensor, src []T, widen func(T) float32, nanMost bool) {
-	var block [64]float32
-	size := dst.DType.Bytes(1)
-	for i := 0; i < len(src); i += len(block) {
-		part := src[i:min(i+len(block), len(src))]
-		for k, v := range part {
-			block[k] = widen(v)
+// widenHalves converts 16-bit floats exactly.
+func widenHalves(dst []float32, src *tensor.Tensor) {
+	if src.DType == tensor.F16 {
+		for i, v := range src.F16() {
+			dst[i] = tensor.F16ToF32(v)
 		}
-		castFloat(&tensor.Tensor{DType: dst.DType, Data: dst.Data[i*size : (i+len(part))*size]}, block[:len(part)], nanMost)
+		return
+	}
+	for i, v := range src.BF16() {
+		dst[i] = tensor.BF16ToF32(v)
 	}
 }
 

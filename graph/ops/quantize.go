@@ -214,26 +214,9 @@ func inferDequantize(c *graph.InferCtx) error {
 func compileDequantize(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x := c.In(0)
 	k := &graph.Kernel{}
-	switch x.DType {
-	case tensor.F16:
-		k.ID = "vec.widen/f16f32/generic"
-		k.Run = func(a *graph.Args) error {
-			dst := a.Out[0].F32()
-			for i, v := range a.In[0].F16() {
-				dst[i] = tensor.F16ToF32(v)
-			}
-			return nil
-		}
-		return k, nil
-	case tensor.BF16:
-		k.ID = "vec.widen/bf16f32/generic"
-		k.Run = func(a *graph.Args) error {
-			dst := a.Out[0].F32()
-			for i, v := range a.In[0].BF16() {
-				dst[i] = tensor.BF16ToF32(v)
-			}
-			return nil
-		}
+	if x.DType == tensor.F16 || x.DType == tensor.BF16 {
+		k.ID = map[tensor.DType]string{tensor.F16: "vec.widen/f16f32/generic", tensor.BF16: "vec.widen/bf16f32/generic"}[x.DType]
+		k.Run = func(a *graph.Args) error { widenHalves(a.Out[0].F32(), a.In[0]); return nil }
 		return k, nil
 	}
 	ch := channels(x)
