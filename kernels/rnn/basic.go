@@ -25,9 +25,9 @@ func (c *Basic) Run(y, s, joined, gates, x, h, p []float32) {
 			g[r] = dotF32(c.W[r*k:(r+1)*k], j) + c.Bias[r]
 		}
 		for i := range n {
-			v := float32(vec.Logistic(g[i])*vec.Tanh(g[n+i])) + float32(vec.Logistic(g[2*n+i])*p[b*n+i])
+			v := float32(vec.Logistic(g[i])*TanhRationalF32(g[n+i])) + float32(vec.Logistic(g[2*n+i])*p[b*n+i])
 			s[b*n+i] = v
-			y[b*n+i] = vec.Logistic(g[3*n+i]) * vec.Tanh(v)
+			y[b*n+i] = vec.Logistic(g[3*n+i]) * TanhRationalF32(v)
 		}
 	}
 }

@@ -206,7 +206,8 @@ func (g *IntGate) applyFixed(dst, s []int16, x, h []int8, tanh bool) {
 	}
 }
 
-// normalize brings the gate to mean 0 and deviation 1 and applies coefficients and bias, in integers that wrap as LiteRT's do.
+// normalize brings the gate to mean 0 and deviation 1 and applies coefficients and bias. Sums wrap as LiteRT's do; its product with the
+// coefficients, which 32 bits do not hold where the variance is lost, has 64 as compiled.
 func (g *IntGate) normalize(x []int16) {
 	n := int64(len(x))
 	sum, squares := int64(0), int64(0)
@@ -222,7 +223,7 @@ func (g *IntGate) normalize(x []int16) {
 	m, shift := requant.InvSqrt(variance)
 	for i, v := range x {
 		d := requant.Mul(1024*int32(v)-mean, m, shift)
-		w := int64(d*int32(g.Norm[i]) + g.NormBias[i])
+		w := int64(d)*int64(g.Norm[i]) + int64(g.NormBias[i])
 		if w > 0 {
 			w += 512
 		} else {

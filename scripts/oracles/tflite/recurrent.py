@@ -171,6 +171,18 @@ def random_lstm(s):
         int_lstm(s, f"unilstm_any_full_{i}", "litert", n=n, o=o, hidden=hidden, power=int(r.integers(-15, -8)), proj_clip=float(r.choice([0, 0.01, 0.5])), **d, **p)
 
 
+LOST = (23, 28, 43, 49)  # seeds for which the width shows
+
+
+def lost_variance(s):
+    """Saturated gates: the normalization loses their variance and its products leave 32 bits."""
+    rng = s.rng
+    for k in LOST:
+        s.rng = np.random.default_rng(k)
+        int_lstm(s, f"unilstm_s8_lost_variance_{k}", "litert", sx=5.0, zx=63, sh=0.00057, zh=94, batch=2, steps=3, n_in=13, n=6, power=-10, norm=True, coupled=True, peephole=True)
+    s.rng = rng
+
+
 def lstm(s, name, kind, batch=1, n_in=5, n=4, o=None, clip=0.0, proj_clip=0.0, act=TANH, asym=False, inputs=24, samples=4, **parts):
     o = o or n
     a, norm = lstm_parts(Weights(s, kind), n_in, n, o, **parts)
@@ -313,3 +325,4 @@ def cases(s):
     rnn(s)
     bidirectional_rnn(s)
     bidirectional_lstm(s)
+    lost_variance(s)
