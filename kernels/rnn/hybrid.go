@@ -1,6 +1,6 @@
 package rnn
 
-import "math"
+import "wayside/kernels/vec"
 
 // Weights is a row-major matrix in float32, or in int8 with one scale for inputs that are quantized as they come (hybrid).
 type Weights struct {
@@ -37,65 +37,14 @@ type vector struct {
 // the range of int8, or symmetric within ±127.
 func quantized(x []float32, q []int8, asymmetric bool) vector {
 	v := vector{x: x, q: q[:len(x)], scale: 1}
-	if len(x) == 0 {
-		return v
-	}
-	lo, hi := x[0], x[0]
-	for _, f := range x[1:] {
-		if f < lo {
-			lo = f
-		}
-		if f > hi {
-			hi = f
-		}
-	}
-	if asymmetric {
-		lo, hi = min(lo, 0), max(hi, 0)
-		if lo == hi {
-			clear(v.q)
-			return v
-		}
-		v.scale, v.zero = asymmetricScale(float64(lo), float64(hi))
-		inv := 1 / v.scale
-		for i, f := range x {
-			v.q[i] = int8(round(float32(v.zero)+float32(f*inv), -128))
-		}
-		return v
-	}
-	top := max(float32(math.Abs(float64(lo))), float32(math.Abs(float64(hi))))
-	if top == 0 {
-		clear(v.q)
-		return v
-	}
-	v.scale = top / 127
-	inv := 127 / top
-	for i, f := range x {
-		v.q[i] = int8(round(f*inv, -127))
+	switch {
+	case len(x) == 0:
+	case asymmetric:
+		v.scale, v.zero = vec.QuantizeAsymmetric(v.q, x)
+	default:
+		v.scale = vec.QuantizeSymmetric(v.q, x)
 	}
 	return v
-}
-
-// asymmetricScale spreads lo ≤ 0 ≤ hi over int8 such that zero is met exactly.
-func asymmetricScale(lo, hi float64) (float32, int32) {
-	scale := (hi - lo) / 255
-	fromLo, fromHi := -128-lo/scale, 127-hi/scale
-	zero := fromHi
-	if 128+math.Abs(lo/scale) < 127+math.Abs(hi/scale) {
-		zero = fromLo
-	}
-	if !(zero > -128) {
-		return float32(scale), -128
-	}
-	return float32(scale), int32(math.Round(min(zero, 127)))
-}
-
-// round is f rounded half away from zero within lo..127. NaN gives lo.
-func round(f float32, lo float64) int32 {
-	r := math.Round(float64(f))
-	if !(r > lo) {
-		return int32(lo)
-	}
-	return int32(min(r, 127))
 }
 
 // mulAdd adds the product to dst: dst[r] += row r of w times v.

@@ -25,7 +25,7 @@ func TestQuantized(t *testing.T) {
 		{[]float32{2, 4}, true, []int8{-1, 127}, 4.0 / 255, -128},
 		{nil, true, nil, 1, 0},
 		{[]float32{inf, 1}, false, []int8{-127, 0}, inf, 0}, // nothing sensible, but nothing worse
-		{[]float32{nan, 1}, true, []int8{-128, -128}, nan, -128},
+		{[]float32{nan, 1}, true, []int8{-128, 127}, 1.0 / 255, -128},
 	} {
 		v := quantized(c.x, make([]int8, len(c.x)), c.asym)
 		same := v.scale == c.scale || v.scale != v.scale && c.scale != c.scale

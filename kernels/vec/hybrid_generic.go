@@ -33,8 +33,9 @@ func QuantizeAsymmetric(dst []int8, src []float32) (scale float32, zero int32) {
 		clear(dst)
 		return 1, 0
 	}
-	scale = (hi - lo) / 255
-	below, above := lo/scale, hi/scale
+	step := float64(hi-lo) / 255 // the difference is rounded to float32 first, as the reference does
+	scale = float32(step)
+	below, above := float64(lo)/step, float64(hi)/step
 	// The zero point follows from the end of the range that is nearer to 0, where rounding costs less.
 	z := 127 - above
 	if 128-below < 127+above {
@@ -42,11 +43,11 @@ func QuantizeAsymmetric(dst []int8, src []float32) (scale float32, zero int32) {
 	}
 	zero = -128
 	if z > -128 { // not for NaN
-		zero = int32(math.Round(float64(min(z, 127))))
+		zero = int32(math.Round(min(z, 127)))
 	}
 	inv := 1 / scale
 	for i, v := range src {
-		dst[i] = int8(min(max(roundF32(float32(zero)+float32(v*inv)), -128), 127))
+		dst[i] = int8(min(max(roundF32(float32(v*inv))+zero, -128), 127))
 	}
 	return scale, zero
 }
