@@ -117,3 +117,26 @@ func TestRootAndLogarithmAreClose(t *testing.T) {
 		}
 	}
 }
+
+func TestStoreRules(t *testing.T) {
+	p := Params{Mult: []int32{1 << 30}, Shift: []int32{1}, Real: []float64{1}, Min: math.MinInt32, Max: math.MaxInt32}
+	for _, c := range []struct {
+		rule Rule
+		a    int64
+		want int32
+	}{
+		{Fixed, -7, -7}, {Fixed, 1<<32 + 5, 5}, {Wide, 1 << 20, 1 << 20}, {Wide, -3, -3},
+		{Float, 1<<32 - 5, -5}, {FloatWide, 1<<29 + 1, 1<<29 + 1}, {FloatWide, 1 << 40, 1 << 30},
+	} {
+		p.Rule = c.rule
+		if got := p.Store(c.a, 3); got != c.want {
+			t.Errorf("rule %d of %d: got %d, want %d", c.rule, c.a, got, c.want)
+		}
+	}
+	half := Params{Rule: Float, Real: []float64{0.5}, Zero: 10, Min: 9, Max: 12}
+	for a, want := range map[int64]int32{1: 11, -1: 9, -9: 9, 9: 12, 3: 12, 2: 11} {
+		if got := half.Store(a, 0); got != want {
+			t.Errorf("half of %d: got %d, want %d", a, got, want)
+		}
+	}
+}
