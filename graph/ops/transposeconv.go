@@ -54,7 +54,7 @@ func lowerTransposeConv(l *graph.Lower) error {
 	if w == nil || o == nil || l.In(2) == nil || len(w.Shape) != 4 {
 		return l.Refuse("needs the output's shape, weights of rank 4, an input and one output")
 	}
-	shape := o.Shape
+	x, shape := l.In(2), slices.Clone(o.Shape)
 	if s, ok := l.ConstInts(0); ok {
 		shape = make(tensor.Shape, len(s))
 		for i, v := range s {
@@ -63,11 +63,13 @@ func lowerTransposeConv(l *graph.Lower) error {
 			}
 			shape[i] = int(v)
 		}
+	} else if len(shape) == 4 && len(x.Shape) == 4 {
+		shape[0] = x.Shape[0] // the batch may be bound
 	}
 	if len(shape) != 4 || slices.Min(shape) < 1 {
 		return l.Refuse("the output's shape is computed at run time; a constant or a declared shape of 4 axes is supported")
 	}
-	if x := l.In(2); len(x.Shape) != 4 || x.Shape[0] != shape[0] || w.Shape[0] != shape[3] {
+	if len(x.Shape) != 4 || x.Shape[0] != shape[0] || w.Shape[0] != shape[3] {
 		return l.Refuse("input %v and weights %v do not give the output's shape %v", x.Shape, w.Shape, shape)
 	}
 	for i := range 2 {

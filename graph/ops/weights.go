@@ -28,6 +28,9 @@ func (l *layer) hybrid() bool {
 
 // check refuses what the kernels cannot do: dtypes, quantization, weights and bias that are computed at run time.
 func (l *layer) check(c *graph.InferCtx) error {
+	if l.outC > 1<<24 { // scratch of 8 bytes each must not overflow on 32-bit machines
+		return c.Refuse("%d output channels are not supported; up to %d are", l.outC, 1<<24)
+	}
 	if l.w.Const == nil && (!l.computed || l.w.DType == tensor.S4 || l.hybrid()) {
 		return c.Refuse("the weights are computed at run time; only constant weights are supported here")
 	}

@@ -80,6 +80,9 @@ def fully_connected(s):
         dense(s, f"fully_connected_hybrid_ranges_{asym}", [x, wt, floats(s, 3)], T((3, 3), np.float32), oracle="litert", asymmetricQuantizeInputs=asym, inputs=[
             [np.zeros(x.shape, np.float32)], [np.abs(s.sample(x))], [-np.abs(s.sample(x)) * np.float32(1e-3)],
             [np.stack([s.sample(T((8,), np.float32)) * np.float32(10.0 ** (3 * i)) for i in range(3)])]])
+        x2 = T((60, 6), np.float32)  # quarters: many quantized values and zero points are ties
+        dense(s, f"fully_connected_hybrid_ties_{asym}", [x2, const(np.eye(6, dtype=np.int8), scale=1.0), None], T((60, 6), np.float32), oracle="litert",
+              asymmetricQuantizeInputs=asym, inputs=[[(s.rng.integers(-9, 10, size=x2.shape) / 4).astype(np.float32)]])
     # float16 weights through DEQUANTIZE
     w = const(quantized_bits(s.rng, 3, 6).astype(np.float16))
     x, wf, y = T((2, 6), np.float32), T((3, 6), np.float32), T((2, 3), np.float32)

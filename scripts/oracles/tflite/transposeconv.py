@@ -2,7 +2,7 @@
 import numpy as np
 
 from conv import XS, bias, floats, ints, weights
-from suite import ACTS, SAME, VALID, T, const, span
+from suite import ACTS, SAME, VALID, Graph, Op, T, const, span
 
 
 def transposed(s):
@@ -39,6 +39,20 @@ def transposed(s):
           [const(np.array([1, 4, 3, 2], np.int32)), T((2, 3, 2, 3), np.float32), T((1, 2, 3, 3), np.float32)], T((1, 4, 3, 2), np.float32))
 
 
+def media_pipe(s):
+    """MediaPipe's operator with a bias. No oracle has it: TRANSPOSE_CONV with the same padding adds the bias last instead of first."""
+    for i, (h, w, c, o, kh, kw, sh, sw, pad) in enumerate([
+            (3, 4, 2, 3, 3, 3, 2, 2, SAME), (4, 3, 3, 2, 2, 2, 2, 2, VALID), (2, 5, 1, 4, 3, 2, 1, 3, SAME), (3, 3, 4, 1, 4, 4, 2, 1, VALID), (1, 1, 2, 2, 5, 5, 2, 2, SAME)]):
+        cut = [max(0, k - (n - 1) % st - 1) if pad == SAME else 0 for n, k, st in ((h, kh, sh), (w, kw, sw))]
+        ho, wo = sh * (h - 1) + kh - cut[0], sw * (w - 1) + kw - cut[1]
+        wt, b = floats(s, o, kh, kw, c), floats(s, o)
+        ins, outs = [T((2, h, w, c), np.float32) for _ in range(2)], [T((2, ho, wo, o), np.float32) for _ in range(2)]
+        raw = np.array([1 if pad == SAME else 2, sw, sh, 0], np.int32).tobytes()
+        twin = Op("TRANSPOSE_CONV", ("TransposeConvOptions", {"padding": pad, "strideH": sh, "strideW": sw}), [const(np.array([2, ho, wo, o], np.int32)), wt, ins[1], b], [outs[1]], 3)
+        s.add_model(f"transpose_conv_bias_{i}", [Graph([ins[0]], [outs[0]], [Op(None, None, [ins[0], wt, b], [outs[0]], custom=("Convolution2DTransposeBias", raw))])],
+                    op="CUSTOM:Convolution2DTransposeBias", twin=[Graph([ins[1]], [outs[1]], [twin])])
+
+
 def volumes(s):
     for i, (d, h, w, c, o, k, st, dil, pad, act) in enumerate([
             (3, 4, 5, 2, 3, (2, 2, 2), (1, 1, 1), (1, 1, 1), SAME, "none"), (4, 5, 6, 1, 2, (3, 2, 1), (1, 2, 3), (1, 1, 1), VALID, "relu"),
@@ -56,3 +70,5 @@ def cases(s):
     s.ulp, s.of_max = 0, False
     transposed(s)
     volumes(s)
+    s.ulp, s.of_max = 2, True
+    media_pipe(s)
