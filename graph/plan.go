@@ -81,6 +81,12 @@ type step struct {
 // be used afterwards. maxArena limits the arena in bytes, 0 means no limit.
 func NewPlan(g *Graph, maxArena int64) (*Plan, error) {
 	p := &Plan{format: g.Format, name: g.Name, meta: g.Meta, weights: map[tensor.DType]int{}}
+	for _, id := range g.States { // a node that used an open one would have been refused
+		v := &g.Values[id]
+		if n, err := v.Shape.Elems(); err != nil || v.DType.Bytes(n) < 0 {
+			return nil, fmt.Errorf("graph: planning: %w: the state %q of %s%v has no size, or too large a one", ErrDamaged, v.Name, v.DType, v.Shape)
+		}
+	}
 	kernels, err := compileAll(g)
 	if err != nil {
 		return nil, err

@@ -227,6 +227,9 @@ func TestRecurrentRefusals(t *testing.T) {
 		{"unilstm_f32_1", shape(13, 1, 6), "input 13 must be float32"},
 		{"unilstm_f32_1", func(g *graph.Graph) { g.Nodes[0].In = g.Nodes[0].In[:19] }, "19 inputs"},
 		{"unilstm_f32_1", version, "versions 1 to 3"},
+		{"unilstm_f32_1", func(g *graph.Graph) { // a variable tensor that no node uses
+			g.States = append(g.States, g.NewValue(graph.Value{Name: "open", DType: tensor.F32, Shape: tensor.Shape{-1, 4}}))
+		}, "has no size"},
 		{"unilstm_f32_full_1", drop(10), "peepholes are incomplete"},
 		{"unilstm_f32_full_0", func(g *graph.Graph) { g.Nodes[0].In[9] = g.Nodes[0].In[13] }, "belongs to the input gate"},
 		{"unilstm_f32_full_3", drop(16), "need a projection"},
@@ -262,6 +265,7 @@ func TestRecurrentRefusals(t *testing.T) {
 		{"rnn_f32_tanh", drop(3), "input 3 is missing"},
 		{"rnn_f32_tanh", shape(2, 2, 8), "input 2 must be"},
 		{"unirnn_f32_0", plain(4), "hidden state must be a variable tensor"},
+		{"birnn_f32_2", func(g *graph.Graph) { g.Nodes[0].Out = g.Nodes[0].Out[:1]; g.Outputs = g.Outputs[:1] }, "1 outputs instead of 2"},
 		{"birnn_f32_2", drop(10), "a second input for the backward direction"},
 		{"birnn_f32_6", shape(9, 3, 2, 5), "must have the shape"},
 		{"birnn_hybrid_15", shape(0, 5000, 1, 4), "up to 1024 steps"},

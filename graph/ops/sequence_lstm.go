@@ -145,9 +145,12 @@ func lowerBidirectionalLSTM(l *graph.Lower) error {
 
 // emitDirections emits a forward and a backward node whose outputs are the source node's, or concatenated where merge says so.
 func emitDirections(l *graph.Lower, op string, forward, backward any, fw, bw []graph.ValueID, merge bool) error {
-	outs := l.Outs()
-	if len(outs) == 0 || !merge && len(outs) < 2 {
-		return l.Refuse("%d outputs do not hold both directions", len(outs))
+	outs, want := l.Outs(), 2
+	if merge {
+		want = 1
+	}
+	if len(outs) != want {
+		return l.Refuse("%d outputs instead of %d", len(outs), want)
 	}
 	a, b := outs[0], graph.None
 	if merge {
