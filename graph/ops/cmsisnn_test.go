@@ -85,7 +85,7 @@ func named(prefixes ...string) func(*cmsisCase) bool {
 	}
 }
 
-// TestCMSISNNCases runs every case of the archive; each output must be equal.
+// TestCMSISNNCases runs every case of the archive but those of recurrent layers, which kernels/rnn runs; each output must be equal.
 func TestCMSISNNCases(t *testing.T) {
 	f, err := os.Open(graphtest.Shared(t, "conformance/cmsis-nn/cases.jsonl.gz"))
 	if err != nil {
@@ -119,13 +119,16 @@ next:
 		}
 		left = append(left, c.Case)
 	}
+	total := len(left)
 	for i, k := range cmsisKinds {
+		total += ran[i]
 		if ran[i] != k.count {
 			t.Errorf("%d cases of %s, the archive has %d", ran[i], k.kind, k.count)
 		}
 	}
-	if len(left) != 7 {
-		t.Errorf("%d cases are of another kind: %s", len(left), left)
+	left = slices.DeleteFunc(left, func(n string) bool { return strings.HasPrefix(n, "lstm_") || strings.HasPrefix(n, "svdf") })
+	if len(left) > 0 || total != 97 {
+		t.Errorf("%d cases, the archive has 97; of a kind that does not run: %s", total, left)
 	}
 }
 

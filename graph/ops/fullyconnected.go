@@ -29,7 +29,7 @@ func (a FullyConnectedAttr) FuseAct(act graph.Activation) (any, bool) {
 func init() {
 	graph.Register(graph.Op{Name: "FullyConnected", Infer: inferFullyConnected, Compile: compileFullyConnected},
 		graph.Form{Format: graph.TFLite, Op: "FULLY_CONNECTED", Min: 1, Max: 14, Lower: lowerFullyConnected,
-			DTypes: "float32 with float, int8 or int4 weights; int8 with int8 or int4 weights; int16 with int8, int4 or int16 weights; uint8"})
+			DTypes: "float32 with float, int8 or int4 weights; int8 with int8 or int4 weights; int16 with int8, int4 or int16 weights; uint8, also to int16"})
 }
 
 func lowerFullyConnected(l *graph.Lower) error {
@@ -72,6 +72,10 @@ func inferFullyConnected(c *graph.InferCtx) error {
 	if !clamps(a.Act) {
 		return c.Refuse("activation %v cannot be fused", a.Act)
 	}
+	d := x.DType
+	if l.toS16() {
+		d = tensor.S16
+	}
 	out := tensor.Shape{product(x.Shape) / k, n}
 	if a.KeepDims {
 		if x.Shape[len(x.Shape)-1] != k {
@@ -79,8 +83,11 @@ func inferFullyConnected(c *graph.InferCtx) error {
 		}
 		out = append(slices.Clone(x.Shape[:len(x.Shape)-1]), n)
 	}
-	return c.Set(0, x.DType, out)
+	return c.Set(0, d, out)
 }
+
+// toS16 reports whether uint8 becomes int16.
+func (l *layer) toS16() bool { return l.x.Shifted && l.o.DType == tensor.S16 }
 
 // denseRule returns the arithmetic of the reference that decides: tflite-micro where it has the combination of types,
 // otherwise LiteRT, which multiplies in float64.
@@ -145,15 +152,18 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return kernel, nil
 	}
 	kernel.Weights = weightBytes(tensor.S8, len(w), p, bias, nil)
-	s16 := l.x.DType == tensor.S16
+	s16, toS16 := l.x.DType == tensor.S16, l.toS16()
 	kernel.Run = func(a *graph.Args) error {
 		w := w
 		if w == nil {
 			w = a.In[1].S8()
 		}
-		if s16 {
+		switch {
+		case s16:
 			gemm.Rows(a.Out[0].S16(), n, a.In[0].S16(), k, m, w, n, k, q)
-		} else {
+		case toS16:
+			gemm.Rows(a.Out[0].S16(), n, a.In[0].S8(), k, m, w, n, k, q)
+		default:
 			gemm.Rows(a.Out[0].S8(), n, a.In[0].S8(), k, m, w, n, k, q)
 		}
 		return nil

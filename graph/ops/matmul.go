@@ -239,7 +239,7 @@ func matMulTypes(c *graph.InferCtx, a, b, o *graph.Value, at MatMulAttr) (tensor
 			return 0, c.Refuse("a bfloat16 matrix must be constant, transposed and of rank 2")
 		}
 		return tensor.F32, nil
-	case a.Shifted || b.Shifted:
+	case a.Shifted || b.Shifted || o.Shifted:
 		return 0, c.Refuse("uint8 is not supported; float32, int8 and int16 are")
 	case a.DType == tensor.F32 && b.DType == tensor.S8:
 		return tensor.F32, rightScales(c, b, at, false)

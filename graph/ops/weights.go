@@ -47,8 +47,8 @@ func (l *layer) check(c *graph.InferCtx) error {
 	if l.x.DType == tensor.S16 && len(l.s16) == 0 {
 		return c.Refuse("int16 activations are not supported; float32, int8 and uint8 are")
 	}
-	if l.x.Shifted != l.w.Shifted {
-		return c.Refuse("uint8 and int8 do not mix: activations and weights must be of one kind")
+	if l.x.Shifted != l.w.Shifted || l.o != nil && l.o.DType == tensor.S8 && l.o.Shifted != l.x.Shifted {
+		return c.Refuse("uint8 and int8 do not mix: input, weights and output must be of one kind")
 	}
 	switch {
 	case l.w.DType == tensor.S8, l.w.DType == tensor.S4:

@@ -56,7 +56,7 @@ func TestLayersRefuse(t *testing.T) {
 		{"no scale", "Conv2D", conv, o8, []*graph.Value{x8, layerValue(tensor.S8, true, nil, 3, 1, 1, 2)}, "one scale"},
 		{"no output scale", "Conv2D", conv, layerValue(tensor.S8, false, nil), []*graph.Value{x8, w8}, "need a scale"},
 		{"mixed signs", "Conv2D", conv, o8, []*graph.Value{shifted(x8), w8}, "do not mix"},
-		{"uint8 per channel", "Conv2D", conv, o8, []*graph.Value{shifted(x8), shifted(layerValue(tensor.S8, true, quantOf(0, 0, 1, 1, 1), 3, 1, 1, 2))}, "one scale for the whole"},
+		{"uint8 per channel", "Conv2D", conv, shifted(o8), []*graph.Value{shifted(x8), shifted(layerValue(tensor.S8, true, quantOf(0, 0, 1, 1, 1), 3, 1, 1, 2))}, "one scale for the whole"},
 		{"hybrid uint8", "Conv2D", conv, plain, []*graph.Value{xf, shifted(w8)}, "uint8 weights"},
 		{"hybrid computed", "Conv2D", conv, plain, []*graph.Value{xf, layerValue(tensor.S8, false, one, 3, 1, 1, 2)}, "computed at run time"},
 		{"int4 computed", "Conv2D", conv, o8, []*graph.Value{x8, layerValue(tensor.S4, false, one, 3, 1, 1, 2)}, "computed at run time"},

@@ -32,6 +32,8 @@ def fully_connected(s):
         dense(s, "fully_connected_s4_" + tag, [x, w4, opt(bias(s, n, XS, ws))], T((m, n), np.int8, 0.04, -3), act, oracle="litert" if pc and n > 1 else "tflm")
         wu = const(ints(s, 0, 256, (n, k), np.uint8), scale=0.0123, zero=int(s.rng.integers(0, 256)))
         dense(s, "fully_connected_u8_" + tag, [T((m, k), np.uint8, XS, 200), wu, opt(bias(s, n, XS, np.float32(0.0123)))], T((m, n), np.uint8, 0.3, 120), act, oracle="litert")
+        if with_bias and m < 9:
+            dense(s, "fully_connected_u8_s16_" + tag, [T((m, k), np.uint8, XS, 200), wu, bias(s, n, XS, np.float32(0.0123))], T((m, n), np.int16, 0.001), act, oracle="litert")
         # int16 activations
         xs = np.float32(0.0007)
         x, y = T((m, k), np.int16, xs), T((m, n), np.int16, 0.02)
