@@ -316,6 +316,22 @@ def bidirectional_lstm(s):
               ins, outs, 3 if asym else 1, oracle="litert")
 
 
+def branches(s):
+    """States inside of subgraphs: each branch of an IF keeps its own, which starts at its zero point."""
+    def layer(zs, act):
+        rng = s.rng
+        wf = const(rng.integers(-127, 128, size=(4, 3)).astype(np.int8), scale=0.004)
+        wt = const(rng.integers(-100, 101, size=(4, 3)).astype(np.int8), scale=0.004)
+        st = T((1, 12), np.int8, 0.5, zs, variable=True)
+        x, y = T((1, 3), np.int8, 0.05, 3), T((1, 2), np.int8, 0.05, -9)
+        b = const(rng.integers(-300, 300, size=2).astype(np.int32), scale=wt.scale * st.scale)
+        return Graph([x], [y], [Op("SVDF", ("SVDFOptions", {"rank": 2, "fusedActivationFunction": act}), [x, wf, wt, b, st], [y], 3)])
+    c, x, y = T((1,), np.bool_), T((1, 3), np.int8, 0.05, 3), T((1, 2), np.int8, 0.05, -9)
+    main = Graph([c, x], [y], [Op("IF", ("IfOptions", {"thenSubgraphIndex": 1, "elseSubgraphIndex": 2}), [c, x], [y])])
+    runs = [[np.array([k in (0, 3, 4, 6)]), s.sample(x)] for k in range(9)]
+    s.add_model("if_svdf_s8", [main, layer(21, 0), layer(-40, 1)], "SVDF", inputs=runs)
+
+
 def cases(s):
     float_lstm(s)
     integer_lstm(s)
@@ -326,3 +342,4 @@ def cases(s):
     bidirectional_rnn(s)
     bidirectional_lstm(s)
     lost_variance(s)
+    branches(s)
