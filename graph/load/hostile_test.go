@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wayside/graph"
 	"wayside/graph/graphtest"
@@ -49,6 +50,86 @@ func TestLoadMemory(t *testing.T) {
 	}
 	for name, m := range realModels(t) {
 		check1(name, m)
+	}
+}
+
+// oddOutcomes is what must become of each file of ../shared/conformance/litert-odd-models: "runs", or a part of the reason for which it is refused.
+var oddOutcomes = map[string]string{
+	"2_subgraphs.bin":                            "runs",
+	"add.bin":                                    "runs",
+	"add_with_const_input.bin":                   "runs",
+	"broadcast_to.bin":                           "runs",
+	"call_once_mul.bin":                          "runs",
+	"fc_qat.bin":                                 "runs",
+	"lstm.bin":                                   "runs",
+	"lstm_calibrated.bin":                        "runs",
+	"lstm_quantized.bin":                         "runs",
+	"maximum.bin":                                "runs",
+	"multi_input_add_reshape.bin":                "runs",
+	"multi_subgraphs_while.bin":                  "runs",
+	"no_signatures.bin":                          "runs",
+	"quantized_with_gather.bin":                  "runs",
+	"single_avg_pool_min_minus_5_max_plus_5.bin": "runs",
+	"single_conv_weights_min_0_max_plus_10.bin":  "runs",
+	"single_softmax_min_minus_5_max_plus_5.bin":  "runs",
+	"test_min_runtime.bin":                       "runs",
+	"unidirectional_sequence_lstm.bin":           "runs",
+	"unidirectional_sequence_lstm_quantized.bin": "runs",
+	"weight_shared_between_convs.bin":            "runs",
+	"add_quantized_int8.bin":                     "the output has no scale",
+	"conv_huge_im2col.bin":                       "of working memory, the limit is",
+	"custom_op.bin":                              "this custom operator is not known",
+	"custom_sinh.bin":                            "this custom operator is not known",
+	"dynamic_shapes.bin":                         "depend on data of the run",
+	"invalid_model.bin":                          "neither TFLite",
+	"mixed.bin":                                  "this custom operator is not known",
+	"multi_add_flex.bin":                         "needs the TensorFlow runtime",
+	"no_subgraphs.bin":                           "the model has no subgraph",
+	"segment_sum_invalid_buffer.bin":             "before any node has computed it",
+	"sparse_tensor.bin":                          "CUSTOM:FakeOp",
+	"string_input_model_with_signature.bin":      "is of type STRING",
+	"svdf_calibrated.bin":                        "the state must be float32 with 42 elements",
+	"tensor_string_data_type.bin":                "is of type STRING",
+	"test_model_broken.bin":                      "neither TFLite",
+	"test_model_versioned_ops.bin":               "needs an input and weights of rank 4",
+	"transpose.bin":                              "schema version 2",
+	"with_metadata.bin":                          "CUSTOM:NPU_OP",
+	"model_invoking_error.tflite":                "CUSTOM:fake-op-double",
+}
+
+func TestOddModels(t *testing.T) {
+	files := graphtest.TarFiles(t, graphtest.Shared(t, "conformance/litert-odd-models/cases.tar.gz"))
+	b, err := os.ReadFile(graphtest.Shared(t, "conformance/litert-odd-models/model_invoking_error.tflite"))
+	check(t, err)
+	files["model_invoking_error.tflite"] = b
+	if len(files) != len(oddOutcomes) {
+		t.Errorf("%d files, %d known outcomes", len(files), len(oddOutcomes))
+	}
+	for name, data := range files {
+		t.Run(name, func(t *testing.T) {
+			var loadErr, runErr error
+			start := time.Now()
+			n := allocated(func() {
+				var p *graph.Plan
+				if p, loadErr = load.Bytes(data, name, load.Options{MaxArenaBytes: 64 << 20}); loadErr == nil {
+					runErr = p.NewSession().Run()
+				}
+			})
+			// The bounds; a second is far from what any of them needs, so a busy machine does not matter.
+			if d := time.Since(start); n > 64<<20 || d > time.Second {
+				t.Errorf("took %d bytes and %v", n, d)
+			}
+			switch want := oddOutcomes[name]; {
+			case loadErr != nil && !kindly(loadErr):
+				t.Errorf("an error without a kind: %v", loadErr)
+			case loadErr != nil && (want == "runs" || !strings.Contains(loadErr.Error(), want)):
+				t.Errorf("refused: %v; want %q", loadErr, want)
+			case loadErr == nil && runErr != nil && (want == "runs" || !strings.Contains(runErr.Error(), want)):
+				t.Errorf("fails: %v; want %q", runErr, want)
+			case loadErr == nil && runErr == nil && want != "runs":
+				t.Errorf("runs, want a refusal with %q", want)
+			}
+		})
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // minOracleCases keeps cases from getting lost.
-const minOracleCases = 170
+const minOracleCases = 5500
 
 // TestTFLiteOracle runs small models whose outputs a reference implementation has computed: integer outputs must be equal, float
 // outputs within the stated number of units in the last place.
