@@ -245,7 +245,7 @@ func TestRecurrentRefusals(t *testing.T) {
 		{"unilstm_s16_17", func(g *graph.Graph) {
 			n := &g.Nodes[0]
 			n.In[1], n.In[5], n.In[12] = graph.None, graph.None, graph.None
-		}, "int16 activations are supported without"},
+		}, "int16 activations are supported with 24 inputs"},
 		{"unilstm_s8_full_0", inner(4), "5 intermediate tensors"},
 		{"unilstm_s8_full_0", func(g *graph.Graph) {
 			n := &g.Nodes[0]

@@ -30,7 +30,7 @@ type SequenceLSTMAttr struct {
 	act                rnn.Activation
 	cellClip, projClip float32
 	asymmetric         bool
-	micro              bool            // TensorFlow Lite Micro has the operator: it decides for int8 and int16 without options
+	micro              bool            // TensorFlow Lite Micro has the operator with 24 inputs: it decides for int8 and int16 without options
 	inter              []*tensor.Quant // of the gates' sums and of the hidden state, for int8
 }
 
@@ -70,7 +70,7 @@ func lowerUnidirectionalLSTM(l *graph.Lower) error {
 	if l.Attrs().Int(5, "", 0) != 0 {
 		return l.Refuse("diagonal recurrent tensors are not supported; full matrices are")
 	}
-	a.micro, a.timeMajor, a.asymmetric = true, l.Attrs().Int(3, "", 0) != 0, l.Attrs().Int(4, "", 0) != 0
+	a.micro, a.timeMajor, a.asymmetric = len(l.N.In) == 24, l.Attrs().Int(3, "", 0) != 0, l.Attrs().Int(4, "", 0) != 0
 	return emitLSTM(l, a)
 }
 

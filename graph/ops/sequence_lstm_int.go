@@ -28,7 +28,7 @@ func inferIntLSTM(c *graph.InferCtx, a *SequenceLSTMAttr, d *lstmShape) error {
 	case c.In(lstmAux) != nil:
 		return c.Refuse("an auxiliary input is supported for float32 only")
 	case x.DType == tensor.S16 && !plain:
-		return c.Refuse("int16 activations are supported without peepholes, projection, layer normalization and coupled gates; int8 and float32 have them")
+		return c.Refuse("int16 activations are supported with 24 inputs, without peepholes, projection, layer normalization and coupled gates; int8 and float32 have them")
 	case x.DType == tensor.S16:
 		bias = tensor.S64
 	case !plain && len(a.inter) == 12:

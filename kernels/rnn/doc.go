@@ -1,8 +1,8 @@
 // Package rnn computes single time steps of recurrent layers on plain slices.
 //
-// Holds: GRU and LSTM steps with float32 or bfloat16 weights, with the activations of kernels/vec.
+// Holds: GRU and LSTM steps of ONNX with float32 or bfloat16 weights; LSTM, RNN and SVDF steps of TensorFlow Lite in float32, hybrid and integers.
 // Never holds: tensors, sequences, directions, files, state beyond the caller's slices.
-// May import: the standard library, go-bfloat16's type, kernels/gemm, kernels/vec.
+// May import: the standard library, go-bfloat16's type, kernels/gemm, kernels/requant, kernels/vec.
 // Start reading at: GRU.Step.
 //
 // Every sum has a fixed order and no multiplication is fused with an addition, so that all CPUs give the same bits.

@@ -342,4 +342,6 @@ def cases(s):
     bidirectional_rnn(s)
     bidirectional_lstm(s)
     lost_variance(s)
+    for k in range(3):
+        int_lstm(s, f"unilstm_s8_20_inputs_{k}", "litert", inputs=20, steps=12, n=6, batch=1 + k, zx=-7 * k, sh=0.0031)  # tflite-micro needs 24
     branches(s)
