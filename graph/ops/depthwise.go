@@ -9,7 +9,7 @@ import (
 
 // depthwiseLayer describes the weights of a DepthwiseConv2D node.
 func depthwiseLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[3], axis: 3, s16: []tensor.DType{tensor.S64}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[3], axis: 3, computed: true, s16: []tensor.DType{tensor.S64}}
 }
 
 func inferDepthwise(c *graph.InferCtx) error {
@@ -32,6 +32,9 @@ func inferDepthwise(c *graph.InferCtx) error {
 	if err := l.check(c); err != nil {
 		return err
 	}
+	if w.Const == nil && w.Shifted {
+		return c.Refuse("uint8 weights that are computed at run time are not supported here; int8 are")
+	}
 	g, ok := convGeometry(x.Shape, w.Shape[1], w.Shape[2], outC, &a.Conv2DAttr)
 	if !ok || !clamps(a.Act) {
 		return c.Refuse("window %v with stride %v and dilation %v does not fit the input %v", w.Shape[1:3], a.Stride, a.Dilation, x.Shape)
@@ -46,6 +49,10 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 	macs := int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW)
 	k := &graph.Kernel{ID: "conv.depthwise/" + l.types() + "/generic", MACs: macs, Scratch: 4 * g.OutC}
 	bias, floats := takeBias(c, 2)
+	if l.w.Const == nil {
+		compileDepthwiseComputed(k, &l, g, at.Act, bias, floats)
+		return k, nil
+	}
 	if l.x.DType == tensor.F32 && !l.hybrid() {
 		wt, _ := c.Take(1)
 		data, _ := wt.Floats()
@@ -108,4 +115,36 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return nil
 	}
 	return k, nil
+}
+
+// compileDepthwiseComputed reads weights that another operator computes.
+func compileDepthwiseComputed(k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64, floats []float32) {
+	if l.x.DType == tensor.F32 {
+		lo, hi := actRangeF32(act)
+		w := conv.PackDepthwiseF32(nil, 0, g.OutC, floats, lo, hi)
+		k.Weights = map[tensor.DType]int{tensor.F32: w.Bytes()}
+		k.Run = func(a *graph.Args) error {
+			p := w.With(a.In[1].F32())
+			conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), g, &p, tensor.As[float32](a.Scratch, 4))
+			return nil
+		}
+		return
+	}
+	s16 := l.x.DType == tensor.S16
+	rule := requant.Fixed
+	if s16 {
+		rule = requant.Wide
+		k.Scratch = 8 * g.OutC
+	}
+	p := l.params(rule, act, false)
+	q := &l.quants(p, bias, 1)[0]
+	k.Weights = weightBytes(tensor.S8, 0, p, bias, nil)
+	k.Run = func(a *graph.Args) error {
+		if s16 {
+			conv.Depthwise(a.Out[0].S16(), a.In[0].S16(), g, a.In[1].S8(), q, tensor.As[int64](a.Scratch, 8))
+		} else {
+			conv.Depthwise(a.Out[0].S8(), a.In[0].S8(), g, a.In[1].S8(), q, tensor.As[int32](a.Scratch, 4))
+		}
+		return nil
+	}
 }

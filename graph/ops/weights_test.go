@@ -65,7 +65,7 @@ func TestLayersRefuse(t *testing.T) {
 		{"int16 factor", "Conv2D", conv, layerValue(tensor.S16, false, quantOf(0, 0, 1e-6)), []*graph.Value{x16, w8}, "below 128"},
 		{"int16 zero point", "Conv2D", conv, layerValue(tensor.S16, false, quantOf(4, 0, 1)), []*graph.Value{x16, w8}, "int16 needs 0"},
 		{"activation", "Conv2D", Conv2DAttr{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1, Act: graph.ActTanh}, plain, []*graph.Value{xf, wf}, "does not fit"},
-		{"depthwise computed", "DepthwiseConv2D", dw, plain, []*graph.Value{xf, layerValue(tensor.F32, false, nil, 1, 1, 1, 2)}, "computed at run time"},
+		{"depthwise computed", "DepthwiseConv2D", dw, shifted(o8), []*graph.Value{shifted(x8), shifted(layerValue(tensor.S8, false, one, 1, 1, 1, 2))}, "computed at run time"},
 		{"depthwise int16 bias", "DepthwiseConv2D", dw, o16, []*graph.Value{x16, layerValue(tensor.S8, true, one, 1, 1, 1, 2), layerValue(tensor.S32, true, nil, 2)}, "int32 bias"},
 		{"depthwise int16 int4", "DepthwiseConv2D", dw, o16, []*graph.Value{x16, layerValue(tensor.S4, true, one, 1, 1, 1, 2)}, "int4 weights"},
 		{"transposed int4", "TransposeConv", tc, o8, []*graph.Value{x8, layerValue(tensor.S4, true, one, 3, 1, 1, 2)}, "int4 weights"},

@@ -94,6 +94,11 @@ func PackDepthwiseF32(w []float32, taps, outC int, bias []float32, lo, hi float3
 	return p
 }
 
+// With returns the bias and the clamp of w with other weights, which are not copied.
+func (w *DepthwiseF32Weights) With(data []float32) DepthwiseF32Weights {
+	return DepthwiseF32Weights{w: data, bias: w.bias, min: w.min, max: w.max}
+}
+
 // Bytes returns the memory of the packed weights.
 func (w *DepthwiseF32Weights) Bytes() int { return 4 * (len(w.w) + len(w.bias)) }
 

@@ -83,6 +83,13 @@ def signed(s):
          [T((1, 4, 3, 2), np.float32), floats(s, 3, 3, 3, 2), T((3,), np.float32)], T((1, 4, 3, 3), np.float32))
     ws = scales(s, 3)
     conv(s, "conv_s8_computed_weights", same, [T((1, 4, 3, 2), np.int8, XS, -9), T((3, 2, 3, 2), np.int8, ws), bias(s, 3, XS, ws)], T((1, 4, 3, 3), np.int8, 0.09, 4))
+    depthwise(s, "depthwise_f32_computed_weights", same, 2, [T((1, 4, 3, 2), np.float32), T((1, 3, 2, 4), np.float32), floats(s, 4)], T((1, 4, 3, 4), np.float32))
+    ws = scales(s, 4)
+    for name, dtype, q in (("s8", np.int8, {"scale": XS, "zero": -9}), ("s16", np.int16, {"scale": 0.0007})):
+        b = bias(s, 4, q["scale"], ws, np.int32 if name == "s8" else np.int64)
+        depthwise(s, f"depthwise_{name}_computed_weights", same, 2, [T((1, 4, 3, 2), dtype, **q), T((1, 3, 2, 4), np.int8, ws, axis=3), b],
+                  T((1, 4, 3, 4), dtype, 0.05), version=3)
+    conv(s, "conv_s16_computed_weights", same, [T((1, 4, 3, 2), np.int16, 0.0007), T((4, 2, 3, 2), np.int8, ws), bias(s, 4, 0.0007, ws, np.int64)], T((1, 4, 3, 4), np.int16, 0.02))
     for groups, o in ((3, 6), (2, 2), (6, 6)):
         wt, ws = weights(s, (o, 2, 2, 6 // groups), o, 0, True)
         conv(s, f"conv_s8_groups_{groups}", same, [T((1, 5, 5, 6), np.int8, XS, 3), wt, bias(s, o, XS, ws)], T((1, 5, 5, o), np.int8, 0.05, 0), version=3)
