@@ -33,6 +33,14 @@ func (a *asm) fn(name, comment string) {
 
 // table writes the addresses of functions, 0 where there is none, and a function that returns where they stand: func name() *[n]uintptr.
 func (a *asm) table(name string, functions []string) {
+	a.addresses(name, functions)
+	a.op("LEAQ %s<>(SB), AX", name)
+	a.op("MOVQ AX, ret+0(FP)")
+	a.op("RET")
+}
+
+// addresses writes the table itself and begins the function.
+func (a *asm) addresses(name string, functions []string) {
 	fmt.Fprintln(a)
 	for i, f := range functions {
 		if f == "" {
@@ -43,9 +51,6 @@ func (a *asm) table(name string, functions []string) {
 	}
 	fmt.Fprintf(a, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, 8*len(functions))
 	a.text(name, "$0-8", fmt.Sprintf("func %s() *[%d]uintptr", name, len(functions)))
-	a.op("LEAQ %s<>(SB), AX", name)
-	a.op("MOVQ AX, ret+0(FP)")
-	a.op("RET")
 }
 
 // text starts a function with the given frame.

@@ -18,6 +18,11 @@ var files = map[string]func() []byte{
 	"internal/flip/flip_amd64.s":       flipAVX512,
 	"conv/depthwise_s8_avx512_amd64.s": depthwiseS8AVX512,
 	"gemm/f32_avx512_amd64.s":          gemmF32AVX512,
+	"gemm/s8_neon_arm64.s":             func() []byte { return gemmArm64(0) },
+	"gemm/s8_neonwide_arm64.s":         func() []byte { return gemmArm64(1) },
+	"gemm/s8_dotprod_arm64.s":          func() []byte { return gemmArm64(2) },
+	"gemm/s8_i8mm_arm64.s":             func() []byte { return gemmArm64(3) },
+	"gemm/f32_neon_arm64.s":            func() []byte { return gemmArm64(4) },
 }
 
 func main() {

@@ -1,0 +1,66 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/cpu"
+)
+
+var f32Neon = armShape{tiles: f32NeonTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
+
+// f32Arm is a packed matrix for the float32 tiles of ARMv8.
+type f32Arm struct {
+	n, k           int
+	blocks, groups int
+	panels         []f32ArmPanel
+}
+
+// f32ArmPanel is a run of columns with its packed weights and parameters.
+type f32ArmPanel struct {
+	first, n int // columns
+	w        []float32
+	par      []float32 // bias of each column, then the bounds for a vector
+}
+
+// packF32Arch packs for the tiles, nil for the generic kernel.
+func packF32Arch(w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
+	if !cpu.Has(cpu.Neon) {
+		return nil
+	}
+	p := &f32Arm{n: n, k: k}
+	var list []armChunk
+	list, p.blocks, p.groups = f32Neon.chunks(4 * k)
+	for first := 0; first < n; first += f32Neon.cols {
+		cols := min(f32Neon.cols, n-first)
+		q := f32ArmPanel{first: first, n: cols, w: packArm(&f32Neon, w[first*k:(first+cols)*k], k, cols, list), par: make([]float32, f32Neon.cols)}
+		if bias != nil {
+			copy(q.par, bias[first:first+cols])
+		}
+		q.par = append(q.par, lo, lo, lo, lo, hi, hi, hi, hi)
+		p.panels = append(p.panels, q)
+	}
+	return p
+}
+
+func (p *f32Arm) id() string { return "8x8/neon" }
+
+func (p *f32Arm) bytes() int {
+	n := 0
+	for i := range p.panels {
+		n += 4 * (len(p.panels[i].w) + len(p.panels[i].par))
+	}
+	return n
+}
+
+// run computes m rows of x, ldx apart, into dst, ldd apart.
+func (p *f32Arm) run(dst []float32, ldd int, x []float32, ldx, m int) {
+	_, _ = x[(m-1)*ldx+p.k-1], dst[(m-1)*ldd+p.n-1]
+	block := f32Neon.rowsPerBlock(m, 4*p.k)
+	for i := 0; i < m; i += block {
+		for j := range p.panels {
+			q := &p.panels[j]
+			t := armTile{w: unsafe.Pointer(&q.w[0]), blocks: p.blocks, groups: p.groups, bytes: 4 * p.k, par: unsafe.Pointer(&q.par[0]), cols: q.n}
+			runRows(&f32Neon, &t, dst[i*ldd+q.first:], ldd, x[i*ldx:], ldx, min(block, m-i))
+		}
+	}
+}

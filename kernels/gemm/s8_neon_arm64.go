@@ -1,0 +1,129 @@
+package gemm
+
+import (
+	"slices"
+	"unsafe"
+
+	"wayside/kernels/internal/cpu"
+)
+
+// The int8 tiles, the fastest first. s8Wide takes the place of s8Neon where a weight is −128.
+var (
+	s8I8mm    = armShape{tiles: s8I8mmTiles()[:], rows: 8, cols: 8, group: 8, depth: 8}
+	s8Dotprod = armShape{tiles: s8DotprodTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
+	s8Neon    = armShape{tiles: s8NeonTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
+	s8Wide    = armShape{tiles: s8NeonWideTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
+)
+
+// s8Arm is a packed matrix for the int8 tiles of ARMv8.
+type s8Arm struct {
+	n, k   int
+	name   string
+	row    int // bytes of a row as the tiles read it: k, or more where it is shorter than they can read
+	blocks int
+	groups int
+	exact  bool
+	panels []s8ArmPanel
+}
+
+// s8ArmPanel is a run of columns with its packed weights and parameters.
+type s8ArmPanel struct {
+	shape    *armShape
+	first, n int // columns
+	w        []int8
+	par      []int32 // bias, multiplier and negative shift of each column, then zero point and bounds for a vector
+}
+
+// packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
+// rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
+func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, zero, lo, hi int32) s8Packed {
+	p := &s8Arm{n: n, k: k, row: k, exact: lo < zero}
+	var shape *armShape
+	switch {
+	case cpu.Has(cpu.I8MM):
+		shape, p.name = &s8I8mm, "8x8/i8mm"
+	case cpu.Has(cpu.Dotprod):
+		shape, p.name = &s8Dotprod, "8x8/dotprod"
+	case cpu.Has(cpu.Neon):
+		shape, p.name = &s8Neon, "4x4/neon"
+	default:
+		return nil
+	}
+	switch {
+	case k < shape.group:
+		p.row = shape.group
+	case k < 16 && shape.group == 8:
+		p.row = (k + 7) &^ 7
+	}
+	var list []armChunk
+	list, p.blocks, p.groups = shape.chunks(p.row)
+	for first := 0; first < n; first += shape.cols {
+		cols := min(shape.cols, n-first)
+		part := w[first*k : (first+cols)*k]
+		q := s8ArmPanel{shape: shape, first: first, n: cols, par: make([]int32, 3*shape.cols, 3*shape.cols+12)}
+		if shape == &s8Neon && slices.Contains(part, -128) {
+			q.shape = &s8Wide
+		}
+		q.w = packArm(q.shape, part, k, cols, list)
+		for c := range cols {
+			m, s := mult[first+c], shift[first+c]
+			if m == 0 {
+				s = -1
+			}
+			if s > -1 || s < -31 {
+				return nil
+			}
+			q.par[c], q.par[shape.cols+c], q.par[2*shape.cols+c] = bias[first+c], m, s
+		}
+		for _, v := range []int32{zero & 0xffff * 0x10001, lo & 0xff * 0x1010101, hi & 0xff * 0x1010101} {
+			q.par = append(q.par, v, v, v, v)
+		}
+		p.panels = append(p.panels, q)
+	}
+	return p
+}
+
+func (p *s8Arm) id() string { return p.name }
+
+func (p *s8Arm) bytes() (s8, s32 int) {
+	for i := range p.panels {
+		s8 += len(p.panels[i].w)
+		s32 += 4 * len(p.panels[i].par)
+	}
+	return s8, s32
+}
+
+// scratch returns the bytes that run needs for m rows: room for rows that are too short to be read where they lie.
+func (p *s8Arm) scratch(m int) int {
+	if p.row == p.k {
+		return 0
+	}
+	return p.panels[0].shape.rowsPerBlock(m, p.row) * p.row
+}
+
+// run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
+func (p *s8Arm) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byte) {
+	_, _ = x[(m-1)*ldx+p.k-1], dst[(m-1)*ldd+p.n-1]
+	block := p.panels[0].shape.rowsPerBlock(m, p.row)
+	for i := 0; i < m; i += block {
+		rows := min(block, m-i)
+		a, lda := x[i*ldx:], ldx
+		if p.row != p.k {
+			a, lda = widenRows(scratch, p.row, a, ldx, p.k, rows), p.row
+		}
+		for j := range p.panels {
+			q := &p.panels[j]
+			t := armTile{w: unsafe.Pointer(&q.w[0]), blocks: p.blocks, groups: p.groups, bytes: p.row, par: unsafe.Pointer(&q.par[0]), cols: q.n, exact: p.exact}
+			runRows(q.shape, &t, dst[i*ldd+q.first:], ldd, a, lda, rows)
+		}
+	}
+}
+
+// widenRows copies short rows of k bytes into scratch, lda apart. What lies between meets weights of zero.
+func widenRows(scratch []byte, lda int, x []int8, ldx, k, rows int) []int8 {
+	out := unsafe.Slice((*int8)(unsafe.Pointer(&scratch[0])), rows*lda)
+	for r := range rows {
+		copy(out[r*lda:r*lda+k], x[r*ldx:])
+	}
+	return out
+}

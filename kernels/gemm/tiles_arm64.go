@@ -1,0 +1,109 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+)
+
+// armTile is the argument of an assembly tile: tiles × rows rows with one panel of columns. The assembly knows the offsets.
+type armTile struct {
+	a      unsafe.Pointer // rows, lda bytes apart
+	lda    int
+	w      unsafe.Pointer // the panel's weights
+	blocks int            // of 16 bytes of a row
+	groups int            // short groups behind the blocks
+	bytes  int            // of a row
+	dst    unsafe.Pointer // rows, ldd bytes apart
+	ldd    int
+	par    unsafe.Pointer // what the store needs
+	tiles  int
+	cols   int  // that exist
+	exact  bool // int8: some output may lie below the zero point before it is clamped
+}
+
+// armShape is how a family of tiles walks over rows and columns. Lengths are in bytes.
+type armShape struct {
+	tiles      []uintptr // by rows, less one
+	rows, cols int
+	group      int // length of a short group
+	depth      int // how many bytes of a column lie side by side in the weights
+}
+
+// The tables of tiles, each in the assembly file of its family.
+func s8NeonTiles() *[4]uintptr
+func s8NeonWideTiles() *[4]uintptr
+func s8DotprodTiles() *[8]uintptr
+func s8I8mmTiles() *[8]uintptr
+func f32NeonTiles() *[8]uintptr
+
+// armChunk is a part of a row that the tiles take at once: width bytes at at, of which those before from have been taken already.
+type armChunk struct{ at, from, width int }
+
+// armReadAhead is how many bytes behind the weights a tile may read.
+const armReadAhead = 128
+
+// chunks cuts a row of at least group bytes.
+func (s *armShape) chunks(bytes int) (list []armChunk, blocks, groups int) {
+	for blocks = range bytes / 16 {
+		list = append(list, armChunk{16 * blocks, 16 * blocks, 16})
+	}
+	blocks = bytes / 16
+	rest := bytes % 16
+	if rest > 16-s.group && blocks > 0 {
+		list = append(list, armChunk{bytes - 16, 16 * blocks, 16})
+		return list, blocks + 1, 0
+	}
+	for ; rest > 0; rest -= s.group {
+		from := 16*blocks + s.group*groups
+		list = append(list, armChunk{min(from, bytes-s.group), from, s.group})
+		groups++
+	}
+	return list, blocks, groups
+}
+
+// pack lays cols rows of w, k elements of size bytes each, into a panel in the order in which the tiles read them. What is absent is zero.
+func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk) []T {
+	size := int(unsafe.Sizeof(w[0]))
+	var out []T
+	for _, c := range list {
+		depth := min(s.depth, c.width) / size
+		for first := c.at / size; first < (c.at+c.width)/size; first += depth {
+			for col := range s.cols {
+				for i := first; i < first+depth; i++ {
+					v := T(0)
+					if col < cols && i >= c.from/size && i < k {
+						v = w[col*k+i]
+					}
+					out = append(out, v)
+				}
+			}
+		}
+	}
+	return append(out, make([]T, armReadAhead/size)...)
+}
+
+// runRows runs tiles of nearly equal heights over m rows of x.
+func runRows[T, U int8 | float32 | byte](s *armShape, t *armTile, dst []T, ldd int, x []U, ldx, m int) {
+	t.lda, t.ldd = ldx*int(unsafe.Sizeof(x[0])), ldd*int(unsafe.Sizeof(dst[0]))
+	tiles := (m + s.rows - 1) / s.rows
+	height, taller := m/tiles, m%tiles
+	t.a, t.dst, t.tiles = unsafe.Pointer(&x[0]), unsafe.Pointer(&dst[0]), taller
+	done := 0
+	if taller > 0 {
+		call.Tile(s.tiles[height], unsafe.Pointer(t))
+		if done = taller * (height + 1); done == m {
+			return
+		}
+	}
+	t.a, t.dst, t.tiles = unsafe.Pointer(&x[done*ldx]), unsafe.Pointer(&dst[done*ldd]), tiles-taller
+	call.Tile(s.tiles[height-1], unsafe.Pointer(t))
+}
+
+// armBlock is how many bytes of rows are multiplied with all panels before the next rows: they stay in the first-level cache.
+const armBlock = 16 << 10
+
+// rowsPerBlock returns how many of m rows of that many bytes are worked on at once.
+func (s *armShape) rowsPerBlock(m, bytes int) int {
+	return min(m, max(armBlock/bytes, 24)/s.rows*s.rows)
+}

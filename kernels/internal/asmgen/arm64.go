@@ -1,0 +1,95 @@
+package main
+
+import "fmt"
+
+// arm64 writes assembly for ARMv8. Go's assembler knows loads, stores and some vector instructions; the rest are words, each with its mnemonic
+// in ARM's order of operands (destination first, the reverse of Go's) beside it. A test disassembles all of them.
+type arm64 struct{ *asm }
+
+// word writes one instruction that Go's assembler lacks.
+func (a arm64) word(w uint32, format string, args ...any) {
+	fmt.Fprintf(a, "\tWORD $0x%08x // %s\n", w, fmt.Sprintf(format, args...))
+}
+
+// reg puts register r into a word's field that begins at bit pos.
+func reg(r, pos int) uint32 {
+	if r < 0 || r > 31 {
+		panic(fmt.Sprintf("asmgen: no register %d", r))
+	}
+	return uint32(r) << pos
+}
+
+// three writes an instruction with two sources; the arrangements are those of d, n and m.
+func (a arm64) three(base uint32, name, ad, an, am string, d, n, m int) {
+	a.word(base|reg(m, 16)|reg(n, 5)|reg(d, 0), "%s v%d.%s, v%d.%s, v%d.%s", name, d, ad, n, an, m, am)
+}
+
+// two writes an instruction with one source.
+func (a arm64) two(base uint32, name, ad, an string, d, n int) {
+	a.word(base|reg(n, 5)|reg(d, 0), "%s v%d.%s, v%d.%s", name, d, ad, n, an)
+}
+
+// element returns the bits of index i of four in a by-element instruction on words: bit 21 is its low bit, bit 11 its high one.
+func element(i int) uint32 { return uint32(i&1)<<21 | uint32(i>>1)<<11 }
+
+// sdotElem is d[l] += n's bytes 4l to 4l+3 times the four bytes of word i of m.
+func (a arm64) sdotElem(d, n, m, i int) {
+	a.word(0x4F80E000|element(i)|reg(m, 16)|reg(n, 5)|reg(d, 0), "sdot v%d.4s, v%d.16b, v%d.4b[%d]", d, n, m, i)
+}
+
+// fmlaElem is d += n × word i of m, fused.
+func (a arm64) fmlaElem(d, n, m, i int) {
+	a.word(0x4F801000|element(i)|reg(m, 16)|reg(n, 5)|reg(d, 0), "fmla v%d.4s, v%d.4s, v%d.s[%d]", d, n, m, i)
+}
+
+// smmla adds to the 2×2 matrix d the product of the 2×8 matrix n with the transposed 2×8 matrix m.
+func (a arm64) smmla(d, n, m int)  { a.three(0x4E80A400, "smmla", "4s", "16b", "16b", d, n, m) }
+func (a arm64) smull(d, n, m int)  { a.three(0x0E20C000, "smull", "8h", "8b", "8b", d, n, m) }
+func (a arm64) smull2(d, n, m int) { a.three(0x4E20C000, "smull2", "8h", "16b", "16b", d, n, m) }
+func (a arm64) smlal2(d, n, m int) { a.three(0x4E208000, "smlal2", "8h", "16b", "16b", d, n, m) }
+
+// sadalp adds neighbouring halfwords of n to the words of d.
+func (a arm64) sadalp(d, n int)      { a.two(0x4E606800, "sadalp", "4s", "8h", d, n) }
+func (a arm64) sqrdmulh(d, n, m int) { a.three(0x6EA0B400, "sqrdmulh", "4s", "4s", "4s", d, n, m) }
+
+// ssra31 adds to each word of d the sign of n: −1 where it is negative.
+func (a arm64) ssra31(d, n int) {
+	a.word(0x4F211400|reg(n, 5)|reg(d, 0), "ssra v%d.4s, v%d.4s, #31", d, n)
+}
+
+// srshl shifts the words of n by the signed amounts of m; to the right it rounds half up.
+func (a arm64) srshl(d, n, m int)   { a.three(0x4EA05400, "srshl", "4s", "4s", "4s", d, n, m) }
+func (a arm64) sqxtn4h(d, n int)    { a.two(0x0E614800, "sqxtn", "4h", "4s", d, n) }
+func (a arm64) sqxtn8h(d, n int)    { a.two(0x4E614800, "sqxtn2", "8h", "4s", d, n) }
+func (a arm64) sqxtn8b(d, n int)    { a.two(0x0E214800, "sqxtn", "8b", "8h", d, n) }
+func (a arm64) sqxtn16b(d, n int)   { a.two(0x4E214800, "sqxtn2", "16b", "8h", d, n) }
+func (a arm64) sqadd8h(d, n, m int) { a.three(0x4E600C00, "sqadd", "8h", "8h", "8h", d, n, m) }
+func (a arm64) smax(d, n, m int)    { a.three(0x4E206400, "smax", "16b", "16b", "16b", d, n, m) }
+func (a arm64) smin(d, n, m int)    { a.three(0x4E206C00, "smin", "16b", "16b", "16b", d, n, m) }
+func (a arm64) fadd(d, n, m int)    { a.three(0x4E20D400, "fadd", "4s", "4s", "4s", d, n, m) }
+func (a arm64) fmax(d, n, m int)    { a.three(0x4E20F400, "fmax", "4s", "4s", "4s", d, n, m) }
+func (a arm64) fmin(d, n, m int)    { a.three(0x4EA0F400, "fmin", "4s", "4s", "4s", d, n, m) }
+
+// ldrq loads 16 bytes at register n plus register m.
+func (a arm64) ldrq(t, n, m int) {
+	a.word(0x3CE06800|reg(m, 16)|reg(n, 5)|reg(t, 0), "ldr q%d, [x%d, x%d]", t, n, m)
+}
+
+// table writes the addresses of functions and a function that returns where they stand: func name() *[n]uintptr.
+func (a arm64) table(name string, functions []string) {
+	a.addresses(name, functions)
+	a.op("MOVD $%s<>(SB), R0", name)
+	a.op("MOVD R0, ret+0(FP)")
+	a.op("RET")
+}
+
+// The instructions below are those of Go's assembler, with operands in ARM's order.
+
+func (a arm64) load(t, off int, base string)  { a.op("FMOVQ %d(%s), F%d", off, base, t) }
+func (a arm64) store(t, off int, base string) { a.op("FMOVQ F%d, %d(%s)", t, off, base) }
+func (a arm64) add4s(d, n, m int)             { a.op("VADD V%d.S4, V%d.S4, V%d.S4", m, n, d) }
+func (a arm64) addp4s(d, n, m int)            { a.op("VADDP V%d.S4, V%d.S4, V%d.S4", m, n, d) }
+func (a arm64) trn1(d, n, m int)              { a.op("VTRN1 V%d.D2, V%d.D2, V%d.D2", m, n, d) }
+func (a arm64) trn2(d, n, m int)              { a.op("VTRN2 V%d.D2, V%d.D2, V%d.D2", m, n, d) }
+func (a arm64) zero(d int)                    { a.op("VEOR V%d.B16, V%d.B16, V%d.B16", d, d, d) }
+func (a arm64) mov(d, n int)                  { a.op("VMOV V%d.B16, V%d.B16", n, d) }

@@ -1,0 +1,573 @@
+package main
+
+import "fmt"
+
+// The tiles of the matrix products on ARMv8. All take gemm.armTile, whose offsets stand here, and read the rows where they lie: no row is packed.
+//
+// Register use: R0 argument; R1 to R8 rows; R9 offset in the rows; R10 weights; R11 count; R12 output, R13 its stride; R14 parameters; R15
+// tiles left; R19 offset of a row's last 16 bytes; R20 first row of the tile, R21 their stride; R22 and R23 free; R24 offset of the last
+// short group. V16 to V31 are sums; below lie rows, weights and temporaries.
+//
+// The loop over blocks of 16 bytes loads the next block while it works on the present one. Behind the last block of a row there may be nothing
+// to load, so the offset stops at the row's last 16 bytes: a last block that is not full overlaps the one before it, with weights of zero
+// for what counts already. Weights are followed by a block that may be read.
+const (
+	argA      = 0
+	argLda    = 8
+	argW      = 16
+	argBlocks = 24
+	argGroups = 32
+	argBytes  = 40
+	argDst    = 48
+	argLdd    = 56
+	argPar    = 64
+	argTiles  = 72
+	argCols   = 80
+	argExact  = 88
+)
+
+// armTiles are the families of tiles: name of the functions, columns, most rows.
+var armTiles = []struct {
+	name     string
+	cols     int
+	rows     int
+	generate func(a arm64, rows int)
+}{
+	{"s8Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, false) }},
+	{"s8NeonWide", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true) }},
+	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, false) }},
+	{"s8I8mm", 8, 8, tileI8mm},
+	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, true) }},
+}
+
+// gemmArm64 writes all tiles of one family and their table, by rows less one.
+func gemmArm64(family int) []byte {
+	f := armTiles[family]
+	a := arm64{newAsm("Tiles of the matrix products: " + f.name + ". Comments beside words have ARM's order of operands.")}
+	var names []string
+	for rows := 1; rows <= f.rows; rows++ {
+		name := fmt.Sprintf("%sR%dx%d", f.name, rows, f.cols)
+		a.fn(name, fmt.Sprintf("%d rows, %d columns.", rows, f.cols))
+		f.generate(a, rows)
+		names = append(names, name)
+	}
+	a.table(f.name+"Tiles", names)
+	return a.Bytes()
+}
+
+// begin loads the argument and starts the loop over tiles; it returns its label.
+func (a arm64) begin(rows int) string {
+	a.op("MOVD t+0(FP), R0")
+	a.op("MOVD %d(R0), R20", argA)
+	a.op("MOVD %d(R0), R21", argLda)
+	a.op("MOVD %d(R0), R12", argDst)
+	a.op("MOVD %d(R0), R13", argLdd)
+	a.op("MOVD %d(R0), R14", argPar)
+	a.op("MOVD %d(R0), R15", argTiles)
+	a.op("MOVD %d(R0), R19", argBytes)
+	a.op("SUB $16, R19")
+	tile := a.label("tile")
+	a.at(tile)
+	a.op("MOVD R20, R1")
+	for r := 1; r < rows; r++ {
+		a.op("ADD R21, R%d, R%d", r, r+1)
+	}
+	a.op("ADD R21, R%d, R20", rows)
+	a.op("MOVD %d(R0), R10", argW)
+	a.op("MOVD %d(R0), R11", argBlocks)
+	return tile
+}
+
+// end goes on with the next tile or returns.
+func (a arm64) end(tile string) {
+	a.op("SUBS $1, R15")
+	a.op("BNE %s", tile)
+	a.op("RET")
+}
+
+// step moves the offset in the rows by n bytes, at most to the one in register limit.
+func (a arm64) step(n int, limit string) {
+	a.op("ADD $%d, R9", n)
+	a.atMost(limit)
+}
+
+// atMost bounds the offset in the rows.
+func (a arm64) atMost(limit string) {
+	a.op("CMP %s, R9", limit)
+	a.op("CSEL LT, R9, %s, R9", limit)
+}
+
+// tileElem is rows × 8 columns with the rows' elements multiplied one by one into vectors of columns: groups of four int8 (SDOT) or one float32
+// (FMLA). A block is four groups, a short group one.
+func tileElem(a arm64, rows int, float bool) {
+	// Few sums would wait for each other: groups then alternate over sets of them.
+	sets := 1
+	for sets < 4 && rows*sets*2*2 <= 16 {
+		sets *= 2
+	}
+	acc := func(s, r, v int) int { return 16 + (s*rows+r)*2 + v }
+	mul := func(g, r, v, weights int) {
+		if float {
+			a.fmlaElem(acc(g%sets, r, v), weights, r, g)
+		} else {
+			a.sdotElem(acc(g%sets, r, v), weights, r, g)
+		}
+	}
+	tile := a.begin(rows)
+	for i := range sets * rows * 2 {
+		switch {
+		case float || i >= 2*rows:
+			a.zero(16 + i)
+		case i < 2:
+			a.load(16+i, 16*i, "R14")
+		default:
+			a.mov(16+i, 16+i%2)
+		}
+	}
+	loop, tail, short, done := a.label("loop"), a.label("tail"), a.label("short"), a.label("done")
+	a.op("CBZ R11, %s", tail)
+	a.op("MOVD $0, R9")
+	for r := range rows {
+		a.ldrq(r, r+1, 9)
+	}
+	for i := range 8 {
+		a.load(8+i, 16*i, "R10")
+	}
+	a.at(loop)
+	a.step(16, "R19")
+	a.op("ADD $128, R10")
+	for g := range 4 {
+		for r := range rows {
+			for v := range 2 {
+				mul(g, r, v, 8+2*g+v)
+				if r == rows-1 && !float {
+					a.load(8+2*g+v, 16*(2*g+v), "R10")
+				}
+			}
+			if g == 3 && !float {
+				a.ldrq(r, r+1, 9)
+			}
+		}
+	}
+	if float {
+		// The model of Cortex-A53 stalls at every load behind a long FMLA: they come together.
+		for r := range rows {
+			a.ldrq(r, r+1, 9)
+		}
+		for i := range 8 {
+			a.load(8+i, 16*i, "R10")
+		}
+	}
+	a.op("SUBS $1, R11")
+	a.op("BNE %s", loop)
+	a.at(tail)
+	a.op("MOVD %d(R0), R11", argGroups)
+	a.op("CBZ R11, %s", done)
+	a.op("MOVD %d(R0), R9", argBlocks)
+	a.op("LSL $4, R9")
+	a.op("ADD $12, R19, R24")
+	a.atMost("R24")
+	a.at(short)
+	a.load(8, 0, "R10")
+	a.load(9, 16, "R10")
+	for r := range rows {
+		a.op("FMOVS (R%d)(R9), F%d", r+1, r)
+	}
+	for r := range rows {
+		mul(0, r, 0, 8)
+		mul(0, r, 1, 9)
+	}
+	a.step(4, "R24")
+	a.op("ADD $32, R10")
+	a.op("SUBS $1, R11")
+	a.op("BNE %s", short)
+	a.at(done)
+	for s := sets / 2; s > 0; s /= 2 {
+		for i := range s * rows * 2 {
+			if float {
+				a.fadd(16+i, 16+i, 16+s*rows*2+i)
+			} else {
+				a.add4s(16+i, 16+i, 16+s*rows*2+i)
+			}
+		}
+	}
+	if float {
+		storeF32(a, rows)
+	} else {
+		storeS8x8(a, rows, func(r, v int) int { return acc(0, r, v) })
+	}
+	a.end(tile)
+}
+
+// rescale turns sums of x, whose columns' multipliers and shifts lie in the vectors mult(x) and shift(x), into outputs without the zero point:
+// exactly requant.Mul for right shifts of at least 1. Where outputs below the zero point are clamped away, the sign does not count.
+func (a arm64) rescale(x []int, mult, shift func(i int) int) {
+	exact, narrow := a.label("exact"), a.label("narrow")
+	a.op("MOVBU %d(R0), R22", argExact)
+	a.op("CBNZ R22, %s", exact)
+	for _, signed := range []bool{false, true} {
+		if signed {
+			a.op("B %s", narrow)
+			a.at(exact)
+		}
+		for i, r := range x {
+			a.sqrdmulh(r, r, mult(i))
+		}
+		if signed {
+			for _, r := range x {
+				a.ssra31(r, r)
+			}
+		}
+		for i, r := range x {
+			a.srshl(r, r, shift(i))
+		}
+	}
+	a.at(narrow)
+}
+
+// storeS8x8 rescales and stores rows of eight columns. Parameters are bias, multiplier, negative shift of eight columns each, then zero point
+// (halfwords), lower and upper bound (bytes) for a whole vector.
+func storeS8x8(a arm64, rows int, acc func(r, v int) int) {
+	for i := range 7 {
+		a.load(i, 32+16*i, "R14") // V0, V1 multipliers, V2, V3 shifts, V4 zero point, V5, V6 bounds
+	}
+	var x []int
+	for r := range rows {
+		x = append(x, acc(r, 0), acc(r, 1))
+	}
+	a.rescale(x, func(i int) int { return i % 2 }, func(i int) int { return 2 + i%2 })
+	for r := range rows {
+		a.sqxtn4h(acc(r, 0), acc(r, 0))
+	}
+	for r := range rows {
+		a.sqxtn8h(acc(r, 0), acc(r, 1))
+	}
+	for r := range rows {
+		a.sqadd8h(acc(r, 0), acc(r, 0), 4)
+	}
+	for r := 0; r < rows; r += 2 {
+		a.sqxtn8b(acc(r, 0), acc(r, 0))
+	}
+	for r := 0; r+1 < rows; r += 2 {
+		a.sqxtn16b(acc(r, 0), acc(r+1, 0))
+	}
+	for r := 0; r < rows; r += 2 {
+		a.smax(acc(r, 0), acc(r, 0), 5)
+	}
+	for r := 0; r < rows; r += 2 {
+		a.smin(acc(r, 0), acc(r, 0), 6)
+	}
+	part, done := a.label("part"), a.label("stored")
+	a.op("MOVD %d(R0), R22", argCols)
+	a.op("CMP $8, R22")
+	a.op("BNE %s", part)
+	for r := range rows {
+		if r%2 == 0 {
+			a.op("FMOVD F%d, (R12)", acc(r, 0))
+		} else {
+			a.op("VST1 V%d.D[1], (R12)", acc(r-1, 0))
+		}
+		a.op("ADD R13, R12")
+	}
+	a.op("B %s", done)
+	a.at(part)
+	for r := range rows {
+		x, half := acc(r&^1, 0), r%2
+		two, one, row := a.label("two"), a.label("one"), a.label("row")
+		a.op("MOVD R12, R23")
+		a.op("VMOV V%d.D[%d], V7.D[0]", x, half)
+		a.op("TBZ $2, R22, %s", two)
+		a.op("VST1.P V7.S[0], 4(R23)")
+		a.op("VUSHR $32, V7.D2, V7.D2")
+		a.at(two)
+		a.op("TBZ $1, R22, %s", one)
+		a.op("VST1.P V7.H[0], 2(R23)")
+		a.op("VUSHR $16, V7.D2, V7.D2")
+		a.at(one)
+		a.op("TBZ $0, R22, %s", row)
+		a.op("VST1 V7.B[0], (R23)")
+		a.at(row)
+		a.op("ADD R13, R12")
+	}
+	a.at(done)
+}
+
+// storeF32 adds the bias, clamps and stores rows of eight columns. Parameters are eight biases, then the bounds for a whole vector. FMAX and
+// FMIN return NaN for NaN, as Go's max and min do.
+func storeF32(a arm64, rows int) {
+	acc := func(r, v int) int { return 16 + 2*r + v }
+	for i := range 4 {
+		a.load(i, 16*i, "R14") // V0, V1 bias, V2, V3 bounds
+	}
+	for i := range 2 * rows {
+		a.fadd(16+i, 16+i, i%2)
+	}
+	for i := range 2 * rows {
+		a.fmax(16+i, 16+i, 2)
+	}
+	for i := range 2 * rows {
+		a.fmin(16+i, 16+i, 3)
+	}
+	part, done := a.label("part"), a.label("stored")
+	a.op("MOVD %d(R0), R22", argCols)
+	a.op("CMP $8, R22")
+	a.op("BNE %s", part)
+	for r := range rows {
+		a.store(acc(r, 0), 0, "R12")
+		a.store(acc(r, 1), 16, "R12")
+		a.op("ADD R13, R12")
+	}
+	a.op("B %s", done)
+	a.at(part)
+	for r := range rows {
+		x, y := acc(r, 0), acc(r, 1)
+		two, one, row := a.label("two"), a.label("one"), a.label("row")
+		a.op("MOVD R12, R23")
+		a.op("TBZ $2, R22, %s", two)
+		a.op("FMOVQ.P F%d, 16(R23)", x)
+		a.mov(x, y)
+		a.at(two)
+		a.op("TBZ $1, R22, %s", one)
+		a.op("FMOVD.P F%d, 8(R23)", x)
+		a.op("VMOV V%d.D[1], V%d.D[0]", x, x)
+		a.at(one)
+		a.op("TBZ $0, R22, %s", row)
+		a.op("FMOVS F%d, (R23)", x)
+		a.at(row)
+		a.op("ADD R13, R12")
+	}
+	a.at(done)
+}
+
+// tileNeon is rows × 4 columns for the base of ARMv8: one vector of partial sums per output. Two products of bytes fit into a halfword as long as no weight
+// is −128: −128 × 127 × 2 does. Where one is, wide adds each product to the sums alone: a fourth instruction for 16 of them.
+func tileNeon(a arm64, rows int, wide bool) {
+	const cols = 4
+	acc := func(r, c int) int { return 16 + 4*r + c }
+	n := rows * cols
+	tile := a.begin(rows)
+	for i := range n {
+		a.zero(16 + i)
+	}
+	loop, tail, done := a.label("loop"), a.label("tail"), a.label("done")
+	a.op("CBZ R11, %s", tail)
+	a.op("MOVD $0, R9")
+	for r := range rows {
+		a.ldrq(r, r+1, 9)
+	}
+	for c := range cols {
+		a.load(4+c, 16*c, "R10")
+	}
+	a.at(loop)
+	a.step(16, "R19")
+	a.op("ADD $64, R10")
+	// Between the steps of one output stand those of others: in-order cores wait for nothing.
+	lags, temps := [2]int{4, 7}, 8
+	if wide {
+		lags, temps = [2]int{2, 3}, 4
+	}
+	for i := range n + lags[1] {
+		if i < n {
+			r, c := i/cols, i%cols
+			a.smull(8+i%temps, r, 4+c)
+			if wide {
+				a.smull2(12+i%temps, r, 4+c)
+			}
+		}
+		if j := i - lags[0]; j >= 0 && j < n {
+			r, c := j/cols, j%cols
+			if wide {
+				a.sadalp(acc(r, c), 8+j%temps)
+			} else {
+				a.smlal2(8+j%temps, r, 4+c)
+			}
+			if r == rows-1 {
+				a.load(4+c, 16*c, "R10")
+			}
+			if c == cols-1 {
+				a.ldrq(r, r+1, 9)
+			}
+		}
+		if j := i - lags[1]; j >= 0 && j < n {
+			if wide {
+				a.sadalp(acc(j/cols, j%cols), 12+j%temps)
+			} else {
+				a.sadalp(acc(j/cols, j%cols), 8+j%temps)
+			}
+		}
+	}
+	a.op("SUBS $1, R11")
+	a.op("BNE %s", loop)
+	a.at(tail)
+	a.op("MOVD %d(R0), R11", argGroups)
+	a.op("CBZ R11, %s", done)
+	a.op("ADD $8, R19, R9") // the row's last eight bytes
+	for c := range cols {
+		a.op("FMOVD %d(R10), F%d", 8*c, 4+c)
+	}
+	for r := range rows {
+		a.op("FMOVD (R%d)(R9), F%d", r+1, r)
+	}
+	for r := range rows {
+		for c := range cols {
+			a.smull(8+r%2*4+c, r, 4+c)
+		}
+		for c := range cols {
+			a.sadalp(acc(r, c), 8+r%2*4+c)
+		}
+	}
+	a.at(done)
+	storeS8x4(a, rows)
+	a.end(tile)
+}
+
+// storeS8x4 adds up the four sums of each output of tileNeon, rescales and stores. Parameters are as in storeS8x8, of four columns each.
+func storeS8x4(a arm64, rows int) {
+	for i := range 6 {
+		a.load(i, 16*i, "R14") // V0 bias, V1 multipliers, V2 shifts, V3 zero point, V4, V5 bounds
+	}
+	var x []int
+	for r := range rows {
+		s := 16 + 4*r
+		a.addp4s(s, s, s+1)
+		a.addp4s(s+2, s+2, s+3)
+		x = append(x, s)
+	}
+	for _, s := range x {
+		a.addp4s(s, s, s+2)
+	}
+	for _, s := range x {
+		a.add4s(s, s, 0)
+	}
+	a.rescale(x, func(int) int { return 1 }, func(int) int { return 2 })
+	// V6 and V7 become rows 0 and 1, and 2 and 3; then V6 all of them, four bytes each.
+	for r, s := range x {
+		if r%2 == 0 {
+			a.sqxtn4h(6+r/2, s)
+		} else {
+			a.sqxtn8h(6+r/2, s)
+		}
+	}
+	for r := 0; r < rows; r += 2 {
+		a.sqadd8h(6+r/2, 6+r/2, 3)
+	}
+	a.sqxtn8b(6, 6)
+	if rows > 2 {
+		a.sqxtn16b(6, 7)
+	}
+	a.smax(6, 6, 4)
+	a.smin(6, 6, 5)
+	part, done := a.label("part"), a.label("stored")
+	a.op("MOVD %d(R0), R22", argCols)
+	a.op("CMP $4, R22")
+	a.op("BNE %s", part)
+	for r := range rows {
+		a.op("VST1 V6.S[%d], (R12)", r)
+		a.op("ADD R13, R12")
+	}
+	a.op("B %s", done)
+	a.at(part)
+	for r := range rows {
+		one, row := a.label("one"), a.label("row")
+		a.op("MOVD R12, R23")
+		a.op("VMOV V6.S[%d], V7.S[0]", r)
+		a.op("TBZ $1, R22, %s", one)
+		a.op("VST1.P V7.H[0], 2(R23)")
+		a.op("VUSHR $16, V7.D2, V7.D2")
+		a.at(one)
+		a.op("TBZ $0, R22, %s", row)
+		a.op("VST1 V7.B[0], (R23)")
+		a.at(row)
+		a.op("ADD R13, R12")
+	}
+	a.at(done)
+}
+
+// tileI8mm is rows × 8 columns by SMMLA: two rows by two columns at a time, eight bytes deep. Two rows' blocks of 16 bytes become two vectors of eight bytes
+// of each. Of an odd count of rows the last one stands for its absent neighbour, too.
+func tileI8mm(a arm64, rows int) {
+	pairs := (rows + 1) / 2
+	acc := func(p, c int) int { return 16 + 4*p + c }
+	row := func(r int) int { return min(r, rows-1) + 1 }
+	tile := a.begin(rows)
+	a.op("MOVD R14, R22")
+	for c := range 4 {
+		a.op("VLD1R.P 8(R22), [V%d.D2]", acc(0, c))
+	}
+	for p := 1; p < pairs; p++ {
+		for c := range 4 {
+			a.mov(acc(p, c), acc(0, c))
+		}
+	}
+	loop, tail, done := a.label("loop"), a.label("tail"), a.label("done")
+	a.op("CBZ R11, %s", tail)
+	a.op("MOVD $0, R9")
+	for r := range 2 * pairs {
+		a.ldrq(r, row(r), 9)
+	}
+	for c := range 4 {
+		a.load(8+c, 16*c, "R10")
+	}
+	a.at(loop)
+	a.step(16, "R19")
+	a.op("ADD $128, R10")
+	// V15, V0, V2 and V4 become the first halves of the pairs, V1, V3, V5 and V7 the second ones.
+	first := func(p int) int { return [...]int{15, 0, 2, 4}[p] }
+	for p := range pairs {
+		a.trn1(first(p), 2*p, 2*p+1)
+		a.trn2(2*p+1, 2*p, 2*p+1)
+	}
+	for c := range 4 {
+		for p := range pairs {
+			a.smmla(acc(p, c), first(p), 8+c)
+		}
+		a.load(8+c, 16*c-64, "R10")
+	}
+	for p := range pairs {
+		a.ldrq(2*p, row(2*p), 9)
+	}
+	for c := range 4 {
+		for p := range pairs {
+			a.smmla(acc(p, c), 2*p+1, 8+c)
+		}
+		a.load(8+c, 16*c, "R10")
+	}
+	for p := range pairs {
+		a.ldrq(2*p+1, row(2*p+1), 9)
+	}
+	a.op("SUBS $1, R11")
+	a.op("BNE %s", loop)
+	a.at(tail)
+	a.op("MOVD %d(R0), R11", argGroups)
+	a.op("CBZ R11, %s", done)
+	a.op("ADD $8, R19, R9") // the row's last eight bytes
+	for c := range 4 {
+		a.load(8+c, 16*c, "R10")
+	}
+	for r := range 2 * pairs {
+		a.op("FMOVD (R%d)(R9), F%d", row(r), r)
+	}
+	for p := range pairs {
+		a.trn1(2*p, 2*p, 2*p+1)
+	}
+	for c := range 4 {
+		for p := range pairs {
+			a.smmla(acc(p, c), 2*p, 8+c)
+		}
+	}
+	a.at(done)
+	// From 2×2 matrices to rows of four columns; V8 is the spare register that wanders.
+	at := make(map[[2]int]int)
+	spare := 8
+	for p := range pairs {
+		for v := range 2 {
+			x, y := acc(p, 2*v), acc(p, 2*v+1)
+			a.trn1(spare, x, y)
+			a.trn2(y, x, y)
+			at[[2]int{2 * p, v}], at[[2]int{2*p + 1, v}] = spare, y
+			spare = x
+		}
+	}
+	storeS8x8(a, rows, func(r, v int) int { return at[[2]int{r, v}] })
+	a.end(tile)
+}

@@ -1,0 +1,227 @@
+// Command arm64 estimates the hot loops of the ARMv8 kernels without ARM hardware: it builds the arm64 test binaries, disassembles the innermost
+// loop of each kernel, and lets llvm-mca step it through its models of four cores. The figures are cycles of these models: they compare one version of a
+// loop with another and say nothing about the speed of a real core.
+//
+//	go run ./scripts/bench/arm64 [-update]
+//
+// It compares with cycles.txt beside it and fails where a loop takes more model cycles than there (beyond 2 %), or where the SDOT tile leaves more than a
+// tenth of the bound of neoverse-n1 unused; -update writes the file anew.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// llvm is the version whose models the golden figures are of; others have other models. Debian 12: apt-get install llvm-19.
+const llvm = "-19"
+
+// slack is by how much a loop may grow before it counts as slower.
+const slack = 1.02
+
+var cores = []string{"cortex-a53", "cortex-a55", "cortex-a72", "neoverse-n1"}
+
+// kernel is a function whose innermost loop is looked at.
+type kernel struct {
+	pkg, fn string
+	macs    int      // multiply-adds of one turn of the loop
+	cores   []string // that have its instructions; nil: all
+}
+
+var dot = []string{"cortex-a55", "neoverse-n1"}
+
+var kernels = []kernel{
+	{"gemm", "s8NeonR4x4", 256, nil},
+	{"gemm", "s8NeonR2x4", 128, nil},
+	{"gemm", "s8NeonR1x4", 64, nil},
+	{"gemm", "s8NeonWideR4x4", 256, nil},
+	{"gemm", "s8DotprodR8x8", 1024, dot},
+	{"gemm", "s8DotprodR4x8", 512, dot},
+	{"gemm", "s8DotprodR1x8", 128, dot},
+	{"gemm", "f32NeonR8x8", 256, nil},
+	{"gemm", "f32NeonR4x8", 128, nil},
+	{"gemm", "f32NeonR1x8", 32, nil},
+}
+
+func main() {
+	update := flag.Bool("update", false, "write cycles.txt anew")
+	flag.Parse()
+	if err := run(*update); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(update bool) error {
+	_, here, _, _ := runtime.Caller(0)
+	golden := filepath.Join(filepath.Dir(here), "cycles.txt")
+	dir, err := os.MkdirTemp("", "arm64-cycles-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var table bytes.Buffer
+	fmt.Fprintf(&table, "# Model cycles of llvm-mca%s for one turn of each kernel's innermost loop: not the speed of any core.\n", llvm)
+	fmt.Fprintf(&table, "# %-22s %-12s %9s %9s %15s %15s\n", "kernel", "model", "cycles", "bound", "MAC per cycle", "of the bound")
+	var bad []error
+	binaries := make(map[string]string)
+	for _, k := range kernels {
+		if binaries[k.pkg] == "" {
+			if binaries[k.pkg], err = build(dir, filepath.Dir(here), k.pkg); err != nil {
+				return err
+			}
+		}
+		loop, err := hotLoop(binaries[k.pkg], k.fn)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.fn, err)
+		}
+		models := k.cores
+		if models == nil {
+			models = cores
+		}
+		for _, core := range models {
+			cycles, bound, err := model(loop, core)
+			if err != nil {
+				return fmt.Errorf("%s on %s: %w", k.fn, core, err)
+			}
+			fmt.Fprintf(&table, "%-24s %-12s %9.1f %9.1f %15.2f %15.2f\n", k.fn, core, cycles, bound, float64(k.macs)/cycles, bound/cycles)
+			if k.fn == "s8DotprodR8x8" && core == "neoverse-n1" && bound/cycles < 0.9 {
+				bad = append(bad, fmt.Errorf("%s: %.2f of the bound of %s, must be at least 0.9", k.fn, bound/cycles, core))
+			}
+		}
+	}
+	fmt.Print(table.String())
+	if update {
+		bad = append(bad, os.WriteFile(golden, table.Bytes(), 0o600))
+		return errors.Join(bad...)
+	}
+	old, err := os.ReadFile(golden)
+	if err != nil {
+		return err
+	}
+	return errors.Join(append(bad, compare(string(old), table.String())...)...)
+}
+
+// compare returns an error for every loop that takes more cycles than in the golden table, or stands in only one of the two.
+func compare(old, now string) (bad []error) {
+	was, is := parse(old), parse(now)
+	for key, c := range is {
+		switch o, ok := was[key]; {
+		case !ok:
+			bad = append(bad, fmt.Errorf("%s: not in cycles.txt; run with -update", key))
+		case c > o*slack:
+			bad = append(bad, fmt.Errorf("%s: %.1f model cycles, %.1f before", key, c, o))
+		}
+	}
+	for key := range was {
+		if _, ok := is[key]; !ok {
+			bad = append(bad, fmt.Errorf("%s: only in cycles.txt; run with -update", key))
+		}
+	}
+	return bad
+}
+
+// parse returns the cycles of a table by kernel and model.
+func parse(table string) map[string]float64 {
+	out := make(map[string]float64)
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if strings.HasPrefix(line, "#") || len(f) < 3 {
+			continue
+		}
+		if c, err := strconv.ParseFloat(f[2], 64); err == nil {
+			out[f[0]+" on "+f[1]] = c
+		}
+	}
+	return out
+}
+
+// build makes the arm64 test binary of a package of kernels.
+func build(dir, here, pkg string) (string, error) {
+	out := filepath.Join(dir, pkg)
+	c := exec.Command("go", "test", "-c", "-o", out, "wayside/kernels/"+pkg)
+	c.Dir, c.Env, c.Stderr = here, append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"), os.Stderr
+	return out, c.Run()
+}
+
+var (
+	instruction = regexp.MustCompile(`^ *([0-9a-f]+): *\t?\s*(.*)$`)
+	branch      = regexp.MustCompile(`^(?:b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+, #\w+,)\s+(?:#)?0x([0-9a-f]+)`)
+)
+
+// hotLoop returns the longest loop of a function that has no other branch inside, without its own branch.
+func hotLoop(binary, symbol string) (string, error) {
+	out, err := exec.Command("llvm-objdump"+llvm, "-d", "--no-show-raw-insn", "--disassemble-symbols="+symbol, "--mattr=+dotprod,+i8mm", binary).Output()
+	if err != nil {
+		return "", err
+	}
+	var body, best []string
+	var from []uint64
+	for line := range strings.Lines(string(out)) {
+		m := instruction.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		if m == nil {
+			continue
+		}
+		at, err := strconv.ParseUint(m[1], 16, 64)
+		if err != nil {
+			return "", err
+		}
+		text := strings.Join(strings.Fields(m[2]), " ")
+		if b := branch.FindStringSubmatch(text); b != nil {
+			to, err := strconv.ParseUint(b[1], 16, 64)
+			if err != nil {
+				return "", err
+			}
+			for i, a := range from {
+				if a == to && len(body)-i > len(best) {
+					best = append([]string(nil), body[i:]...)
+				}
+			}
+			body, from = nil, nil // nothing behind a branch is one loop with what stands before it
+			continue
+		}
+		body, from = append(body, text), append(from, at)
+	}
+	if best == nil {
+		return "", errors.New("no loop in " + symbol)
+	}
+	return strings.Join(best, "\n") + "\n", nil
+}
+
+var (
+	totalCycles = regexp.MustCompile(`Total Cycles: +(\d+)`)
+	throughput  = regexp.MustCompile(`Block RThroughput: +([\d.]+)`)
+)
+
+// model returns the cycles of one turn of a loop in steady state, and the bound that the model's units set.
+func model(loop, core string) (cycles, bound float64, err error) {
+	var total [2]float64
+	for i, turns := range []int{100, 300} {
+		c := exec.Command("llvm-mca"+llvm, "-mtriple=aarch64", "-mattr=+dotprod,+i8mm", "-mcpu="+core, "-iterations="+strconv.Itoa(turns))
+		c.Stdin, c.Stderr = strings.NewReader(loop), os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			return 0, 0, err
+		}
+		t, b := totalCycles.FindSubmatch(out), throughput.FindSubmatch(out)
+		if t == nil || b == nil {
+			return 0, 0, errors.New("llvm-mca prints no figures")
+		}
+		if total[i], err = strconv.ParseFloat(string(t[1]), 64); err != nil {
+			return 0, 0, err
+		}
+		if bound, err = strconv.ParseFloat(string(b[1]), 64); err != nil {
+			return 0, 0, err
+		}
+	}
+	return (total[1] - total[0]) / 200, bound, nil
+}
