@@ -98,9 +98,9 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if packed, ok := conv.PackDepthwiseS8(data, g, q); ok {
 		s8, s32 := packed.Bytes()
 		k.ID = "conv.depthwise/" + l.types() + "/" + packed.ID()
-		k.Scratch, k.Weights = packed.Scratch(g), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		k.Scratch, k.Weights = packed.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
 		k.Run = func(a *graph.Args) error {
-			packed.Run(a.Out[0].S8(), a.In[0].S8(), g, a.Scratch)
+			packed.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
 			return nil
 		}
 		return k, nil

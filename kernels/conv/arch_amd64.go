@@ -7,7 +7,7 @@ import (
 
 func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 	if cpu.Has(cpu.AVX512VNNI) {
-		if p := packDepthwiseAVX512(w, g.KH*g.KW, g.C, q); p != nil {
+		if p := packDepthwiseAVX512(w, g, q); p != nil {
 			return p
 		}
 	}

@@ -2,19 +2,19 @@ package conv
 
 import "wayside/kernels/gemm"
 
-// DepthwiseS8 is a depthwise convolution of int8 values that is packed for this machine. It is immutable.
+// DepthwiseS8 is a depthwise convolution of int8 values of one geometry, packed for this machine.
 type DepthwiseS8 interface {
-	// Run convolves src into dst like Depthwise. scratch has Scratch bytes, aligned to 8.
-	Run(dst, src []int8, g *Geometry, scratch []byte)
-	Scratch(g *Geometry) int
+	// Run convolves src into dst like Depthwise. scratch has Scratch bytes, aligned to 8. Runs may go on at the same time.
+	Run(dst, src []int8, scratch []byte)
+	Scratch() int
 	Bytes() (s8, s32 int) // memory of the weights and of what the store needs
 	ID() string           // tile/isa
 }
 
-// PackDepthwiseS8 packs w[KH][KW][C] for a geometry with as many output as input channels and the rule Fixed; false where only Depthwise is exact, or
-// nothing is faster.
+// PackDepthwiseS8 packs w[KH][KW][OutC] for the rule Fixed; false where only Depthwise is exact, or nothing is faster. q is as Depthwise has it, and
+// its WZero is taken off the weights.
 func PackDepthwiseS8(w []int8, g *Geometry, q *gemm.Quant) (DepthwiseS8, bool) {
-	if g.C != g.OutC || q.WZero != 0 || len(w) < g.KH*g.KW*g.C || g.C == 0 {
+	if g.C == 0 || g.OutC%g.C != 0 || len(w) < g.KH*g.KW*g.OutC {
 		return nil, false
 	}
 	p := packDepthwiseArch(w, g, q)

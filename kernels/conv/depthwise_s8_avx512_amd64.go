@@ -1,7 +1,6 @@
 package conv
 
 import (
-	"math/bits"
 	"strconv"
 	"unsafe"
 
@@ -11,88 +10,197 @@ import (
 	"wayside/kernels/requant"
 )
 
-// dwTile is the argument of an assembly row of output pixels for one block of channels. The assembly knows the offsets.
+// dwTile is the argument of an assembly run of vectors with any taps. The assembly knows the offsets.
 type dwTile struct {
-	taps   *unsafe.Pointer // where the first pixel finds each tap: u8, groups × 4 of them
+	taps   *unsafe.Pointer // lines of u8 from the first column of each tap on, groups × 4 of them
 	groups int
-	w      *int8  // [groups][4 registers][channels / 4][4]
-	par    *int32 // bias, multiplier, addend, shift, carry limit: [5][4 registers][channels / 4]
+	w      *int8  // [groups][4 registers][width / 4][4]
+	par    *int32 // blocks of bias, multipliers, addend, shift, carry limit: [dwTerms][4 registers][width / 4]
 	dst    *int8
-	dstep  int // bytes from one output pixel to the next
-	xstep  int // bytes from the taps of one output pixel to those of the next
-	pixels int
+	dstep  int // bytes from one vector to the next
+	xstep  int // bytes from the taps of one vector to those of the next
+	n      int // vectors
 	lo, hi int8
 	exact  bool
 	mask   uint64 // channels that exist
+	last   uint64 // those of the last vector
+	at     int    // of the first vector in the lines
 }
 
-// dwRowsAVX512 returns the addresses of the functions for 16, 32 and 64 channels.
-func dwRowsAVX512() *[3]uintptr
+// dw3Tile is the argument of an assembly run of vectors of 64 values with 3×3 taps.
+type dw3Tile struct {
+	rows   [4]*byte // lines of u8
+	off    [2]int   // to the second and the third column
+	w      *int8    // [sets][3 columns][for the first, for the second output row][4 registers][16][4 rows]
+	par    *int32   // as in dwTile
+	dst    [2]*int8
+	dstep  int
+	xstep  int
+	n      int
+	lo, hi int8
+	exact  bool
+	mask   uint64
+	last   uint64
+	at     int
+}
 
-var dwRows = dwRowsAVX512()
+// dwPick is the argument of the copy of columns.
+type dwPick struct {
+	dst          *byte
+	src          *int8
+	run          int // bytes
+	dstep, sstep int
+	n            int // runs
+}
 
-// dwBlock is a run of up to 64 channels.
+// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick.
+func dwTableAVX512() *[12]uintptr
+
+var dwTable = dwTableAVX512()
+
+// Places of functions in dwTable. Those for two sets of weights follow dw3Sets places after those for one.
+const (
+	dwAny      = 0
+	dw3Single  = 3 // one output row
+	dw3Pair    = 4 // two output rows
+	dw3Stride2 = 5 // one output row, whole pixels
+	dw3Stride1 = 6 // two output rows, whole pixels
+	dw3Sets    = 4
+	dwPickAt   = 11
+)
+
+// dwTerms is how many parameters each sum has.
+const dwTerms = 6
+
+// dwBlock is what a run of vectors needs.
 type dwBlock struct {
-	first, n, width int // channels: existing ones and those of the registers
-	w               []int8
-	par             []int32
-	exact           bool
+	dwRun
+	w     []int8
+	par   []int32
+	exact bool
 }
 
-// dwAVX512 is a packed depthwise convolution for the AVX512-VNNI rows.
+// dwAVX512 is a packed depthwise convolution for AVX512-VNNI.
 type dwAVX512 struct {
-	taps, groups int
+	*dwShape
+	*dwRows[int8]
+	taps, groups int  // taps, those of second weights counted; groups of four
+	sets         int  // of weights: two where a weight less its zero point does not fit into int8
+	three, pair  bool // 3×3 taps; two output rows at once
 	blocks       []dwBlock
 	lo, hi       int8
 	zero         byte // the input zero point with 128 added
 }
 
-// packDepthwiseAVX512 packs w[taps][c]; nil where the one-step rescaling is not exact for some channel.
-func packDepthwiseAVX512(w []int8, taps, c int, q *gemm.Quant) *dwAVX512 {
-	p := &dwAVX512{taps: taps, groups: (taps + 3) / 4, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
-	for first := 0; first < c; {
-		left := c - first
-		width := 64
-		switch {
-		case left <= 16:
-			width = 16
-		case left <= 32:
-			width = 32
+// packDepthwiseAVX512 packs w[taps][OutC]; nil where it would not be exact for some channel.
+func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
+	together := 1
+	three := g.KH == 3 && g.KW == 3 && g.OutW*g.OutC > 32
+	pair := three && g.StrideH == 1 && g.DilH == 1 && g.OutH > 1
+	if pair {
+		together = 2
+	}
+	width := 64
+	if n := g.OutW * g.OutC; n <= 16 {
+		width = 16
+	} else if n <= 32 {
+		width = 32
+	}
+	shape := newDwShape(g, width, together)
+	if shape == nil {
+		return nil
+	}
+	p := &dwAVX512{dwShape: shape, sets: 1, three: three, pair: pair, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
+	taps := g.KH * g.KW
+	for _, v := range w[:taps*g.OutC] {
+		switch d := int32(v) - q.WZero; {
+		case d > 254:
+			return nil
+		case d != int32(int8(d)):
+			p.sets = 2
 		}
-		b := dwBlock{first: first, n: min(left, width), width: width, w: make([]int8, p.groups*4*width), par: make([]int32, 5*width)}
-		for ch := range b.n {
-			// Unpacking leaves channel 16·lane + 4·register + i in that register at 4·lane + i.
-			reg, at := ch/4%4, ch/16*4+ch%4
-			slot := reg*width/4 + at
-			sum, abs := int64(0), int64(0)
-			for t := range taps {
-				v := w[t*c+first+ch]
-				b.w[t/4*4*width+reg*width+at*4+t%4] = v
-				sum += int64(v)
-				abs += max(int64(v), -int64(v))
-			}
-			bias := -(int64(q.XZero) + 128) * sum
-			if q.Bias != nil {
-				bias += int64(int32(q.Bias[first+ch]))
-			}
-			one := min(first+ch, len(q.Mult)-1)
-			terms, ok := requant.OneStep(bias, 255*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
-			if !ok {
-				return nil
-			}
-			b.exact = b.exact || terms.Carry
-			for i, v := range [5]int32{terms.Bias, terms.Mult, terms.Add, terms.Shift, terms.Limit} {
-				b.par[i*width+slot] = v
-			}
+	}
+	p.taps = p.sets * taps
+	p.groups = (p.taps + 3) / 4
+	for i := range shape.runs {
+		b := dwBlock{dwRun: shape.runs[i]}
+		if !three && b.n <= 32 {
+			b.width = max(16, (b.n+15)&^15)
+		}
+		if !p.pack(&b, w, q) {
+			return nil
 		}
 		p.blocks = append(p.blocks, b)
-		first += b.n
 	}
+	p.dwRows = newDwRows(g, shape.ring*shape.line+2*64+8*4*p.groups, p.compute)
 	return p
 }
 
+// pack packs the weights and the parameters of one run of vectors.
+func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
+	if p.three {
+		b.w = make([]int8, p.sets*3*2*256)
+	} else {
+		b.w = make([]int8, p.groups*4*b.width)
+	}
+	b.par = make([]int32, dwTerms*b.width)
+	taps := p.KH * p.KW
+	for i := range b.n {
+		ch := p.channel(&b.dwRun, i)
+		// Unpacking leaves value 16·lane + 4·register + j in that register at 4·lane + j.
+		reg, at := i/4%4, i/16*4+i%4
+		sum, abs := int64(0), int64(0)
+		for t := range taps {
+			v := int32(w[t*p.OutC+ch]) - q.WZero
+			sum += int64(v)
+			abs += int64(max(v, -v))
+			first := v
+			if p.sets == 2 {
+				first = v >> 1
+			}
+			for set := range p.sets {
+				u := int8(first)
+				if set == 1 {
+					u = int8(v - first)
+				}
+				if p.three {
+					slot := (set*3+t%3)*2*256 + reg*64 + at*4 + t/3
+					b.w[slot], b.w[slot+256+1] = u, u
+				} else {
+					t := set*taps + t
+					b.w[t/4*4*b.width+reg*b.width+at*4+t%4] = u
+				}
+			}
+		}
+		bias := -(int64(q.XZero) + 128) * sum
+		if q.Bias != nil {
+			bias += int64(int32(q.Bias[ch]))
+		}
+		one := min(ch, len(q.Mult)-1)
+		terms, ok := requant.OneStep(bias, 255*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
+		if !ok {
+			return false
+		}
+		b.exact = b.exact || terms.Carry
+		slot := reg*b.width/4 + at
+		for j, v := range [dwTerms]int32{terms.Bias, terms.Mult, 0, terms.Add, terms.Shift, terms.Limit} {
+			b.par[j*b.width+slot] = v
+		}
+		if slot%2 == 1 {
+			b.par[2*b.width+slot-1] = terms.Mult
+		}
+	}
+	return true
+}
+
 // ID implements DepthwiseS8.
-func (p *dwAVX512) ID() string { return "1x" + strconv.Itoa(p.blocks[0].width) + "/avx512vnni" }
+func (p *dwAVX512) ID() string {
+	tile := strconv.Itoa(p.blocks[0].width)
+	if p.three {
+		tile += "k3"
+	}
+	return "1x" + tile + "/avx512vnni"
+}
 
 // Bytes implements DepthwiseS8.
 func (p *dwAVX512) Bytes() (s8, s32 int) {
@@ -103,65 +211,144 @@ func (p *dwAVX512) Bytes() (s8, s32 int) {
 	return s8, s32
 }
 
-// lineBytes is the room of one padded line of input: columns outside of the image on both sides, and a register's width behind the last.
-func (g *Geometry) lineBytes() int {
-	return (max((g.OutW-1)*g.StrideW+(g.KW-1)*g.DilW+1, g.W+g.PadLeft)*g.C + 64 + 63) &^ 63
-}
-
-// reach is how many input rows lie between the first and the last tap of an output pixel, both counted.
-func (g *Geometry) reach() int { return (g.KH-1)*g.DilH + 1 }
-
-// Scratch implements DepthwiseS8: a ring of padded lines, and the table of pointers to taps.
-func (p *dwAVX512) Scratch(g *Geometry) int { return g.reach()*g.lineBytes() + p.groups*4*8 }
+// Scratch implements DepthwiseS8: for each worker a ring of padded lines, and the table of pointers to taps.
+func (p *dwAVX512) Scratch() int { return p.scratch() }
 
 // Run implements DepthwiseS8.
-func (p *dwAVX512) Run(dst, src []int8, g *Geometry, scratch []byte) {
-	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < p.Scratch(g) {
+func (p *dwAVX512) Run(dst, src []int8, scratch []byte) {
+	g := &p.Geometry
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < p.Scratch() {
 		panic("conv: slice length mismatch")
 	}
-	line, ring := g.lineBytes(), g.reach()
-	lines := scratch[:ring*line]
+	p.run(dst, src, scratch)
+}
+
+// compute computes the output rows from to to, counted over all images.
+func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
-	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[ring*line])), p.groups*4)
-	fillBytes(lines, p.zero)
-	for b := range g.Batch {
-		loaded := -g.PadTop // the first input row that is not in the ring
-		for oy := range g.OutH {
-			top := oy*g.StrideH - g.PadTop
-			loaded = max(loaded, top)
-			for ; loaded < top+ring; loaded++ {
-				p.load(lines[(loaded+g.PadTop)%ring*line:], src, g, b, loaded)
-			}
-			for i := range p.blocks {
-				p.row(dst[((b*g.OutH+oy)*g.OutW)*g.OutC:], lines, table, g, &p.blocks[i], top, line, ring)
-			}
+	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[0])), p.groups*4)
+	lines := scratch[8*len(table):]
+	lines = lines[-uintptr(unsafe.Pointer(&lines[0]))&63:]
+	fillBytes(lines[:p.ring*p.line], p.zero)
+	loaded := 0 // the first input row that is not in the ring
+	for row := from; row < to; {
+		b, oy := row/p.OutH, row%p.OutH
+		top := oy*p.StrideH - p.PadTop
+		if row == from || oy == 0 {
+			loaded = top
 		}
+		n, last := 1, top+(p.KH-1)*p.DilH
+		if p.pair && row+1 < to && oy+1 < p.OutH {
+			n, last = 2, last+p.StrideH
+		}
+		for loaded = max(loaded, top); loaded <= last; loaded++ {
+			p.load(lines[(loaded+p.PadTop)%p.ring*p.line:][:p.line], src, b, loaded)
+		}
+		out := dst[row*p.OutW*p.OutC:]
+		if p.three {
+			p.rows3(out, lines, top, n)
+		} else {
+			p.row(out, lines, table, top)
+		}
+		row += n
 	}
 }
 
-// load puts input row y into a line of the ring, with 128 added to each value.
-func (p *dwAVX512) load(line []byte, src []int8, g *Geometry, b, y int) {
-	at := g.PadLeft * g.C
-	if y < 0 || y >= g.H {
-		fillBytes(line[at:at+g.W*g.C], p.zero)
+// load puts input row y into a line, with 128 added to each value.
+func (p *dwAVX512) load(line []byte, src []int8, b, y int) {
+	if y < 0 || y >= p.H {
+		fillBytes(line, p.zero)
 		return
 	}
-	row := src[(b*g.H+y)*g.W*g.C:][:g.W*g.C]
-	flip.Copy(line[at:at+len(row)], row)
+	n, mult := p.columns(), p.OutC/p.C
+	if n == 0 {
+		return
+	}
+	row := src[(b*p.H+y)*p.W*p.C:][:n*p.C]
+	switch {
+	case mult > 1:
+		for x := range n {
+			at := p.column(x + p.PadLeft)
+			spread(line[at:at+p.OutC], row[x*p.C:][:p.C], mult)
+		}
+	case p.phases > 1:
+		for first := range min(p.phases, n) {
+			k := dwPick{dst: &line[p.column(first+p.PadLeft)], src: &row[first*p.C], run: p.C, dstep: p.C, sstep: p.phases * p.C, n: (n-first-1)/p.phases + 1}
+			call.Tile(dwTable[dwPickAt], unsafe.Pointer(&k))
+		}
+	default:
+		at := p.PadLeft * p.C
+		flip.Copy(line[at:at+len(row)], row)
+	}
 }
 
-// row computes one row of output pixels for one block of channels.
-func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, g *Geometry, b *dwBlock, top, line, ring int) {
-	for t := range table {
-		ky, kx := 0, 0 // taps that fill up a group have weights of zero: any place will do
-		if t < p.taps {
-			ky, kx = t/g.KW, t%g.KW
+// spread writes each value mult times, with 128 added.
+func spread(dst []byte, src []int8, mult int) {
+	if mult == 8 {
+		for i, v := range src {
+			*(*[8]byte)(dst[8*i:]) = bytes8(byte(v) ^ 0x80)
 		}
-		table[t] = unsafe.Pointer(&lines[(top+ky*g.DilH+g.PadTop)%ring*line+kx*g.DilW*g.C+b.first])
+		return
 	}
-	t := dwTile{taps: &table[0], groups: p.groups, w: &b.w[0], par: &b.par[0], dst: &dst[b.first], dstep: g.OutC, xstep: g.StrideW * g.C, pixels: g.OutW,
-		lo: p.lo, hi: p.hi, exact: b.exact, mask: ^uint64(0) >> (64 - b.n)}
-	call.Tile(dwRows[bits.Len(uint(b.width/32))], unsafe.Pointer(&t))
+	for i, v := range src {
+		for j := range dst[i*mult : (i+1)*mult] {
+			dst[i*mult+j] = byte(v) ^ 0x80
+		}
+	}
+}
+
+func bytes8(v byte) [8]byte { return [8]byte{v, v, v, v, v, v, v, v} }
+
+// row computes an output row.
+func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, top int) {
+	n := 0
+	for range p.sets {
+		for ky := range p.KH {
+			line := lines[(top+p.PadTop+ky*p.DilH)%p.ring*p.line:]
+			for kx := range p.KW {
+				table[n] = unsafe.Pointer(&line[p.column(kx*p.DilW)])
+				n++
+			}
+		}
+	}
+	for ; n < len(table); n++ { // their weights are zero: any place will do
+		table[n] = table[0]
+	}
+	t := dwTile{taps: &table[0], groups: p.groups, dstep: p.dstep, xstep: p.xstep, lo: p.lo, hi: p.hi}
+	for i := range p.blocks {
+		b := &p.blocks[i]
+		t.w, t.par, t.dst, t.n, t.exact, t.at = &b.w[0], &b.par[0], &dst[b.at], b.vectors, b.exact, b.at
+		t.mask, t.last = ^uint64(0)>>(64-b.n), ^uint64(0)>>(64-b.dwRun.last)
+		call.Tile(dwTable[dwAny+b.width/32], unsafe.Pointer(&t))
+	}
+}
+
+// rows3 computes one or two output rows with 3×3 taps.
+func (p *dwAVX512) rows3(dst []int8, lines []byte, top, rows int) {
+	t := dw3Tile{off: [2]int{p.column(p.DilW), p.column(2 * p.DilW)}, dstep: p.dstep, xstep: p.xstep, lo: p.lo, hi: p.hi}
+	for ky := range rows + 2 {
+		t.rows[ky] = &lines[(top+p.PadTop+ky*p.DilH)%p.ring*p.line]
+	}
+	f := dw3Single
+	shared := p.dstep == p.OutC && p.DilW == 1 // vectors of a run are neighbouring pixels
+	switch {
+	case rows == 2 && shared && p.StrideW == 1:
+		f = dw3Stride1
+	case rows == 2:
+		f = dw3Pair
+	case shared && p.StrideW == 2:
+		f = dw3Stride2
+	}
+	fn := dwTable[f+(p.sets-1)*dw3Sets]
+	for i := range p.blocks {
+		b := &p.blocks[i]
+		t.w, t.par, t.n, t.exact, t.at = &b.w[0], &b.par[0], b.vectors, b.exact, b.at
+		t.mask, t.last = ^uint64(0)>>(64-b.n), ^uint64(0)>>(64-b.dwRun.last)
+		for r := range rows {
+			t.dst[r] = &dst[r*p.OutW*p.OutC+b.at]
+		}
+		call.Tile(fn, unsafe.Pointer(&t))
+	}
 }
 
 // fillBytes sets all of s to v.

@@ -12,18 +12,44 @@ import (
 )
 
 func randomDepthwise(r *rand.Rand, g *Geometry, lo int32) (x, w []int8, q *gemm.Quant) {
-	x, w = make([]int8, g.Batch*g.H*g.W*g.C), make([]int8, g.KH*g.KW*g.C)
+	x, w = make([]int8, g.Batch*g.H*g.W*g.C), make([]int8, g.KH*g.KW*g.OutC)
 	for _, s := range [][]int8{x, w} {
 		for i := range s {
 			s[i] = int8(r.IntN(256) - 128)
 		}
 	}
-	q = &gemm.Quant{XZero: int32(r.IntN(256) - 128), Bias: make([]int64, g.C), Params: requant.Params{Mult: make([]int32, g.C), Shift: make([]int32, g.C), Zero: -5, Min: lo, Max: 120}}
+	q = &gemm.Quant{XZero: int32(r.IntN(256) - 128), Bias: make([]int64, g.OutC), Params: requant.Params{Mult: make([]int32, g.OutC), Shift: make([]int32, g.OutC), Zero: -5, Min: lo, Max: 120}}
 	for i := range q.Bias {
 		q.Bias[i] = int64(r.IntN(1<<14) - 1<<13)
 		q.Mult[i], q.Shift[i] = int32(1<<30+r.IntN(1<<30)), -int32(r.IntN(12))
 	}
 	return x, w, q
+}
+
+// randomGeometry returns one of the shapes that kernels treat in different ways: few channels and many, whole vectors, 3×3 taps, several outputs for
+// each input channel.
+func randomGeometry(r *rand.Rand) *Geometry {
+	g := &Geometry{Batch: 1 + r.IntN(2), H: 1 + r.IntN(12), W: 1 + r.IntN(12), C: 1 + r.IntN(150), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),
+		StrideH: 1 + r.IntN(3), StrideW: 1 + r.IntN(3), DilH: 1 + r.IntN(2), DilW: 1 + r.IntN(2), Groups: 1}
+	if r.IntN(2) == 0 {
+		g.KH, g.KW = 3, 3
+	}
+	if r.IntN(2) == 0 {
+		g.DilH, g.DilW = 1, 1
+	}
+	if r.IntN(3) == 0 {
+		g.StrideW = g.StrideH
+	}
+	mult := 1
+	switch r.IntN(4) {
+	case 0:
+		g.C = []int{8, 16, 24, 32, 40, 48, 64, 72, 96, 128}[r.IntN(10)]
+	case 1:
+		g.C, mult = 1+r.IntN(9), 1+r.IntN(9)
+	}
+	g.OutC, g.PadTop, g.PadLeft = g.C*mult, r.IntN(3), r.IntN(3)
+	g.OutH, g.OutW = (g.H+g.PadTop+r.IntN(3))/g.StrideH+1, (g.W+g.PadLeft+r.IntN(3))/g.StrideW+1
+	return g
 }
 
 // TestDepthwiseS8 compares what is packed for each tier with Depthwise over random geometries.
@@ -32,11 +58,11 @@ func TestDepthwiseS8(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		packed := 0
 		for i := range 500 {
-			g := &Geometry{Batch: 1 + r.IntN(2), H: 1 + r.IntN(9), W: 1 + r.IntN(9), C: 1 + r.IntN(150), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),
-				StrideH: 1 + r.IntN(2), StrideW: 1 + r.IntN(2), DilH: 1 + r.IntN(2), DilW: 1 + r.IntN(2), Groups: 1}
-			g.OutC, g.PadTop, g.PadLeft = g.C, r.IntN(3), r.IntN(3)
-			g.OutH, g.OutW = (g.H+g.PadTop+r.IntN(3))/g.StrideH+1, (g.W+g.PadLeft+r.IntN(3))/g.StrideW+1
+			g := randomGeometry(r)
 			x, w, q := randomDepthwise(r, g, []int32{-128, -5}[i%2])
+			if i%4 == 3 {
+				q.WZero = int32(r.IntN(200) - 100)
+			}
 			p, ok := PackDepthwiseS8(w, g, q)
 			if !ok {
 				continue
@@ -45,8 +71,12 @@ func TestDepthwiseS8(t *testing.T) {
 			n := g.Batch * g.OutH * g.OutW * g.OutC
 			src, got, want := kerneltest.Guarded[int8](t, len(x), i%3 > 0), kerneltest.Guarded[int8](t, n, i%3 > 0), make([]int8, n)
 			copy(src, x)
-			Depthwise(want, x, g, w, q, make([]int32, g.OutC))
-			p.Run(got, src, g, make([]byte, p.Scratch(g)))
+			wide := make([]int16, len(w))
+			for k, v := range w {
+				wide[k] = int16(int32(v) - q.WZero)
+			}
+			Depthwise(want, x, g, wide, q, make([]int32, g.OutC))
+			p.Run(got, src, make([]byte, p.Scratch()))
 			for k := range want {
 				if got[k] != want[k] {
 					t.Fatalf("%+v: value %d: got %d, want %d", *g, k, got[k], want[k])
@@ -67,11 +97,11 @@ func BenchmarkDepthwiseS8(b *testing.B) {
 			if !ok {
 				b.Skip("skipped: nothing is packed on this machine")
 			}
-			dst, scratch := make([]int8, o*o*c.c), make([]byte, p.Scratch(g))
+			dst, scratch := make([]int8, o*o*c.c), make([]byte, p.Scratch())
 			best := time.Hour
 			for b.Loop() {
 				t := time.Now()
-				p.Run(dst, x, g, scratch)
+				p.Run(dst, x, scratch)
 				best = min(best, time.Since(t))
 			}
 			b.ReportMetric(best.Seconds()*1e9/float64(o*o*c.c)*16, "ns/16out-best")

@@ -2,14 +2,11 @@ package main
 
 import "fmt"
 
-// depthwiseS8AVX512 writes the depthwise convolutions of 64, 32 and 16 channels: any number of taps in groups of four. Its argument is
-// conv.dwTile.
+// depthwiseS8AVX512 writes the depthwise convolutions of int8 values: any taps in groups of four (conv.dwTile), 3×3 taps (conv.dw3Tile), and the
+// choice of columns for lines (conv.dwPick).
 //
 // Four taps of a pixel are four runs of bytes, one byte for each channel. Unpacking bytes and then words puts the four taps of one channel into one
 // dword, as VPDPBUSD wants them; the channels then lie in four registers, in an order that packing the sums undoes.
-//
-// Register use: AX walks the table of tap pointers, R8 offset of the pixel, BX weights, CX groups left, DX output, SI parameters, R12 pixels left,
-// R13 argument. Z0 to Z3 sums, Z4 to Z7 taps, Z8 to Z15 unpacked, Z16 on parameters and temporaries, Z30 and Z31 limits.
 func depthwiseS8AVX512() []byte {
 	a := newAsm("Depthwise int8 convolutions on AVX512-VNNI: u8 inputs, s8 weights, rescaled in the store.")
 	var names []string
@@ -17,26 +14,48 @@ func depthwiseS8AVX512() []byte {
 		names = append(names, fmt.Sprintf("dw%d", channels))
 		depthwiseS8(a, names[len(names)-1], channels)
 	}
-	a.table("dwRowsAVX512", names)
+	for sets := 1; sets <= 2; sets++ {
+		for _, f := range []dw3{{"dw3x3", 1, 0, sets}, {"dw3x3pair", 2, 0, sets}, {"dw3x3roll2", 1, 2, sets}, {"dw3x3pairRoll1", 2, 1, sets}} {
+			f.name = fmt.Sprintf("%sw%d", f.name, sets)
+			f.write(a)
+			names = append(names, f.name)
+		}
+	}
+	pickColumns(a)
+	names = append(names, "dwPick")
+	a.table("dwTableAVX512", names)
 	return a.Bytes()
 }
 
+// dwBlocks names the blocks of parameters of a depthwise store, each as long as the sums of all channels: bias, multiplier for the even and the odd
+// lanes, addend, shift, carry limit.
+const (
+	dwBias = iota
+	dwMult
+	dwMultOdd
+	dwAdd
+	dwShift
+	dwLimit
+)
+
+// depthwiseS8 writes the function for any taps. Register use: AX walks the table of tap pointers, R8 offset of the pixel, BX weights, CX groups left,
+// DX output, SI parameters, R12 pixels left, R13 argument. 0 to 3 sums, 4 to 7 taps, 8 to 15 unpacked, 24 to 28 parameters and temporaries, 30 and 31
+// limits.
 func depthwiseS8(a *asm, name string, channels int) {
 	kind := map[int]string{64: "Z", 32: "Y", 16: "X"}[channels]
 	reg := func(n int) string { return fmt.Sprintf("%s%d", kind, n) }
-	a.fn(name, fmt.Sprintf("a row of pixels of %d channels; the argument is a dwTile", channels))
+	a.fn(name, fmt.Sprintf("a run of vectors of %d channels; the argument is a dwTile", channels))
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 24(R13), SI") // parameters
 	a.op("MOVQ 32(R13), DX") // dst
 	a.op("MOVQ 56(R13), R12")
-	a.op("XORQ R8, R8")
+	a.op("MOVQ 88(R13), R8")
 	a.op("MOVL $0x5555, R15")
 	a.op("KMOVW R15, K1")
-	a.op("MOVQ 72(R13), R15")
-	a.op("KMOVQ R15, K3")
+	a.op("KMOVQ 72(R13), K3")
 	a.op("VPBROADCASTB 64(R13), %s", reg(30))
 	a.op("VPBROADCASTB 65(R13), %s", reg(31))
-	pixel, group, exact, pack := a.label("pixel"), a.label("group"), a.label("exact"), a.label("pack")
+	pixel, group := a.label("pixel"), a.label("group")
 	a.at(pixel)
 	a.op("MOVQ 0(R13), AX")
 	a.op("MOVQ 8(R13), CX")
@@ -65,24 +84,7 @@ func depthwiseS8(a *asm, name string, channels int) {
 	a.op("ADDQ $%d, BX", 4*channels)
 	a.op("DECQ CX")
 	a.op("JNE %s", group)
-	a.op("CMPB 66(R13), $0")
-	a.op("JNE %s", exact)
-	for q := range 4 {
-		rescaleDepthwise(a, channels, q, reg, false)
-	}
-	a.op("JMP %s", pack)
-	a.at(exact)
-	a.op("VPTERNLOGD $0xFF, %s, %s, %s", reg(22), reg(22), reg(22)) // −1: subtracting it adds the carry
-	for q := range 4 {
-		rescaleDepthwise(a, channels, q, reg, true)
-	}
-	a.at(pack)
-	a.op("VPACKSSDW %s, %s, %s", reg(1), reg(0), reg(0))
-	a.op("VPACKSSDW %s, %s, %s", reg(3), reg(2), reg(2))
-	a.op("VPACKSSWB %s, %s, %s", reg(2), reg(0), reg(0))
-	a.op("VPMAXSB %s, %s, %s", reg(30), reg(0), reg(0))
-	a.op("VPMINSB %s, %s, %s", reg(31), reg(0), reg(0))
-	a.op("VMOVDQU8 %s, K3, (DX)", reg(0))
+	storeDepthwise(a, channels, 1, reg, 66, 80)
 	a.op("ADDQ 40(R13), DX")
 	a.op("ADDQ 48(R13), R8")
 	a.op("DECQ R12")
@@ -91,21 +93,200 @@ func depthwiseS8(a *asm, name string, channels int) {
 	a.op("RET")
 }
 
-// rescaleDepthwise is rescaleS8 for one register of sums.
-func rescaleDepthwise(a *asm, channels, q int, reg func(int) string, exact bool) {
-	at := func(block int) int { return 4*channels*block + channels*q }
-	x := reg(q)
-	a.op("VMOVDQU32 %d(SI), %s", at(1), reg(16))
-	a.op("VPSRLQ $32, %s, %s", reg(16), reg(17))
-	a.op("VPMULUDQ %s, %s, %s", reg(16), x, reg(18))
-	a.op("VPSRLQ $32, %s, %s", x, reg(19))
-	a.op("VPMULUDQ %s, %s, %s", reg(17), reg(19), reg(19))
-	a.op("VMOVSHDUP %s, K1, %s", reg(18), reg(19))
-	a.op("VPADDD %d(SI), %s, %s", at(2), reg(19), reg(19))
-	if exact {
-		a.op("VPCMPUD $5, %d(SI), %s, K2", at(4), x)
-		a.op("VPSUBD %s, %s, K2, %s", reg(22), reg(19), reg(19))
+// dw3 writes a function for 3×3 taps and 64 channels. The four registers of unpacked taps hold four input rows of one column, for one output row or
+// a pair of them: the weights are then (w0, w1, w2, 0) and (0, w0, w1, w2). Where the vectors of a run are whole pixels, a column is unpacked once
+// and used by all pixels that it belongs to.
+//
+// Register use: R9, R10, R11, R15 rows, R8, CX, DI the columns' offsets, BX weights, SI parameters, DX and AX outputs, R12 pixels left, R13 argument.
+// Z0 to Z7 sums, Z12 to Z23 columns, Z24 to Z28 parameters and temporaries, Z30 and Z31 limits.
+type dw3 struct {
+	name   string
+	rows   int
+	stride int // of pixels that share columns; 0: they are unpacked anew
+	sets   int // of weights
+}
+
+func (f dw3) write(a *asm) {
+	a.fn(f.name, fmt.Sprintf("a run of vectors with 3×3 taps, %d output rows, %d sets of weights; the argument is a dw3Tile", f.rows, f.sets))
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVL $0x5555, R15")
+	a.op("KMOVW R15, K1")
+	for i, r := range []string{"R9", "R10", "R11", "R15"} {
+		a.op("MOVQ %d(R13), %s", 8*i, r)
 	}
-	a.op("VMOVDQU32 %d(SI), %s", at(3), reg(20))
-	a.op("VPSRAVD %s, %s, %s", reg(20), reg(19), x)
+	a.op("MOVQ 128(R13), R8")
+	a.op("MOVQ 32(R13), CX")
+	a.op("MOVQ 40(R13), DI")
+	a.op("ADDQ R8, CX")
+	a.op("ADDQ R8, DI")
+	a.op("MOVQ 48(R13), BX")
+	a.op("MOVQ 56(R13), SI")
+	a.op("MOVQ 64(R13), DX")
+	a.op("MOVQ 72(R13), AX")
+	a.op("MOVQ 96(R13), R12")
+	a.op("VPBROADCASTB 104(R13), Z30")
+	a.op("VPBROADCASTB 105(R13), Z31")
+	a.op("KMOVQ 112(R13), K3")
+	index := []string{"R8", "CX", "DI"}
+	// Per pixel of the unrolled loop: which set of registers each column is in, and which columns are new.
+	type step struct{ in, fresh []int }
+	var steps []step
+	switch f.stride {
+	case 0:
+		steps = []step{{[]int{0, 1, 2}, []int{0, 1, 2}}}
+	case 1:
+		steps = []step{{[]int{0, 1, 2}, []int{2}}, {[]int{1, 2, 0}, []int{2}}, {[]int{2, 0, 1}, []int{2}}}
+		f.unpack(a, "R8", 0)
+		f.unpack(a, "CX", 1)
+	case 2:
+		steps = []step{{[]int{0, 1, 2}, []int{1, 2}}, {[]int{2, 1, 0}, []int{1, 2}}}
+		f.unpack(a, "R8", 0)
+	}
+	pixel, done := a.label("pixel"), a.label("done")
+	a.op("PCALIGN $32")
+	a.at(pixel)
+	for i, s := range steps {
+		for q := range 4 {
+			a.op("VMOVDQU32 %d(SI), Z%d", q*64, q)
+		}
+		if f.rows == 2 {
+			for q := range 4 {
+				a.op("VMOVDQA32 Z%d, Z%d", q, 4+q)
+			}
+		}
+		for kx := range 3 {
+			for _, k := range s.fresh {
+				if k == kx {
+					f.unpack(a, index[kx], s.in[kx])
+					a.op("ADDQ 88(R13), %s", index[kx])
+				}
+			}
+			for set := range f.sets {
+				for q := range 4 {
+					for r := range f.rows {
+						a.op("VPDPBUSD %d(BX), Z%d, Z%d", ((set*3+kx)*2+r)*256+64*q, 12+4*s.in[kx]+q, 4*r+q)
+					}
+				}
+			}
+		}
+		storeDepthwise(a, 64, f.rows, func(n int) string { return fmt.Sprintf("Z%d", n) }, 106, 120)
+		a.op("ADDQ 80(R13), DX")
+		if f.rows == 2 {
+			a.op("ADDQ 80(R13), AX")
+		}
+		a.op("DECQ R12")
+		if i < len(steps)-1 {
+			a.op("JEQ %s", done)
+		}
+	}
+	a.op("JNE %s", pixel)
+	a.at(done)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// unpack puts four rows of a column into a set of registers. One output row has three: its weights of the fourth are zero.
+func (f dw3) unpack(a *asm, index string, set int) {
+	u := 12 + 4*set
+	fourth := "R15"
+	if f.rows == 1 {
+		fourth = "R11"
+	}
+	a.op("VMOVDQU8 (R9)(%s*1), Z24", index)
+	a.op("VMOVDQU8 (R11)(%s*1), Z25", index)
+	a.op("VPUNPCKLBW (R10)(%s*1), Z24, Z26", index)
+	a.op("VPUNPCKHBW (R10)(%s*1), Z24, Z24", index)
+	a.op("VPUNPCKLBW (%s)(%s*1), Z25, Z27", fourth, index)
+	a.op("VPUNPCKHBW (%s)(%s*1), Z25, Z25", fourth, index)
+	a.op("VPUNPCKLWD Z27, Z26, Z%d", u)
+	a.op("VPUNPCKHWD Z27, Z26, Z%d", u+1)
+	a.op("VPUNPCKLWD Z25, Z24, Z%d", u+2)
+	a.op("VPUNPCKHWD Z25, Z24, Z%d", u+3)
+}
+
+// storeDepthwise rescales, packs and stores the sums of one vector of channels, of one or two output rows, whose places are DX and AX. The flag exact
+// and the mask of the last vector lie at the given offsets of the argument; R12 counts the vectors that are left.
+func storeDepthwise(a *asm, channels, rows int, reg func(int) string, exactAt, lastAt int) {
+	exact, pack, store := a.label("exact"), a.label("pack"), a.label("store")
+	a.op("CMPB %d(R13), $0", exactAt)
+	a.op("JNE %s", exact)
+	for q := range 4 {
+		rescaleDepthwise(a, channels, q, rows, reg, false)
+	}
+	a.op("JMP %s", pack)
+	a.at(exact)
+	a.op("VPTERNLOGD $0xFF, %s, %s, %s", reg(28), reg(28), reg(28)) // −1: subtracting it adds the carry
+	for q := range 4 {
+		rescaleDepthwise(a, channels, q, rows, reg, true)
+	}
+	a.at(pack)
+	a.op("CMPQ R12, $1")
+	a.op("JNE %s", store)
+	a.op("KMOVQ %d(R13), K3", lastAt)
+	a.at(store)
+	for r, out := range []string{"DX", "AX"}[:rows] {
+		x := func(n int) string { return reg(4*r + n) }
+		a.op("VPACKSSDW %s, %s, %s", x(1), x(0), x(0))
+		a.op("VPACKSSDW %s, %s, %s", x(3), x(2), x(2))
+		a.op("VPACKSSWB %s, %s, %s", x(2), x(0), x(0))
+		a.op("VPMAXSB %s, %s, %s", reg(30), x(0), x(0))
+		a.op("VPMINSB %s, %s, %s", reg(31), x(0), x(0))
+		a.op("VMOVDQU8 %s, K3, (%s)", x(0), out)
+	}
+}
+
+// rescaleDepthwise is rescaleS8 for register q of the sums of each row.
+func rescaleDepthwise(a *asm, channels, q, rows int, reg func(int) string, exact bool) {
+	at := func(block int) int { return 4*channels*block + channels*q }
+	a.op("VMOVDQU32 %d(SI), %s", at(dwMult), reg(24))
+	a.op("VMOVDQU32 %d(SI), %s", at(dwMultOdd), reg(25))
+	for r := range rows {
+		x := reg(4*r + q)
+		a.op("VPMULUDQ %s, %s, %s", reg(24), x, reg(26))
+		a.op("VPSRLQ $32, %s, %s", x, reg(27))
+		a.op("VPMULUDQ %s, %s, %s", reg(25), reg(27), reg(27))
+		a.op("VMOVSHDUP %s, K1, %s", reg(26), reg(27))
+		a.op("VPADDD %d(SI), %s, %s", at(dwAdd), reg(27), reg(27))
+		if exact {
+			a.op("VPCMPUD $5, %d(SI), %s, K2", at(dwLimit), x)
+			a.op("VPSUBD %s, %s, K2, %s", reg(28), reg(27), reg(27))
+		}
+		a.op("VPSRAVD %d(SI), %s, %s", at(dwShift), reg(27), x)
+	}
+}
+
+// pickColumns writes the copy of columns into a phase of a line: runs of bytes, 128 added. The argument is conv.dwPick.
+func pickColumns(a *asm) {
+	a.fn("dwPick", "copies runs of bytes and flips their signs; the argument is a dwPick")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVL $0x80808080, R15")
+	a.op("VPBROADCASTD R15, Z31")
+	a.op("MOVQ 0(R13), DX")
+	a.op("MOVQ 8(R13), SI")
+	a.op("MOVQ 16(R13), BX") // bytes of a run that are left
+	part, run, whole := a.label("part"), a.label("run"), a.label("whole")
+	a.at(part)
+	a.op("MOVQ $-1, R15")
+	a.op("CMPQ BX, $64")
+	a.op("JGE %s", whole)
+	a.op("BZHIQ BX, R15, R15")
+	a.at(whole)
+	a.op("KMOVQ R15, K1")
+	a.op("MOVQ DX, DI")
+	a.op("MOVQ SI, R8")
+	a.op("MOVQ 40(R13), CX")
+	a.at(run)
+	a.op("VMOVDQU8.Z (R8), K1, Z0")
+	a.op("VPXORD Z31, Z0, Z0")
+	a.op("VMOVDQU8 Z0, K1, (DI)")
+	a.op("ADDQ 24(R13), DI")
+	a.op("ADDQ 32(R13), R8")
+	a.op("DECQ CX")
+	a.op("JNE %s", run)
+	a.op("ADDQ $64, DX")
+	a.op("ADDQ $64, SI")
+	a.op("SUBQ $64, BX")
+	a.op("JGT %s", part)
+	a.op("VZEROUPPER")
+	a.op("RET")
 }
