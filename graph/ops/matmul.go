@@ -313,27 +313,51 @@ func compileMatMul(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}
 	case a.DType == tensor.F32:
+		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		lo, hi := actRangeF32(graph.ActNone)
 		p.h = gemm.Hybrid{Scale: b.Quant.Scale, Min: lo, Max: hi}
-		k.Scratch = 5*align8(s.m*s.k) + align8(s.k*s.n)
+		k.Scratch = 5 * align8(s.m*s.k)
+		if !p.TransB {
+			k.Scratch += align8(s.k * s.n)
+		}
 		k.Run = func(a *graph.Args) error {
-			p.runHybrid(a.Out[0].F32(), a.In[0].F32(), a.In[1].S8(), a.Scratch)
+			p.runHybrid(a.Out[0].F32(), a.In[0].F32(), right(a), a.Scratch)
 			return nil
 		}
 	case o.DType == tensor.S32:
 		k.ID = "gemm.matmul/s8s32/generic"
+		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		k.Scratch = p.scratch(true)
 		k.Run = func(a *graph.Args) error {
-			p.runS32(a.Out[0].S32(), a.In[0].S8(), a.In[1].S8(), tensor.As[int8](a.Scratch, 1))
+			p.runS32(a.Out[0].S32(), a.In[0].S8(), right(a), tensor.As[int8](a.Scratch, 1))
 			return nil
 		}
 	default:
-		compileMatMulInt(k, p, &l)
+		compileMatMulInt(c, k, p, &l)
 	}
 	return k, nil
 }
 
-func compileMatMulInt(k *graph.Kernel, p *matMul, l *layer) {
+// turnRight returns the way to input 1. Kernels want its k last: a constant that has it first is turned here, once.
+func turnRight[T gemm.Integer](c *graph.CompileCtx, k *graph.Kernel, p *matMul, view func(*tensor.Tensor) []T) func(*graph.Args) []T {
+	if p.TransB || c.In(1).Const == nil {
+		return func(a *graph.Args) []T { return view(a.In[1]) }
+	}
+	t, _ := c.Take(1)
+	data := make([]T, t.Elems())
+	size := p.k * p.n
+	for at := 0; at < len(data); at += size {
+		kLast(view(t)[at:], data[at:], p.n, p.k, true)
+	}
+	p.TransB = true
+	if k.Weights == nil {
+		k.Weights = map[tensor.DType]int{}
+	}
+	k.Weights[t.DType] += len(t.Data)
+	return func(*graph.Args) []T { return data }
+}
+
+func compileMatMulInt(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer) {
 	rule := requant.Fixed
 	if l.x.DType == tensor.S16 {
 		rule = requant.Wide
@@ -342,24 +366,27 @@ func compileMatMulInt(k *graph.Kernel, p *matMul, l *layer) {
 	k.Weights = weightBytes(tensor.S32, 0, p.q.Params, nil, nil)
 	switch {
 	case l.x.DType == tensor.S8:
+		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		k.Scratch = p.scratch(true)
 		k.Run = func(a *graph.Args) error {
 			s := tensor.As[int8](a.Scratch, 1)
-			runMatMul(p, a.Out[0].S8(), a.In[0].S8(), a.In[1].S8(), s, s[p.scratchA():])
+			runMatMul(p, a.Out[0].S8(), a.In[0].S8(), right(a), s, s[p.scratchA():])
 			return nil
 		}
 	case l.w.DType == tensor.S8:
+		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		first := align8(2 * p.scratchA())
 		k.Scratch = first + p.scratch(true)
 		k.Run = func(a *graph.Args) error {
-			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), a.In[1].S8(), tensor.As[int16](a.Scratch[:first], 2), tensor.As[int8](a.Scratch[first:], 1))
+			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), right(a), tensor.As[int16](a.Scratch[:first], 2), tensor.As[int8](a.Scratch[first:], 1))
 			return nil
 		}
 	default:
+		right := turnRight(c, k, p, (*tensor.Tensor).S16)
 		k.Scratch = 2 * p.scratch(true)
 		k.Run = func(a *graph.Args) error {
 			s := tensor.As[int16](a.Scratch, 2)
-			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), a.In[1].S16(), s, s[p.scratchA():])
+			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), right(a), s, s[p.scratchA():])
 			return nil
 		}
 	}

@@ -39,6 +39,7 @@ def fully_connected(s):
         x, y = T((m, k), np.int16, xs), T((m, n), np.int16, 0.02)
         wt, ws = weights(s, (n, k), n, 0, pc)
         dense(s, "fully_connected_s16_" + tag, [x, wt, opt(bias(s, n, xs, ws, np.int64, 10 ** 6))], y, act)
+        # tflite-micro reads an int32 bias as int64
         dense(s, "fully_connected_s16_b32_" + tag, [x, wt, bias(s, n, xs, ws, np.int32, 10 ** 6)], y, act, oracle="litert", quantizedBiasType=2)
         dense(s, "fully_connected_s16_s4_" + tag, [x, weights(s, (n, k), n, 0, pc, INT4)[0], opt(bias(s, n, xs, ws, np.int64, 10 ** 6))], y, act, oracle="litert", samples=1)
         w16 = const(ints(s, -32768, 32768, (n, k), np.int16), scale=scales(s, n, pc) / 100)
@@ -145,14 +146,14 @@ def embeddings(s):
         s.add("embedding_" + name, "EMBEDDING_LOOKUP", None, [i, table], out, inputs=ix, **kw)
 
     add("f32", floats(s, 5, 4), T((3, 4), np.float32))
-    add("f32_rank3", floats(s, 5, 2, 3), T((3, 2, 3), np.float32), oracle="litert")
-    add("s8", const(ints(s, -128, 128, (5, 4), np.int8), scale=0.1, zero=3), T((3, 4), np.int8, 0.1, 3), oracle="litert")
+    add("f32_rank3", floats(s, 5, 2, 3), T((3, 2, 3), np.float32))
+    add("s8", const(ints(s, -128, 128, (5, 4), np.int8), scale=0.1, zero=3), T((3, 4), np.int8, 0.1, 3))
     add("s32", const(ints(s, -9, 9, (5, 4), np.int32)), T((3, 4), np.int32), oracle="litert")
     add("hybrid", const(ints(s, -128, 128, (5, 4), np.int8), scale=0.013), T((3, 4), np.float32), version=2)
     add("hybrid_rows", const(ints(s, -128, 128, (5, 4), np.int8), scale=scales(s, 5)), T((3, 4), np.float32), version=4, oracle="litert")  # tflite-micro takes the first scale for all rows
     add("hybrid_s4", const(ints(s, -8, 8, (5, 6), np.int8).astype(INT4), scale=0.13), T((3, 6), np.float32), version=4, oracle="litert")
     add("hybrid_s4_rows", const(ints(s, -8, 8, (5, 6), np.int8).astype(INT4), scale=scales(s, 5)), T((3, 6), np.float32), version=4, oracle="litert")
-    s.add("embedding_computed_table", "EMBEDDING_LOOKUP", None, [i, T((5, 4), np.float32)], T((3, 4), np.float32), oracle="litert",
+    s.add("embedding_computed_table", "EMBEDDING_LOOKUP", None, [i, T((5, 4), np.float32)], T((3, 4), np.float32),
           inputs=[[v[0], s.sample(T((5, 4), np.float32))] for v in ix])
 
 

@@ -32,6 +32,7 @@ def transposed(s):
         add("hybrid", f, wt, floats(s, o), f, samples=1, oracle="litert")
         wu = const(ints(s, 0, 256, (o, kh, kw, c), np.uint8), scale=0.0123, zero=120)
         add("u8", (np.uint8, XS, 128), wu, bias(s, o, XS, np.float32(0.0123)), (np.uint8, 0.1, 99), samples=1, oracle="litert")
+        # tflite-micro reads an int32 bias as int64
         s32 = ("TransposeConvOptions", dict(opts[1], quantizedBiasType=2))
         s.add(f"transpose_conv_s16_b32_{tag}", "TRANSPOSE_CONV", s32, [shape, wt, T((2, h, w, c), np.int16, xs), bias(s, o, xs, ws, np.int32, 10 ** 6)],
               T((2, ho, wo, o), np.int16, 0.009), version=4, samples=1, oracle="litert")
