@@ -320,7 +320,13 @@ func (f *folder) node(g *Graph, n *Node, late bool) (bool, error) {
 		t.Quant = v.Quant
 		a.Out = append(a.Out, t)
 	}
-	if err := k.Run(a); err != nil {
+	run := k.Run
+	if k.Bind != nil {
+		if run, err = k.Bind(a); err != nil {
+			return false, err
+		}
+	}
+	if err := run(a); err != nil {
 		return false, err
 	}
 	for i, id := range n.Out {

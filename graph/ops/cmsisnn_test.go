@@ -206,7 +206,8 @@ func cmsisConv(_ *testing.T, c *cmsisCase) []int64 {
 		packed = append(packed, gemm.PackS8(w[i*n*k:], n, k, narrow32(qs[i].Bias), q.XZero, 0, qs[i].Params))
 	}
 	got := make([]int8, g.Batch*g.OutH*g.OutW*g.OutC)
-	conv.S8(got, narrowed[int8](src), g, packed, int8(q.XZero), make([]byte, conv.ScratchS8(g, packed)))
+	layer := conv.NewS8(g, packed, int8(q.XZero))
+	layer.Run(got, narrowed[int8](src), make([]byte, layer.Scratch()))
 	return wide(got)
 }
 

@@ -229,9 +229,14 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	}
 	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
 	k.Weights = map[tensor.DType]int{tensor.F32: bytes}
-	k.Run = func(a *graph.Args) error {
-		conv.F32(a.Out[0].F32(), a.In[0].F32(), g, packed, tensor.As[float32](a.Scratch, 4))
-		return nil
+	planned := conv.NewF32(g, packed)
+	k.Scratch = 4 * planned.Scratch()
+	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+		layer := *planned // each session has its own
+		return func(a *graph.Args) error {
+			layer.Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
+			return nil
+		}, nil
 	}
 }
 
@@ -246,10 +251,14 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	}
 	zero := int8(l.x.Quant.Zero[0])
 	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
-	k.Scratch, k.Weights = conv.ScratchS8(g, packed), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
-	k.Run = func(a *graph.Args) error {
-		conv.S8(a.Out[0].S8(), a.In[0].S8(), g, packed, zero, a.Scratch)
-		return nil
+	planned := conv.NewS8(g, packed, zero)
+	k.Scratch, k.Weights = planned.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+		layer := *planned // each session has its own
+		return func(a *graph.Args) error {
+			layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
+			return nil
+		}, nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/flip"
+	"wayside/kernels/par"
 )
 
 // Geometry is the shape of a convolution over NHWC data. Groups divides C and the output channels.
@@ -36,7 +37,7 @@ func (g *Geometry) pointwise() bool {
 		g.OutH == g.H && g.OutW == g.W && g.Groups == 1
 }
 
-// PatchElems returns the elements of scratch that F32, Rows and Hybrid need.
+// PatchElems returns the elements of scratch that Rows, RowsF32 and Hybrid need.
 func (g *Geometry) PatchElems() int {
 	if g.pointwise() {
 		return 0
@@ -49,53 +50,170 @@ func (g *Geometry) MACs() int64 {
 	return int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW) * int64(g.C/g.Groups)
 }
 
-// ScratchS8 returns the bytes of scratch that S8 needs.
-func ScratchS8(g *Geometry, w []*gemm.S8Weights) int {
-	if g.pointwise() {
-		return w[0].Scratch(g.Batch * g.H * g.W)
-	}
-	rows, most := g.blockRows(), 0
-	for _, p := range w {
-		if lda := p.Stride(); lda > 0 {
-			most = max(most, rows*lda)
-		} else {
-			most = max(most, g.PatchElems()+p.Scratch(rows))
-		}
-	}
-	return most
+// parMACs is the work of a layer from which threads share it: some 20 µs of a fast core. Below that the sharing costs more than it saves.
+const parMACs = 4_000_000
+
+// shared says how the output pixels of a layer are divided: into chunks of a number of rows, for a number of workers.
+type shared struct {
+	rows, chunks, workers int
 }
 
-// S8 convolves src into dst. w has one packed matrix per group, [OutC/Groups][KH×KW×C/Groups]. Outside of the image the
-// input counts as zero, the input zero point of the packing. scratch has ScratchS8 bytes.
-func S8(dst, src []int8, g *Geometry, w []*gemm.S8Weights, zero int8, scratch []byte) {
-	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(w) != g.Groups || len(scratch) < ScratchS8(g, w) {
-		panic("conv: slice length mismatch")
+// share divides a layer for one worker into blocks that stay in the cache, and for several into enough of them that none waits long for the last.
+func (g *Geometry) share() shared {
+	pixels := g.Batch * g.OutH * g.OutW
+	s := shared{rows: g.blockRows(), workers: par.Workers()}
+	if g.MACs() < parMACs {
+		s.workers = 1
 	}
-	if g.pointwise() {
-		gemm.S8(dst, g.OutC, src, g.C, g.Batch*g.H*g.W, w[0], scratch)
+	if s.workers > 1 {
+		const perWorker, tile = 6, 12
+		even := (pixels + perWorker*s.workers - 1) / (perWorker * s.workers)
+		s.rows = max(1, min(s.rows, max((even+tile-1)/tile*tile, tile)))
+	}
+	s.chunks = (pixels + s.rows - 1) / max(s.rows, 1)
+	if s.chunks > par.MaxChunks {
+		s.workers = 1
+	}
+	return s
+}
+
+// run does all chunks, shared where the scratch memory was planned for as many threads as there are now.
+func (s *shared) run(t par.Task) {
+	if s.workers > 1 && par.Workers() <= s.workers {
+		par.Run(t, s.chunks)
 		return
 	}
-	patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), len(scratch))
-	eachBlock(g, func(gr, pixel, m, at int) {
-		if lda := w[gr].Stride(); lda > 0 {
-			gatherFlipped(scratch, lda, src, g, gr, pixel, m, zero)
-			gemm.S8Rows(dst[at:], g.OutC, scratch, m, w[gr])
-			return
+	for i := range s.chunks {
+		t.Do(i, 0)
+	}
+}
+
+// S8 is an int8 convolution with packed weights: make one with NewS8, and a copy of it for each session.
+type S8 struct {
+	g        *Geometry
+	w        []*gemm.S8Weights
+	zero     int8
+	shared   shared
+	per      int // bytes of scratch of each worker
+	dst, src []int8
+	scratch  []byte
+}
+
+// NewS8 prepares a convolution. w has one packed matrix per group, [OutC/Groups][KH×KW×C/Groups]. Outside of the image the input counts as zero, the
+// input zero point of the packing. As many threads as par has at this moment share the work.
+func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
+	if len(w) != g.Groups {
+		panic("conv: slice length mismatch")
+	}
+	c := &S8{g: g, w: w, zero: zero, shared: g.share()}
+	for _, p := range w {
+		switch lda := p.Stride(); {
+		case lda > 0:
+			c.per = max(c.per, c.shared.rows*lda)
+		case g.pointwise():
+			c.per = max(c.per, p.Scratch(c.shared.rows))
+		default:
+			c.per = max(c.per, align(c.shared.rows*g.rowElems())+p.Scratch(c.shared.rows))
 		}
-		gather(patch, src, g, gr, pixel, m, zero)
-		gemm.S8(dst[at:], g.OutC, patch, g.rowElems(), m, w[gr], scratch[g.PatchElems():])
-	})
+	}
+	c.per = align(c.per)
+	return c
 }
 
-// F32 is S8 for float32.
-func F32(dst, src []float32, g *Geometry, w []*gemm.F32Weights, patch []float32) {
-	check(g, len(dst), len(src), len(w), len(patch))
-	eachRun(src, g, 0, patch, func(gr int, x []float32, m, at int) {
-		gemm.F32(dst[at:], g.OutC, x, g.rowElems(), m, w[gr])
-	})
+// align rounds up to a cache line.
+func align(n int) int { return (n + 63) &^ 63 }
+
+// Scratch returns the bytes of scratch that Run needs.
+func (c *S8) Scratch() int { return c.per * c.shared.workers }
+
+// Run convolves src into dst. It does not allocate.
+func (c *S8) Run(dst, src []int8, scratch []byte) {
+	g := c.g
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < c.Scratch() {
+		panic("conv: slice length mismatch")
+	}
+	c.dst, c.src, c.scratch = dst, src, scratch
+	c.shared.run(c)
 }
 
-// Rows is S8 with weights as they lie in a file, w[OutC][KH×KW×C/Groups]; q has one entry per group.
+// Do implements par.Task: a chunk is a block of output pixels.
+func (c *S8) Do(chunk, worker int) {
+	g := c.g
+	pixel := chunk * c.shared.rows
+	m := min(c.shared.rows, g.Batch*g.OutH*g.OutW-pixel)
+	scratch := c.scratch[worker*c.per : (worker+1)*c.per]
+	for gr, w := range c.w {
+		dst := c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):]
+		switch lda := w.Stride(); {
+		case lda > 0 && g.pointwise() && lda == g.C:
+			flip.Copy(scratch[:m*lda], c.src[pixel*g.C:(pixel+m)*g.C])
+			gemm.S8Rows(dst, g.OutC, scratch, m, w)
+		case lda > 0:
+			gatherFlipped(scratch, lda, c.src, g, gr, pixel, m, c.zero)
+			gemm.S8Rows(dst, g.OutC, scratch, m, w)
+		case g.pointwise():
+			gemm.S8(dst, g.OutC, c.src[pixel*g.C:], g.C, m, w, scratch)
+		default:
+			at := align(c.shared.rows * g.rowElems())
+			patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), at)
+			gather(patch, c.src, g, gr, pixel, m, c.zero)
+			gemm.S8(dst, g.OutC, patch, g.rowElems(), m, w, scratch[at:])
+		}
+	}
+}
+
+// F32 is a float32 convolution with packed weights: make one with NewF32, and a copy of it for each session.
+type F32 struct {
+	g                 *Geometry
+	w                 []*gemm.F32Weights
+	shared            shared
+	dst, src, scratch []float32
+}
+
+// NewF32 is NewS8 for float32.
+func NewF32(g *Geometry, w []*gemm.F32Weights) *F32 {
+	if len(w) != g.Groups {
+		panic("conv: slice length mismatch")
+	}
+	return &F32{g: g, w: w, shared: g.share()}
+}
+
+// Scratch returns the values of scratch that Run needs.
+func (c *F32) Scratch() int {
+	if c.g.pointwise() {
+		return 0
+	}
+	return c.shared.workers * c.shared.rows * c.g.rowElems()
+}
+
+// Run convolves src into dst. It does not allocate.
+func (c *F32) Run(dst, src, scratch []float32) {
+	g := c.g
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < c.Scratch() {
+		panic("conv: slice length mismatch")
+	}
+	c.dst, c.src, c.scratch = dst, src, scratch
+	c.shared.run(c)
+}
+
+// Do implements par.Task: a chunk is a block of output pixels.
+func (c *F32) Do(chunk, worker int) {
+	g := c.g
+	pixel := chunk * c.shared.rows
+	m := min(c.shared.rows, g.Batch*g.OutH*g.OutW-pixel)
+	if g.pointwise() {
+		gemm.F32(c.dst[pixel*g.OutC:], g.OutC, c.src[pixel*g.C:], g.C, m, c.w[0])
+		return
+	}
+	n := c.shared.rows * g.rowElems()
+	patch := c.scratch[worker*n : (worker+1)*n]
+	for gr, w := range c.w {
+		gather(patch, c.src, g, gr, pixel, m, 0)
+		gemm.F32(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], g.OutC, patch, g.rowElems(), m, w)
+	}
+}
+
+// Rows convolves src into dst with weights as they lie in a file, w[OutC][KH×KW×C/Groups]; q has one entry per group.
 func Rows[Y, X, W gemm.Integer](dst []Y, src []X, g *Geometry, w []W, q []gemm.Quant, patch []X) {
 	check(g, len(dst), len(src), len(q), len(patch))
 	n, k := g.OutC/g.Groups, g.rowElems()
@@ -135,17 +253,6 @@ func check(g *Geometry, dst, src, w, patch int) {
 // rowElems is the length of one filter.
 func (g *Geometry) rowElems() int { return g.KH * g.KW * (g.C / g.Groups) }
 
-// eachBlock calls f for every block of m output pixels, counted over all images, and every group; at is the first output element.
-func eachBlock(g *Geometry, f func(group, pixel, m, at int)) {
-	rows, pixels, outPerGroup := g.blockRows(), g.Batch*g.OutH*g.OutW, g.OutC/g.Groups
-	for pixel := 0; pixel < pixels; pixel += rows {
-		m := min(rows, pixels-pixel)
-		for gr := range g.Groups {
-			f(gr, pixel, m, pixel*g.OutC+gr*outPerGroup)
-		}
-	}
-}
-
 // eachRun calls f for every block of m output pixels of every group with their inputs, m rows of rowElems values; at is the
 // first output element.
 func eachRun[T int8 | int16 | float32](src []T, g *Geometry, zero T, patch []T, f func(group int, x []T, m, at int)) {
@@ -153,10 +260,14 @@ func eachRun[T int8 | int16 | float32](src []T, g *Geometry, zero T, patch []T, 
 		f(0, src, g.Batch*g.H*g.W, 0)
 		return
 	}
-	eachBlock(g, func(gr, pixel, m, at int) {
-		gather(patch, src, g, gr, pixel, m, zero)
-		f(gr, patch, m, at)
-	})
+	rows, pixels, outPerGroup := g.blockRows(), g.Batch*g.OutH*g.OutW, g.OutC/g.Groups
+	for pixel := 0; pixel < pixels; pixel += rows {
+		m := min(rows, pixels-pixel)
+		for gr := range g.Groups {
+			gather(patch, src, g, gr, pixel, m, zero)
+			f(gr, patch, m, pixel*g.OutC+gr*outPerGroup)
+		}
+	}
 }
 
 // runs calls copied for every run of values that an output pixel reads from src, and filled for every run outside of the image: at is the place in

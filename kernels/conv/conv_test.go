@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"wayside/kernels/gemm"
+	"wayside/kernels/internal/kerneltest"
+	"wayside/kernels/par"
 	"wayside/kernels/requant"
 )
 
@@ -135,5 +137,85 @@ func TestGroupsAndDepthwiseAgree(t *testing.T) {
 	Rows(d, wide, g, turned, []gemm.Quant{q, q, q}, make([]int16, g.PatchElems()))
 	if !slices.Equal(c, d) {
 		t.Error("int16: depthwise and grouped results differ")
+	}
+}
+
+// TestPackedConvolution compares packed convolutions with Rows and RowsF32, which take weights as they lie in a file, over random geometries, with
+// one thread and with two.
+func TestPackedConvolution(t *testing.T) {
+	for _, threads := range []int{1, 2} {
+		t.Run(fmt.Sprintf("threads=%d", threads), func(t *testing.T) {
+			par.Set(threads)
+			defer par.Set(1)
+			kerneltest.EachTier(t, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(8, 9))
+				for i := range 150 {
+					g := &Geometry{Batch: 1 + r.IntN(2), H: 1 + r.IntN(12), W: 1 + r.IntN(12), KH: 1 + r.IntN(4), KW: 1 + r.IntN(4),
+						StrideH: 1 + r.IntN(2), StrideW: 1 + r.IntN(2), DilH: 1 + r.IntN(2), DilW: 1 + r.IntN(2), PadTop: r.IntN(3), PadLeft: r.IntN(3), Groups: 1 + r.IntN(2)}
+					if i%3 == 0 {
+						g.KH, g.KW, g.StrideH, g.StrideW, g.PadTop, g.PadLeft, g.Groups = 1, 1, 1, 1, 0, 0, 1
+					}
+					g.C, g.OutC = g.Groups*(1+r.IntN(20)), g.Groups*(1+r.IntN(40))
+					if i == 1 { // enough work for two threads
+						*g = Geometry{Batch: 1, H: 40, W: 41, C: 24, OutC: 40, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, Groups: 1}
+					}
+					g.OutH, g.OutW = (g.H+g.PadTop+r.IntN(3))/g.StrideH+1, (g.W+g.PadLeft+r.IntN(3))/g.StrideW+1
+					if g.KH == 1 && g.KW == 1 {
+						g.OutH, g.OutW = g.H, g.W
+					}
+					checkPackedS8(t, r, g)
+					checkPackedF32(t, r, g)
+				}
+			})
+		})
+	}
+}
+
+func checkPackedS8(t *testing.T, r *rand.Rand, g *Geometry) {
+	n, k := g.OutC/g.Groups, g.rowElems()
+	src, w := randomS8(r, g.Batch*g.H*g.W*g.C), randomS8(r, g.OutC*k)
+	bias := make([]int64, g.OutC)
+	for i := range bias {
+		bias[i] = int64(r.IntN(2000) - 1000)
+	}
+	xZero, wZero := int32(r.IntN(256)-128), int32(0)
+	if r.IntN(4) == 0 {
+		wZero = int32(r.IntN(256) - 128)
+	}
+	params := requant.Params{Mult: []int32{1<<30 + int32(r.IntN(1<<30))}, Shift: []int32{-9}, Zero: 1, Min: -128, Max: 127}
+	var packed []*gemm.S8Weights
+	var qs []gemm.Quant
+	for gr := range g.Groups {
+		b := make([]int32, n)
+		for i := range b {
+			b[i] = int32(bias[gr*n+i])
+		}
+		packed = append(packed, gemm.PackS8(w[gr*n*k:], n, k, b, xZero, wZero, params))
+		qs = append(qs, gemm.Quant{Params: params, XZero: xZero, WZero: wZero, Bias: bias[gr*n : (gr+1)*n]})
+	}
+	outs := g.Batch * g.OutH * g.OutW * g.OutC
+	want, got := make([]int8, outs), make([]int8, outs)
+	Rows(want, src, g, w, qs, make([]int8, g.PatchElems()))
+	layer := NewS8(g, packed, int8(xZero))
+	layer.Run(got, src, make([]byte, layer.Scratch()))
+	if !slices.Equal(got, want) {
+		t.Fatalf("%+v: int8 outputs differ", *g)
+	}
+}
+
+func checkPackedF32(t *testing.T, r *rand.Rand, g *Geometry) {
+	n, k := g.OutC/g.Groups, g.rowElems()
+	src, w, bias := randomF32(r, g.Batch*g.H*g.W*g.C), randomF32(r, g.OutC*k), randomF32(r, g.OutC)
+	var packed []*gemm.F32Weights
+	for gr := range g.Groups {
+		packed = append(packed, gemm.PackF32(w[gr*n*k:], n, k, bias[gr*n:], -50, 50))
+	}
+	outs := g.Batch * g.OutH * g.OutW * g.OutC
+	want, got := make([]float32, outs), make([]float32, outs)
+	RowsF32(want, src, g, w, bias, -50, 50, make([]float32, g.PatchElems()))
+	layer := NewF32(g, packed)
+	layer.Run(got, src, make([]float32, layer.Scratch()))
+	if !slices.Equal(got, want) { // whole multiples of 2^-12 that stay below 2^12: exact in any order
+		t.Fatalf("%+v: float32 outputs differ", *g)
 	}
 }
