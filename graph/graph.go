@@ -106,6 +106,7 @@ type Graph struct {
 	depth     int                // how many control operators stand around this graph
 	variables map[string]ValueID // states that stand for named variables
 	handles   map[ValueID]string // values that stand for variables: their keys
+	stateSet  map[ValueID]bool   // States, for IsState
 }
 
 // Unsupported is one node that cannot run, with everything a user needs to mend or replace it.
@@ -189,6 +190,17 @@ func (g *Graph) Producers() []int32 {
 
 // IsOutput reports whether v is one of the graph's outputs.
 func (g *Graph) IsOutput(v ValueID) bool { return slices.Contains(g.Outputs, v) }
+
+// IsState reports whether v keeps its bytes from one Run to the next.
+func (g *Graph) IsState(v ValueID) bool {
+	if len(g.stateSet) != len(g.States) {
+		g.stateSet = make(map[ValueID]bool, len(g.States))
+		for _, s := range g.States {
+			g.stateSet[s] = true
+		}
+	}
+	return g.stateSet[v]
+}
 
 // Replace makes every reader of old, and every graph output that is old, use new instead.
 func (g *Graph) Replace(old, new ValueID) {

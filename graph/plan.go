@@ -176,6 +176,9 @@ func compileAll(g *Graph) ([]*compiled, error) {
 	if err := checkSharing(g); err != nil {
 		return nil, err
 	}
+	if err := checkProduced(g); err != nil {
+		return nil, err
+	}
 	out := make([]*compiled, len(g.Nodes))
 	var refused UnsupportedError
 	for i := range g.Nodes {
@@ -199,6 +202,38 @@ func compileAll(g *Graph) ([]*compiled, error) {
 		return nil, &refused
 	}
 	return out, nil
+}
+
+// checkProduced makes sure that everything that is read has been computed: a lowering may not leave an output without a producer.
+func checkProduced(g *Graph) error {
+	known := make([]bool, len(g.Values))
+	for _, list := range [][]ValueID{g.Inputs, g.States} {
+		for _, id := range list {
+			known[id] = true
+		}
+	}
+	for i := range g.Values {
+		known[i] = known[i] || g.Values[i].Const != nil
+	}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		for _, id := range n.In {
+			if id != None && !known[id] {
+				return fmt.Errorf("graph: planning: %w: %s %q reads %q, which nothing computes", ErrDamaged, n.Src.Op, n.Name, g.Values[id].Name)
+			}
+		}
+		for _, id := range n.Out {
+			if id != None {
+				known[id] = true
+			}
+		}
+	}
+	for _, id := range g.Outputs {
+		if !known[id] {
+			return fmt.Errorf("graph: planning: %w: output %q is computed by nothing", ErrDamaged, g.Values[id].Name)
+		}
+	}
+	return nil
 }
 
 // checkSharing refuses a graph whose nodes share constants so often that packing a copy for each would take far more memory than
@@ -343,7 +378,7 @@ func share(g *Graph, m *memory, n *Node, k *Kernel, i int, pinned map[*buffer]bo
 	size := valueBytes(&g.Values[o])
 	if k.View {
 		v := n.In[0]
-		if v != None && m.of[v] != nil && m.of[v].size == size && !(pinned[m.of[v]] && (isOut[o] || isState(g, v))) && !(isOut[v] && isOut[o]) {
+		if v != None && m.of[v] != nil && m.of[v].size == size && !(pinned[m.of[v]] && (isOut[o] || g.IsState(v))) && !(isOut[v] && isOut[o]) {
 			return v
 		}
 		return None
@@ -368,15 +403,6 @@ func share(g *Graph, m *memory, n *Node, k *Kernel, i int, pinned map[*buffer]bo
 		}
 	}
 	return None
-}
-
-func isState(g *Graph, v ValueID) bool {
-	for _, s := range g.States {
-		if s == v {
-			return true
-		}
-	}
-	return false
 }
 
 func valueBytes(v *Value) int {

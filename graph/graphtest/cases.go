@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"wayside/graph/tensor"
@@ -55,25 +57,40 @@ func Cases(t testing.TB, families ...string) []Case {
 	}
 	var all []Case
 	for _, p := range paths {
-		f, err := os.Open(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dec := json.NewDecoder(bufio.NewReader(z))
-		for dec.More() {
-			c := Case{Family: strings.TrimSuffix(filepath.Base(p), ".json.gz")}
-			if err := dec.Decode(&c); err != nil {
-				t.Fatalf("%s: %v", p, err)
-			}
-			all = append(all, c)
-		}
+		all = append(all, family(t, p)...)
 	}
 	return all
+}
+
+// read holds the families that have been read: unpacking them takes most of the time of a small test.
+var read sync.Map
+
+// family returns the cases of one file. Callers share them and must leave them as they are.
+func family(t testing.TB, path string) []Case {
+	t.Helper()
+	if c, ok := read.Load(path); ok {
+		return c.([]Case)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []Case
+	dec := json.NewDecoder(bufio.NewReader(z))
+	for dec.More() {
+		c := Case{Family: strings.TrimSuffix(filepath.Base(path), ".json.gz")}
+		if err := dec.Decode(&c); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		cases = append(cases, c)
+	}
+	read.Store(path, cases)
+	return cases
 }
 
 // Models returns the models of the golden cases by name.
@@ -81,7 +98,7 @@ func Models(t testing.TB) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}
 	for _, c := range Cases(t) {
-		out[c.Name] = c.Model
+		out[c.Name] = slices.Clone(c.Model)
 	}
 	return out
 }

@@ -138,7 +138,7 @@ func TestChangedBytes(t *testing.T) {
 	smallest := map[string][]byte{}
 	for _, c := range graphtest.Cases(t) {
 		if m, ok := smallest[c.Op]; !ok || len(c.Model) < len(m) {
-			smallest[c.Op] = c.Model
+			smallest[c.Op] = slices.Clone(c.Model)
 		}
 	}
 	for name, m := range smallest {

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"math"
-	"slices"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -80,7 +79,7 @@ func compileBasicLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, s := c.In(0), c.In(1)
 	n, total := s.Shape[1], x.Shape[1]+s.Shape[1]
 	batch, input := x.Shape[0], x.Shape[1]
-	states, cells := slices.Contains(c.G.States, c.N.In[1]), slices.Contains(c.G.States, c.N.In[4])
+	states, cells := c.G.IsState(c.N.In[1]), c.G.IsState(c.N.In[4])
 	k := &graph.Kernel{MACs: int64(batch) * int64(4*n) * int64(total)}
 	hold := newHolder(c)
 	if x.DType == tensor.F32 {

@@ -101,7 +101,7 @@ func sequenceAct(l *graph.Lower, slot int) (rnn.Activation, error) {
 // checkState makes sure that input i is a state of the model with n elements.
 func checkState(c *graph.InferCtx, i int, d tensor.DType, n int, what string) error {
 	v := c.In(i)
-	if v == nil || !slices.Contains(c.G.States, c.N.In[i]) {
+	if v == nil || !c.G.IsState(c.N.In[i]) {
 		return c.Refuse("the %s must be a variable tensor", what)
 	}
 	if v.DType != d || product(v.Shape) != n {
