@@ -6,11 +6,24 @@ import (
 	"wayside/kernels/internal/cpu"
 )
 
-// packS8Arch packs for the best tiles of this machine, nil where only the generic kernel is exact.
-func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, zero, lo, hi int32) s8Packed {
-	if cpu.Has(cpu.AVX512VNNI) {
-		if p := packS8AVX512(w, n, k, bias, mult, shift, zero, lo, hi); p != nil {
-			return p
+// packS8Arch packs for the best tiles of this machine, nil where only the generic kernel is exact. bias is that of the sums of raw inputs and
+// weights less both zero points, as PackS8 computes it.
+func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
+	p := s8Packing{w: w, n: n, k: k, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}
+	switch {
+	case wZero != 0: // rows of bytes have no room for what it needs
+	case cpu.Has(cpu.AVX512VNNI):
+		if m, ok := p.flipped(&s8AVX512); ok {
+			return m
+		}
+	case cpu.Has(cpu.AVXVNNI):
+		if m, ok := p.flipped(&s8AVXVNNI); ok {
+			return m
+		}
+	}
+	if cpu.Has(cpu.AVX2) {
+		if m, ok := p.widened(&s8AVX2); ok {
+			return m
 		}
 	}
 	return nil
@@ -18,26 +31,47 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, zero, lo, hi int3
 
 // packF32Arch packs for the best tiles of this machine, nil for the generic kernel.
 func packF32Arch(w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
-	if cpu.Has(cpu.AVX512VNNI) {
-		return packF32AVX512(w, n, k, bias, lo, hi)
+	switch {
+	case cpu.Has(cpu.AVX512VNNI):
+		return packF32Tiles(&f32AVX512, w, n, k, bias, lo, hi)
+	case cpu.Has(cpu.AVX2):
+		return packF32Tiles(&f32AVX2, w, n, k, bias, lo, hi)
 	}
 	return nil
 }
 
-// tilesHigh is the length of a row of the tables of tiles, and of the highest tile.
-const tilesHigh = 12
+// tileSet is the tiles of one kind for one instruction set.
+type tileSet struct {
+	isa    string
+	width  int       // columns of a vector
+	wide   int       // vectors of the widest tile
+	high   int       // rows of the highest tile
+	sums   int       // vectors of sums that the registers hold
+	table  []uintptr // addresses by vectors, then by rows, both less one
+	depth  int       // int8: values of k in a group
+	zipped bool      // int8: as rescaling on AVX2 wants its columns, see place
+}
 
-// maxRows is how many rows a tile of so many vectors has at most: it has 24 accumulators.
-func maxRows(vectors int) int { return min(24/vectors, tilesHigh) }
+// rows returns how many rows the highest tile of so many vectors has.
+func (s *tileSet) rows(vectors int) int { return min(s.sums/vectors, s.high) }
 
-// split divides m rows into tiles of two heights: taller ones of height+1, the rest of height.
-func split(m, vectors int) (tiles, height, taller int) {
-	most := maxRows(vectors)
+// split divides m rows into tiles of two nearly equal heights, so that none is far from full: taller ones of height+1, the rest of height.
+func (s *tileSet) split(m, vectors int) (tiles, height, taller int) {
+	most := s.rows(vectors)
 	tiles = (m + most - 1) / most
 	return tiles, m / tiles, m % tiles
 }
 
-// tileID names the widest tile of a packing.
-func tileID(vectors int, isa string) string {
-	return strconv.Itoa(maxRows(vectors)) + "x" + strconv.Itoa(16*vectors) + "/" + isa
+// tile is the address of the function for a tile.
+func (s *tileSet) tile(vectors, rows int) uintptr { return s.table[(vectors-1)*s.high+rows-1] }
+
+// id names the widest tile of a packing.
+func (s *tileSet) id(vectors int) string {
+	return strconv.Itoa(s.rows(vectors)) + "x" + strconv.Itoa(s.width*vectors) + "/" + s.isa
+}
+
+// panel says how many of n columns the next panel takes, and its vectors.
+func (s *tileSet) panel(n int) (columns, vectors int) {
+	columns = min(s.wide*s.width, n)
+	return columns, (columns + s.width - 1) / s.width
 }

@@ -1,11 +1,9 @@
 package gemm
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"wayside/kernels/internal/kerneltest"
 	"wayside/kernels/requant"
@@ -137,6 +135,32 @@ func TestS8Rows(t *testing.T) {
 	})
 }
 
+// TestS8Extremes has the largest sums, with zero points at both ends and rows so long that their sum needs several int16 values.
+func TestS8Extremes(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 4))
+		for i, k := range []int{255, 256, 257, 600, 1021, 2000} {
+			for _, v := range []int8{-128, 127} {
+				for _, wZero := range []int32{-128, -127, -1, 1, 127} {
+					c := newCaseS8(t, r, 7, 9+8*(i%2), k, wZero, -128, true)
+					for j := range c.x[:len(c.x)/2] {
+						c.x[j] = v
+					}
+					for j := range c.w[:len(c.w)/2] {
+						c.w[j] = -v
+					}
+					for j := range c.q.Mult {
+						c.q.Shift[j] -= 8
+					}
+					p := PackS8(c.w, c.n, k, c.bias, c.inZero, wZero, c.q)
+					S8(c.dst, c.ldd, c.x, c.ldx, c.m, p, kerneltest.Guarded[byte](t, p.Scratch(c.m), true))
+					c.check(t)
+				}
+			}
+		}
+	})
+}
+
 // ulpF32 bounds how far the tiers are from the generic kernel, in units in the last place of the largest product sum of the row.
 const ulpF32 = 4
 
@@ -217,38 +241,4 @@ func TestGemmPanicsOnShortSlices(t *testing.T) {
 			f()
 		}()
 	}
-}
-
-func BenchmarkS8(b *testing.B) {
-	for _, c := range []struct{ m, k, n int }{{256, 32, 64}, {256, 64, 64}, {256, 128, 128}, {256, 256, 256}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}, {784, 24, 16}} {
-		for _, lo := range []int32{-128, 0} {
-			b.Run(fmt.Sprintf("%dx%dx%d/least=%d", c.m, c.k, c.n, lo), func(b *testing.B) {
-				q := requant.Params{Mult: []int32{1<<30 + 12345}, Shift: []int32{-8}, Min: lo, Max: 127}
-				p := PackS8(make([]int8, c.n*c.k), c.n, c.k, nil, 0, 0, q)
-				x, dst, scratch := make([]int8, c.m*c.k), make([]int8, c.m*c.n), make([]byte, p.Scratch(c.m))
-				best(b, c.m*c.k*c.n, func() { S8(dst, c.n, x, c.k, c.m, p, scratch) })
-			})
-		}
-	}
-}
-
-func BenchmarkF32(b *testing.B) {
-	for _, c := range []struct{ m, k, n int }{{256, 32, 64}, {256, 256, 256}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}} {
-		b.Run(fmt.Sprintf("%dx%dx%d", c.m, c.k, c.n), func(b *testing.B) {
-			p := PackF32(make([]float32, c.n*c.k), c.n, c.k, nil, -1, 1)
-			x, dst := make([]float32, c.m*c.k), make([]float32, c.m*c.n)
-			best(b, c.m*c.k*c.n, func() { F32(dst, c.n, x, c.k, c.m, p) })
-		})
-	}
-}
-
-// best reports the fastest run, as thousand million multiply-accumulates a second: what else the machine does only adds time.
-func best(b *testing.B, macs int, f func()) {
-	fastest := time.Hour
-	for b.Loop() {
-		t := time.Now()
-		f()
-		fastest = min(fastest, time.Since(t))
-	}
-	b.ReportMetric(float64(macs)/fastest.Seconds()/1e9, "GMAC/s-best")
 }

@@ -55,8 +55,8 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 		}
 		p.q.Mult[j], p.q.Shift[j] = q.Mult[c], q.Shift[c]
 	}
-	if wZero == 0 && n > 0 && k > 0 {
-		if p.fast = packS8Arch(w, n, k, p.bias, p.q.Mult, p.q.Shift, q.Zero, q.Min, q.Max); p.fast != nil {
+	if n > 0 && k > 0 {
+		if p.fast = packS8Arch(w, n, k, p.bias, p.q.Mult, p.q.Shift, wZero, q.Zero, q.Min, q.Max); p.fast != nil {
 			p.bias, p.q.Mult, p.q.Shift = nil, nil, nil
 			return p
 		}

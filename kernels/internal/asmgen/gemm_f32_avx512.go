@@ -56,7 +56,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 			}
 		}
 	}
-	kLoop(a, rows, vectors, sets, group)
+	kLoop(a, rows, 64*vectors, sets, group)
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {
@@ -91,10 +91,11 @@ func setsFor(accumulators int) int {
 	return sets
 }
 
-// kLoop runs group over CX groups of four bytes of each row, sets of them at a time, and leaves the row pointers behind the last.
-func kLoop(a *asm, rows, vectors, sets int, group func(s int)) {
+// kLoop runs group over CX groups of four bytes of each row and so many bytes of weights, sets of them at a time, and leaves the row pointers
+// behind the last.
+func kLoop(a *asm, rows, weights, sets int, group func(s int)) {
 	advance := func(groups int) {
-		a.op("ADDQ $%d, BX", 64*vectors*groups)
+		a.op("ADDQ $%d, BX", weights*groups)
 		a.op("ADDQ $%d, AX", 4*groups)
 		if rows > 6 {
 			a.op("ADDQ $%d, R11", 4*groups)

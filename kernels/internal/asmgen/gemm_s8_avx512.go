@@ -108,7 +108,7 @@ func tileS8(a *asm, name string, rows, vectors int) {
 			}
 		}
 	}
-	kLoop(a, rows, vectors, sets, group)
+	kLoop(a, rows, 64*vectors, sets, group)
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {

@@ -23,6 +23,10 @@ var files = map[string]func() []byte{
 	"gemm/s8_dotprod_arm64.s":          func() []byte { return gemmArm64(2) },
 	"gemm/s8_i8mm_arm64.s":             func() []byte { return gemmArm64(3) },
 	"gemm/f32_neon_arm64.s":            func() []byte { return gemmArm64(4) },
+	"gemm/s8_avx2_amd64.s":             gemmS8AVX2,
+	"gemm/s8_avxvnni_amd64.s":          gemmS8AVXVNNI,
+	"gemm/f32_avx2_amd64.s":            gemmF32AVX2,
+	"internal/peak/peak_amd64.s":       peakAMD64,
 }
 
 func main() {

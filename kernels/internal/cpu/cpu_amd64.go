@@ -2,9 +2,11 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-// The tiers of amd64. AVX2 stands for AVX2 with FMA; AVX512VNNI for that and AVX512 F, BW, DQ, VL, VBMI and VNNI.
+// The tiers of amd64. AVX2 stands for AVX2 with FMA; AVXVNNI for that and the dot product on 256-bit registers (Alder Lake-N); AVX512VNNI for
+// AVX2 and AVX512 F, BW, DQ, VL, VBMI and VNNI, with or without AVXVNNI.
 const (
 	AVX2 Tier = 1 + iota
+	AVXVNNI
 	AVX512VNNI
 )
 
@@ -13,6 +15,7 @@ var _ = func() struct{} {
 	x := &cpu.X86
 	avx2 := x.HasAVX2 && x.HasFMA
 	add(AVX2, "avx2", avx2)
+	add(AVXVNNI, "avxvnni", avx2 && x.HasAVXVNNI)
 	add(AVX512VNNI, "avx512vnni", avx2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VNNI)
 	return struct{}{}
 }()

@@ -8,43 +8,48 @@ import (
 
 // f32Tile is the argument of an assembly tile: tiles × rows rows with one panel of columns. The assembly knows the offsets.
 type f32Tile struct {
-	a      *float32 // rows, lda bytes apart, k values each
-	lda    int
-	w      *float32 // panel: [k][columns]
-	k      int
-	dst    *float32 // rows, ldd bytes apart
-	ldd    int
-	bias   *float32
-	lo, hi float32
-	tiles  int
-	mask   uint64 // columns that exist
+	a       *float32 // rows, lda bytes apart, k values each
+	lda     int
+	w       *float32 // panel: [k][columns]
+	k       int
+	dst     *float32 // rows, ldd bytes apart
+	ldd     int
+	bias    *float32
+	lo, hi  float32
+	tiles   int
+	mask    uint64 // columns that exist
+	columns int    // how many they are
 }
 
-// f32TilesAVX512 returns the addresses of the tiles: by vectors of columns, then by rows, both less one.
-func f32TilesAVX512() *[4 * tilesHigh]uintptr
+func f32TilesAVX512() *[48]uintptr
 
-var f32Tiles = f32TilesAVX512()
+func f32TilesAVX2() *[12]uintptr
+
+var (
+	f32AVX512 = tileSet{isa: "avx512", width: 16, wide: 4, high: 12, sums: 24, table: f32TilesAVX512()[:]}
+	f32AVX2   = tileSet{isa: "avx2", width: 8, wide: 2, high: 6, sums: 12, table: f32TilesAVX2()[:]}
+)
 
 // f32Panel is a run of columns with its packed weights and bias.
 type f32Panel struct {
 	first, n int // columns
-	vectors  int // of 16 columns, padding counted
+	vectors  int
 	w, bias  []float32
 }
 
-// f32AVX512 is a packed matrix for the AVX512 tiles.
-type f32AVX512 struct {
+// f32Matrix is a matrix packed for a set of tiles.
+type f32Matrix struct {
+	set    *tileSet
 	k      int
 	panels []f32Panel
 	lo, hi float32
 }
 
-func packF32AVX512(w []float32, n, k int, bias []float32, lo, hi float32) *f32AVX512 {
-	p := &f32AVX512{k: k, lo: lo, hi: hi}
+func packF32Tiles(set *tileSet, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
+	p := &f32Matrix{set: set, k: k, lo: lo, hi: hi}
 	for first := 0; first < n; {
-		cols := min(64, n-first)
-		vectors := (cols + 15) / 16
-		nr := 16 * vectors
+		cols, vectors := set.panel(n - first)
+		nr := set.width * vectors
 		q := f32Panel{first: first, n: cols, vectors: vectors, w: make([]float32, k*nr), bias: make([]float32, nr)}
 		for c := range cols {
 			for i, v := range w[(first+c)*k : (first+c)*k+k] {
@@ -60,7 +65,7 @@ func packF32AVX512(w []float32, n, k int, bias []float32, lo, hi float32) *f32AV
 	return p
 }
 
-func (p *f32AVX512) bytes() int {
+func (p *f32Matrix) bytes() int {
 	n := 0
 	for i := range p.panels {
 		n += 4 * (len(p.panels[i].w) + len(p.panels[i].bias))
@@ -68,10 +73,10 @@ func (p *f32AVX512) bytes() int {
 	return n
 }
 
-func (p *f32AVX512) id() string { return tileID(p.panels[0].vectors, "avx512") }
+func (p *f32Matrix) id() string { return p.set.id(p.panels[0].vectors) }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart.
-func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
+func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 	last := &p.panels[len(p.panels)-1]
 	_, _ = x[(m-1)*ldx+p.k-1], dst[(m-1)*ldd+last.first+last.n-1]
 	// A block of rows stays in the second-level cache while all panels pass over it.
@@ -80,11 +85,11 @@ func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
 		n := min(block, m-i)
 		for j := range p.panels {
 			q := &p.panels[j]
-			t := f32Tile{a: &x[i*ldx], lda: 4 * ldx, w: &q.w[0], k: p.k, dst: &dst[i*ldd+q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n)}
-			tiles, height, taller := split(n, q.vectors)
+			t := f32Tile{a: &x[i*ldx], lda: 4 * ldx, w: &q.w[0], k: p.k, dst: &dst[i*ldd+q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+			tiles, height, taller := p.set.split(n, q.vectors)
 			if taller > 0 {
 				t.tiles = taller
-				call.Tile(tileF32(q.vectors, height+1), unsafe.Pointer(&t))
+				call.Tile(p.set.tile(q.vectors, height+1), unsafe.Pointer(&t))
 				done := taller * (height + 1)
 				if done == n {
 					continue
@@ -93,12 +98,10 @@ func (p *f32AVX512) run(dst []float32, ldd int, x []float32, ldx, m int) {
 				t.dst = (*float32)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
 			}
 			t.tiles = tiles - taller
-			call.Tile(tileF32(q.vectors, height), unsafe.Pointer(&t))
+			call.Tile(p.set.tile(q.vectors, height), unsafe.Pointer(&t))
 		}
 	}
 }
-
-func tileF32(vectors, rows int) uintptr { return f32Tiles[(vectors-1)*tilesHigh+rows-1] }
 
 // blockF32 is how many values of the rows are worked on at once.
 const blockF32 = 64 << 10

@@ -1,0 +1,353 @@
+package main
+
+import "fmt"
+
+// The tiles of the matrix products on 256-bit registers: up to six rows and one or two vectors of eight columns, so that twelve sums, two vectors
+// of weights and two temporaries fit the sixteen registers.
+//
+// Register use: AX rows of A, R8 their distance, R9 and R10 three and five times that, BX weights, CX groups left, DX output, DI its stride, SI
+// parameters, R12 tiles left, R13 argument, R15 columns.
+const rowsAVX2 = 6
+
+// kindAVX2 is what tells one kind of 256-bit tile from another.
+type kindAVX2 struct {
+	weights int // bytes of a group of weights for one vector of columns
+	most    int // sums that a tile with few rows spreads over, to hide the latency of its multiply-adds
+	group   func(a *asm, s, rows, vectors int, part func(s, r, v int) string)
+}
+
+// tilesAVX2 writes all tiles of one kind and their table, by vectors, then by rows, both less one.
+func tilesAVX2(a *asm, table, prefix string, tile func(a *asm, name string, rows, vectors int)) {
+	var names []string
+	for vectors := 1; vectors <= 2; vectors++ {
+		for rows := 1; rows <= rowsAVX2; rows++ {
+			name := fmt.Sprintf("%sr%dx%d", prefix, rows, 8*vectors)
+			names = append(names, name)
+			tile(a, name, rows, vectors)
+		}
+	}
+	a.table(table, names)
+}
+
+// beginAVX2 writes the head of a tile's function up to the sums of the first k: they start with the parameters' first block for int8, with zero
+// for float32.
+func beginAVX2(a *asm, tiles, columns int) {
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), AX")  // a
+	a.op("MOVQ 8(R13), R8")  // its stride
+	a.op("MOVQ 32(R13), DX") // dst
+	a.op("MOVQ 40(R13), DI") // its stride
+	a.op("MOVQ 48(R13), SI") // parameters
+	a.op("MOVQ %d(R13), R12", tiles)
+	a.op("MOVQ %d(R13), R15", columns)
+	a.op("LEAQ (R8)(R8*2), R9")
+	a.op("LEAQ (R8)(R8*4), R10")
+}
+
+// multiply writes the loop over k and leaves the sums in the first set of registers.
+func (k *kindAVX2) multiply(a *asm, rows, vectors int, bias bool, add string) func(r, v int) string {
+	sets := 1
+	for rows*vectors*sets*2 <= min(12, k.most) && sets < 4 {
+		sets *= 2
+	}
+	part := func(s, r, v int) string { return fmt.Sprintf("Y%d", (s*rows+r)*vectors+v) }
+	a.op("MOVQ 16(R13), BX")
+	a.op("MOVQ 24(R13), CX")
+	for s := range sets {
+		for r := range rows {
+			for v := range vectors {
+				y := part(s, r, v)
+				switch {
+				case !bias || s > 0:
+					a.op("VPXOR %s, %s, %s", y, y, y)
+				case r == 0:
+					a.op("VMOVDQU %d(SI), %s", 32*v, y)
+				default:
+					a.op("VMOVDQA %s, %s", part(0, 0, v), y)
+				}
+			}
+		}
+	}
+	kLoop(a, rows, k.weights*vectors, sets, func(s int) { k.group(a, s, rows, vectors, part) })
+	for s := 1; s < sets; s++ {
+		for r := range rows {
+			for v := range vectors {
+				a.op("%s %s, %s, %s", add, part(s, r, v), part(0, r, v), part(0, r, v))
+			}
+		}
+	}
+	return func(r, v int) string { return part(0, r, v) }
+}
+
+// f32AVX2 multiplies one value of every row with the weights of its columns.
+var f32AVX2 = kindAVX2{weights: 32, most: 12, group: func(a *asm, s, rows, vectors int, part func(s, r, v int) string) {
+	for v := range vectors {
+		a.op("VMOVUPS %d(BX), Y%d", (s*vectors+v)*32, 12+v)
+	}
+	for r := range rows {
+		b := fmt.Sprintf("Y%d", 14+(s*rows+r)%2)
+		a.op("VBROADCASTSS %s, %s", rowAt(r, 4*s), b)
+		for v := range vectors {
+			a.op("VFMADD231PS Y%d, %s, %s", 12+v, b, part(s, r, v))
+		}
+	}
+}}
+
+// s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two additions more than weights
+// kept as int16 would need, for half of their memory.
+var s8AVX2 = kindAVX2{weights: 16, most: 4, group: func(a *asm, s, rows, vectors int, part func(s, r, v int) string) {
+	for v := range vectors {
+		a.op("VPMOVSXBW %d(BX), Y%d", (s*vectors+v)*16, 12+v)
+	}
+	for r := range rows {
+		a.op("VPBROADCASTD %s, Y14", rowAt(r, 4*s))
+		for v := range vectors {
+			product := "Y15"
+			if v == vectors-1 {
+				product = "Y14"
+			}
+			a.op("VPMADDWD Y%d, Y14, %s", 12+v, product)
+			a.op("VPADDD %s, %s, %s", product, part(s, r, v), part(s, r, v))
+		}
+	}
+}}
+
+// s8AVXVNNI multiplies four uint8 values of every row with int8 weights.
+var s8AVXVNNI = kindAVX2{weights: 32, most: 12, group: func(a *asm, s, rows, vectors int, part func(s, r, v int) string) {
+	for v := range vectors {
+		a.op("VMOVDQU %d(BX), Y%d", (s*vectors+v)*32, 12+v)
+	}
+	for r := range rows {
+		b := 14 + (s*rows+r)%2
+		a.op("VPBROADCASTD %s, Y%d", rowAt(r, 4*s), b)
+		for v := range vectors {
+			dpbusd(a, 12+v, b, (s*rows+r)*vectors+v)
+		}
+	}
+}}
+
+// dpbusd adds the products of four bytes of registers u (unsigned) and w (signed) to each sum, in the VEX encoding that CPUs with AVX-VNNI but
+// without AVX512 have: Go's assembler knows the other one alone.
+func dpbusd(a *asm, w, u, sum int) {
+	low := func(bit3 int) int { return 1 - bit3>>3 }
+	a.op("BYTE $0xC4; BYTE $%#02X; BYTE $%#02X; BYTE $0x50; BYTE $%#02X // VPDPBUSD Y%d, Y%d, Y%d",
+		low(sum)<<7|1<<6|low(w)<<5|2, (^u&15)<<3|1<<2|1, 3<<6|(sum&7)<<3|w&7, w, u, sum)
+}
+
+// gemmS8AVX2 writes the int8 tiles of rows that are int16. Their argument is gemm.s8Tile.
+func gemmS8AVX2() []byte {
+	a := newAsm("Tiles of the int8 matrix product on AVX2: int16 rows, s8 panels, rescaled in the store.")
+	tilesAVX2(a, "s8TilesAVX2", "s8", s8AVX2.tileS8)
+	widenAVX2(a)
+	return a.Bytes()
+}
+
+// gemmS8AVXVNNI writes the int8 tiles of rows that are uint8. Their argument is gemm.s8Tile.
+func gemmS8AVXVNNI() []byte {
+	a := newAsm("Tiles of the int8 matrix product on AVX-VNNI: u8 rows, s8 panels, rescaled in the store.")
+	tilesAVX2(a, "s8TilesAVXVNNI", "s8", s8AVXVNNI.tileS8)
+	return a.Bytes()
+}
+
+// gemmF32AVX2 writes the float32 tiles. Their argument is gemm.f32Tile.
+func gemmF32AVX2() []byte {
+	a := newAsm("Tiles of the float32 matrix product on AVX2: fused multiply-adds, bias and clamp in the store.")
+	a.data("columnsF32", []uint32{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 0, 0, 0, 0, 0, 0, 0, 0})
+	tilesAVX2(a, "f32TilesAVX2", "f32", tileF32AVX2)
+	return a.Bytes()
+}
+
+func tileF32AVX2(a *asm, name string, rows, vectors int) {
+	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an f32Tile", rows, 8*vectors))
+	beginAVX2(a, 64, 80)
+	// The last vector has these columns; the first is always full where there are two.
+	a.op("LEAQ columnsF32<>(SB), R11")
+	a.op("NEGQ R15")
+	a.op("LEAQ %d(R11)(R15*4), R11", 32*vectors)
+	next, full, done := a.label("tile"), a.label("full"), a.label("stored")
+	a.at(next)
+	acc := f32AVX2.multiply(a, rows, vectors, false, "VADDPS")
+	a.op("VBROADCASTSS 56(R13), Y14")
+	a.op("VBROADCASTSS 60(R13), Y15")
+	for v := range vectors {
+		a.op("VMOVUPS %d(SI), Y%d", 32*v, 12+v)
+	}
+	for r := range rows {
+		for v := range vectors {
+			a.op("VADDPS Y%d, %s, %s", 12+v, acc(r, v), acc(r, v))
+			// The sum comes first in Go's order: where it is NaN, it is what these return.
+			a.op("VMAXPS %s, Y14, %s", acc(r, v), acc(r, v))
+			a.op("VMINPS %s, Y15, %s", acc(r, v), acc(r, v))
+		}
+	}
+	a.op("CMPQ R15, $%d", -8*vectors)
+	a.op("JEQ %s", full)
+	a.op("VMOVDQU (R11), Y12")
+	for r := range rows {
+		if vectors == 2 {
+			a.op("VMOVUPS %s, (DX)", acc(r, 0))
+		}
+		a.op("VMASKMOVPS %s, Y12, %d(DX)", acc(r, vectors-1), 32*(vectors-1))
+		a.op("ADDQ DI, DX")
+	}
+	a.op("JMP %s", done)
+	a.at(full)
+	for r := range rows {
+		for v := range vectors {
+			a.op("VMOVUPS %s, %d(DX)", acc(r, v), 32*v)
+		}
+		a.op("ADDQ DI, DX")
+	}
+	a.at(done)
+	nextTile(a, rows, next)
+}
+
+func (k *kindAVX2) tileS8(a *asm, name string, rows, vectors int) {
+	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an s8Tile", rows, 8*vectors))
+	beginAVX2(a, 64, 80)
+	next, exact, pack, full, done := a.label("tile"), a.label("exact"), a.label("pack"), a.label("full"), a.label("stored")
+	a.at(next)
+	acc := k.multiply(a, rows, vectors, true, "VPADDD")
+	a.op("CMPB 58(R13), $0")
+	a.op("JNE %s", exact)
+	for v := range vectors {
+		rescaleAVX2(a, rows, v, vectors, acc, false)
+	}
+	a.op("JMP %s", pack)
+	a.at(exact)
+	for v := range vectors {
+		rescaleAVX2(a, rows, v, vectors, acc, true)
+	}
+	a.at(pack)
+	a.op("VPBROADCASTB 56(R13), Y14")
+	a.op("VPBROADCASTB 57(R13), Y15")
+	// Two rows at a time become bytes, the first in register 2·pair, the second in the next one.
+	for r := 0; r < rows; r += 2 {
+		second := min(r+1, rows-1)
+		y, x, x1 := acc(r, 0), "X"+acc(r, 0)[1:], fmt.Sprintf("X%d", packed(r+1, vectors))
+		if vectors == 2 {
+			a.op("VPACKSSDW %s, %s, %s", acc(r, 1), acc(r, 0), y)
+			a.op("VPACKSSDW %s, %s, Y12", acc(second, 1), acc(second, 0))
+			a.op("VPACKSSWB Y12, %s, %s", y, y)
+			a.op("VPMAXSB Y14, %s, %s", y, y)
+			a.op("VPMINSB Y15, %s, %s", y, y)
+			a.op("VPERMQ $0xD8, %s, %s", y, y)
+			if r+1 < rows {
+				a.op("VEXTRACTI128 $1, %s, %s", y, x1)
+			}
+			continue
+		}
+		a.op("VPACKSSDW %s, %s, %s", acc(second, 0), acc(r, 0), y)
+		a.op("VEXTRACTI128 $1, %s, X12", y)
+		a.op("VPACKSSWB X12, %s, %s", x, x)
+		a.op("VPMAXSB X14, %s, %s", x, x)
+		a.op("VPMINSB X15, %s, %s", x, x)
+		a.op("VPSHUFD $0xD8, %s, %s", x, x)
+		if r+1 < rows {
+			a.op("VPSRLDQ $8, %s, %s", x, x1)
+		}
+	}
+	a.op("CMPQ R15, $%d", 8*vectors)
+	a.op("JEQ %s", full)
+	for r := range rows {
+		a.op("MOVQ DX, CX")
+		x := fmt.Sprintf("X%d", packed(r, vectors))
+		for _, bytes := range []int{8, 4, 2, 1} {
+			if bytes == 8*vectors {
+				continue
+			}
+			skip := a.label("skip")
+			a.op("TESTQ $%d, R15", bytes)
+			a.op("JEQ %s", skip)
+			a.op("%s", map[int]string{8: "VMOVQ " + x, 4: "VMOVD " + x, 2: "VPEXTRW $0, " + x, 1: "VPEXTRB $0, " + x}[bytes]+", (CX)")
+			if bytes > 1 {
+				a.op("ADDQ $%d, CX", bytes)
+				a.op("VPSRLDQ $%d, %s, %s", bytes, x, x)
+			}
+			a.at(skip)
+		}
+		a.op("ADDQ DI, DX")
+	}
+	a.op("JMP %s", done)
+	a.at(full)
+	for r := range rows {
+		store := "VMOVDQU"
+		if vectors == 1 {
+			store = "VMOVQ"
+		}
+		a.op("%s X%d, (DX)", store, packed(r, vectors))
+		a.op("ADDQ DI, DX")
+	}
+	a.at(done)
+	nextTile(a, rows, next)
+}
+
+// packed is the register of a row's bytes: that of its first sums.
+func packed(r, vectors int) int { return r * vectors }
+
+// rescaleAVX2 turns the sums of one vector of columns, for all rows, into outputs with the zero point. Parameters lie in blocks of words, one for
+// each column: bias, multiplier, addend, shift, carry limit. Sums, multipliers and limits lie in the order 0, 2, 1, 3 of each four columns;
+// collecting the high halves of the even and then the odd products undoes that.
+func rescaleAVX2(a *asm, rows, v, vectors int, acc func(r, v int) string, exact bool) {
+	at := func(block int) int { return 32*vectors*block + 32*v }
+	for r := range rows {
+		x := acc(r, v)
+		a.op("VPSRLQ $32, %s, Y13", x)
+		a.op("VPMULUDQ %d(SI), %s, Y12", at(1), x)
+		a.op("VPMULUDQ %d(SI), Y13, Y13", at(1)+4) // the multiplier of the odd column comes down to the even one
+		a.op("VSHUFPS $0xDD, Y13, Y12, Y12")
+		a.op("VPADDD %d(SI), Y12, Y12", at(2))
+		if exact {
+			// The addend holds the carry; below the limit it is taken back.
+			a.op("VMOVDQU %d(SI), Y14", at(4))
+			a.op("VPCMPGTD %s, Y14, Y14", x)
+			a.op("VPSHUFD $0xD8, Y14, Y14")
+			a.op("VPADDD Y14, Y12, Y12")
+		}
+		a.op("VPSRAVD %d(SI), Y12, %s", at(3), x)
+	}
+}
+
+// widenAVX2 writes the copy that turns int8 into int16.
+func widenAVX2(a *asm) {
+	a.text("widenAVX2", "$0-24", "func widenAVX2(dst *byte, src *int8, n int)")
+	a.op("MOVQ dst+0(FP), DI")
+	a.op("MOVQ src+8(FP), SI")
+	a.op("MOVQ n+16(FP), CX")
+	a.op("SUBQ $64, CX")
+	a.op("JLT rest")
+	a.at("loop")
+	for i := range 4 {
+		a.op("VPMOVSXBW %d(SI), Y%d", 16*i, i)
+	}
+	for i := range 4 {
+		a.op("VMOVDQU Y%d, %d(DI)", i, 32*i)
+	}
+	a.op("ADDQ $64, SI")
+	a.op("ADDQ $128, DI")
+	a.op("SUBQ $64, CX")
+	a.op("JGE loop")
+	a.at("rest")
+	a.op("ADDQ $56, CX")
+	a.op("JLT tail")
+	a.at("eight")
+	a.op("VPMOVSXBW (SI), X0")
+	a.op("VMOVDQU X0, (DI)")
+	a.op("ADDQ $8, SI")
+	a.op("ADDQ $16, DI")
+	a.op("SUBQ $8, CX")
+	a.op("JGE eight")
+	a.at("tail")
+	a.op("ADDQ $8, CX")
+	a.op("JEQ done")
+	a.at("one")
+	a.op("MOVBLSX (SI), AX")
+	a.op("MOVW AX, (DI)")
+	a.op("INCQ SI")
+	a.op("ADDQ $2, DI")
+	a.op("DECQ CX")
+	a.op("JNE one")
+	a.at("done")
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
