@@ -9,6 +9,7 @@ package kernels
 
 import (
 	"wayside/kernels/internal/cpu"
+	"wayside/kernels/internal/peak"
 	"wayside/kernels/par"
 )
 
@@ -33,3 +34,7 @@ func LimitError() error { return cpu.LimitError() }
 // Threads makes n threads share the work of one run from now on, the caller's among them, and returns how many there are: GOMAXPROCS bounds
 // them. Set it before models are loaded: their scratch memory is planned for it.
 func Threads(n int) int { return par.Set(n) }
+
+// Peak measures how many int8 and float32 multiply-accumulates a second one core can do with the instructions of the fastest tier that may be
+// used, without loads and stores; 0 where that is not known. It takes some milliseconds.
+func Peak() (s8, f32 float64) { return peak.Rates() }

@@ -34,6 +34,8 @@ type benchJSON struct {
 	RSSKiB   int64           `json:"rss_kib"`
 	MACs     int64           `json:"macs"`
 	GMACs    float64         `json:"gmac_per_s"`
+	PeakS8   float64         `json:"peak_int8_gmac_per_s"` // what one core could do with these kernels' instructions; 0 where that is not known
+	PeakF32  float64         `json:"peak_float32_gmac_per_s"`
 	MaxHz    float64         `json:"max_hz"` // runs a second that fit the share of one CPU asked for, by the 99th percentile
 	Share    float64         `json:"cpu_share"`
 	Steps    []benchStepJSON `json:"steps"`
@@ -197,6 +199,8 @@ func newBencher(path, limit string, o *benchOptions) (*bencher, error) {
 	}
 	b.FirstMS = time.Since(start).Seconds() * 1e3
 	b.RSSKiB = residentKiB()
+	s8, f32 := kernels.Peak()
+	b.PeakS8, b.PeakF32 = s8/1e9, f32/1e9
 	for _, s := range plan.Steps() {
 		b.Steps = append(b.Steps, benchStepJSON{Op: graph.CleanText(s.Op), Name: s.Name, Kernel: s.Kernel, Depth: s.Depth, MACs: s.MACs, Bytes: s.Bytes})
 		b.MACs += s.MACs
@@ -298,6 +302,9 @@ func printBench(w io.Writer, m *benchJSON, all bool) error {
 	p("%s: %s kernels, %s, on %s/%s\n", m.Model, m.Kernels, counted(m.Threads, "thread"), runtime.GOOS, runtime.GOARCH)
 	p("  one run   median %s, best %s, 90%% within %s, 99%% within %s; %s\n", micros(m.MedianUS), micros(m.BestUS), micros(m.P90US), micros(m.P99US), counted(m.Runs, "run"))
 	p("  work      %.3f million multiply-accumulates a run, %.2f thousand million a second\n", float64(m.MACs)/1e6, m.GMACs)
+	if m.PeakS8 > 0 {
+		p("  peak      one core could do %.0f thousand million in int8 a second, %.0f in float32\n", m.PeakS8, m.PeakF32)
+	}
 	p("  rate      %.0f runs a second fit %.0f %% of one CPU\n", m.MaxHz, m.Share*100)
 	p("  loading   %.1f ms, first run %.1f ms; %.1f MB resident\n", m.LoadMS, m.FirstMS, float64(m.RSSKiB)/1024)
 	if c := m.Compared; c != nil {
@@ -323,19 +330,35 @@ func printBench(w io.Writer, m *benchJSON, all bool) error {
 			p("\n  the 12 slowest of %d steps (--steps lists all):\n", len(m.Steps))
 		}
 	}
-	t := &columns{indent: "  ", right: map[int]bool{0: true, 1: true, 2: true}}
-	t.row("time", "share", "GMAC/s", "operator", "kernel", "name")
+	t := &columns{indent: "  ", right: map[int]bool{0: true, 1: true, 2: true, 3: true}}
+	t.row("time", "share", "GMAC/s", "of peak", "operator", "kernel", "name")
 	for _, s := range steps {
-		speed := ""
+		speed, ofPeak := "", ""
 		if s.MACs > 0 && s.MedianUS > 0 {
-			speed = fmt.Sprintf("%.1f", float64(s.MACs)/s.MedianUS/1e3)
+			rate := float64(s.MACs) / s.MedianUS / 1e3
+			speed = fmt.Sprintf("%.1f", rate)
+			if peak := m.peak(s.Kernel) * float64(m.Threads); peak > 0 {
+				ofPeak = fmt.Sprintf("%.0f %%", 100*rate/peak)
+			}
 		}
-		t.row(micros(s.MedianUS), fmt.Sprintf("%.1f %%", 100*s.MedianUS/max(total, 1e-9)), speed, s.Op, s.Kernel, s.Name)
+		t.row(micros(s.MedianUS), fmt.Sprintf("%.1f %%", 100*s.MedianUS/max(total, 1e-9)), speed, ofPeak, s.Op, s.Kernel, s.Name)
 	}
 	if len(steps) == 0 {
 		return nil
 	}
 	return errors.Join(t.write(w))
+}
+
+// peak returns the peak for the types of a kernel: family/types/tile/isa.
+func (m *benchJSON) peak(kernel string) float64 {
+	_, types, _ := strings.Cut(kernel, "/")
+	switch {
+	case strings.HasPrefix(types, "s8"):
+		return m.PeakS8
+	case strings.HasPrefix(types, "f32"):
+		return m.PeakF32
+	}
+	return 0
 }
 
 // micros writes a time of a run for people.

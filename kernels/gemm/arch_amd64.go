@@ -11,7 +11,6 @@ import (
 func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
 	p := s8Packing{w: w, n: n, k: k, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}
 	switch {
-	case wZero != 0: // rows of bytes have no room for what it needs
 	case cpu.Has(cpu.AVX512VNNI):
 		if m, ok := p.flipped(&s8AVX512); ok {
 			return m

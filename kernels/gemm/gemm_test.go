@@ -114,8 +114,8 @@ func TestS8Rows(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 4))
 		for i := range 200 {
-			c := newCaseS8(t, r, 1+r.IntN(20), 1+r.IntN(80), 1+r.IntN(70), 0, []int32{-128, 3}[i%2], true)
-			p := PackS8(c.w, c.n, c.k, c.bias, c.inZero, 0, c.q)
+			c := newCaseS8(t, r, 1+r.IntN(20), 1+r.IntN(80), 1+r.IntN(70), []int32{0, 0, 13, -128}[i%4], []int32{-128, 3}[i/4%2], true)
+			p := PackS8(c.w, c.n, c.k, c.bias, c.inZero, c.wZero, c.q)
 			lda := p.Stride()
 			if lda == 0 {
 				t.Skip("skipped: this tier takes rows as they are")

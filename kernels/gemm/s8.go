@@ -22,7 +22,8 @@ type s8Packed interface {
 	id() string // tile/isa
 }
 
-// s8Prepared is an s8Packed whose tiles take rows in a form of their own: uint8, 128 added, stride bytes apart.
+// s8Prepared is an s8Packed whose tiles take rows in a form of their own: uint8, 128 added, stride bytes apart. rows may write behind the values of
+// a row.
 type s8Prepared interface {
 	s8Packed
 	stride() int
@@ -120,7 +121,7 @@ func (w *S8Weights) Stride() int {
 }
 
 // S8Rows is S8 for rows that the caller has prepared: uint8 values, 128 added to each, Stride bytes apart. What lies behind the K values of a row
-// does not matter. a has m × Stride bytes.
+// does not matter, and S8Rows may write there. a has m × Stride bytes.
 func S8Rows(dst []int8, ldd int, a []byte, m int, w *S8Weights) {
 	p := w.fast.(s8Prepared)
 	if m == 0 {

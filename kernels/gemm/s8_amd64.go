@@ -1,7 +1,7 @@
 package gemm
 
 import (
-	"math"
+	"encoding/binary"
 	"unsafe"
 
 	"wayside/kernels/internal/call"
@@ -11,7 +11,7 @@ import (
 
 // s8Tile is the argument of an assembly tile: tiles × rows prepared rows with one panel of columns. The assembly knows the offsets.
 type s8Tile struct {
-	a       *uint8 // rows, lda bytes apart, groups × 4 bytes each: uint8, or int16 on AVX2
+	a       *uint8 // rows, lda bytes apart, groups × 4 bytes each, uint8 or, on AVX2, int16; then, where fix says so, an int32 to add to its sums
 	lda     int
 	w       *int8 // panel: [groups][columns][depth]
 	groups  int   // K / depth, rounded up
@@ -20,6 +20,7 @@ type s8Tile struct {
 	par     *int32 // blocks of the panel's columns: bias, multiplier, addend, shift, carry limit
 	lo, hi  int8
 	exact   bool // the carry counts: some output may lie below the zero point before it is clamped
+	fix     bool
 	tiles   int
 	mask    uint64 // columns that exist
 	columns int    // how many they are
@@ -33,6 +34,9 @@ func s8TilesAVX2() *[12]uintptr
 
 //go:noescape
 func widenAVX2(dst *byte, src *int8, n int)
+
+//go:noescape
+func sumAVX2(src *byte, n, flip int) int
 
 var (
 	s8AVX512  = tileSet{isa: "avx512vnni", width: 16, wide: 4, high: 12, sums: 24, table: s8TilesAVX512()[:], depth: 4}
@@ -64,10 +68,12 @@ type s8Panel struct {
 
 // s8Matrix is a matrix packed for a set of tiles.
 type s8Matrix struct {
-	set    *tileSet
-	k, lda int // values of a row, bytes from one prepared row to the next
-	panels []s8Panel
-	lo, hi int8
+	set         *tileSet
+	k           int // values of a row
+	groups, lda int // of a prepared row: groups of four bytes, bytes from one to the next
+	panels      []s8Panel
+	lo, hi      int8
+	wZero       int32
 }
 
 // s8Packing is what PackS8 hands on.
@@ -79,14 +85,18 @@ type s8Packing struct {
 	zero, lo, hi      int32
 }
 
-// pack packs for a set of tiles whose rows have groups × depth values, 128 added to each of them where they are flipped; false when a sum may be
-// too large for the exact rescaling or a multiplier moves it to the left: the generic kernel then does it.
-func (p *s8Packing) pack(set *tileSet, groups int, flipped bool) (s8Matrix, bool) {
-	m := s8Matrix{set: set, k: p.k, lda: 4 * groups, lo: int8(p.lo), hi: int8(p.hi)}
+// pack packs for a set of tiles, whose rows have 128 added to each value or not; false when a sum may be too large for the exact rescaling or a
+// multiplier moves it to the left: the generic kernel then does it.
+func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
+	m := s8Matrix{set: set, k: p.k, groups: (p.k + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
+	m.lda = 4 * m.groups
+	if m.wZero != 0 {
+		m.lda += 4 // room for what fix writes
+	}
 	for first := 0; first < p.n; {
 		cols, vectors := set.panel(p.n - first)
 		nr := set.width * vectors
-		q := s8Panel{first: first, n: cols, vectors: vectors, w: make([]int8, groups*set.depth*nr), par: make([]int32, 5*nr)}
+		q := s8Panel{first: first, n: cols, vectors: vectors, w: make([]int8, m.groups*set.depth*nr), par: make([]int32, 5*nr)}
 		for c := range cols {
 			at, out := set.place(c, vectors)
 			sum, abs := int64(0), int64(0)
@@ -95,11 +105,6 @@ func (p *s8Packing) pack(set *tileSet, groups int, flipped bool) (s8Matrix, bool
 				sum += int64(v)
 				d := int64(v) - int64(p.wZero)
 				abs += max(d, -d)
-			}
-			if p.wZero != 0 { // times what is left of the row, see s8Widened
-				for i := p.k; i < groups*set.depth; i++ {
-					q.w[(i/set.depth*nr+at)*set.depth+i%set.depth] = int8(p.wZero)
-				}
 			}
 			bias, largest := int64(p.bias[first+c]), 128*abs
 			if flipped {
@@ -141,13 +146,13 @@ func (p *s8Matrix) rowsPerBlock(m int) int { return min(m, max(blockS8/p.lda, 24
 // scratch returns the bytes that run needs for m rows.
 func (p *s8Matrix) scratch(m int) int { return p.rowsPerBlock(m) * p.lda }
 
-// rows multiplies m prepared rows with all panels.
-func (p *s8Matrix) rows(dst []int8, ldd int, a []byte, m int) {
+// multiply multiplies m prepared rows with all panels.
+func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 	last := &p.panels[len(p.panels)-1]
 	_ = dst[(m-1)*ldd+last.first+last.n-1]
 	for i := range p.panels {
 		q := &p.panels[i]
-		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.lda / 4, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
 		tiles, height, taller := p.set.split(m, q.vectors)
 		if taller > 0 {
 			t.tiles = taller
@@ -164,11 +169,19 @@ func (p *s8Matrix) rows(dst []int8, ldd int, a []byte, m int) {
 	}
 }
 
+// fix writes behind the values of a prepared row what its sums need where weights have a zero point: that times the negated sum of the row. n bytes
+// at src are its values, as uint8 with 128 added, or to be made so by flip.
+func (p *s8Matrix) fix(row []byte, src *byte, flip int) {
+	if p.wZero != 0 {
+		binary.LittleEndian.PutUint32(row[p.lda-4:p.lda], uint32(-p.wZero*int32(sumAVX2(src, p.k, flip)-128*p.k)))
+	}
+}
+
 // s8Flipped is a matrix for tiles whose rows are uint8.
 type s8Flipped struct{ s8Matrix }
 
 func (p *s8Packing) flipped(set *tileSet) (*s8Flipped, bool) {
-	m, ok := p.pack(set, (p.k+3)/4, true)
+	m, ok := p.pack(set, true)
 	return &s8Flipped{m}, ok
 }
 
@@ -185,6 +198,17 @@ func (p *s8Flipped) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byt
 	}
 }
 
+// rows multiplies m prepared rows.
+func (p *s8Flipped) rows(dst []int8, ldd int, a []byte, m int) {
+	if p.wZero != 0 {
+		for r := range m {
+			row := a[r*p.lda : (r+1)*p.lda]
+			p.fix(row, &row[0], 0)
+		}
+	}
+	p.multiply(dst, ldd, a, m)
+}
+
 // flip copies rows with 128 added to each value; what lies behind a row's values does not matter.
 func (p *s8Flipped) flip(dst []byte, x []int8, ldx, rows int) {
 	k := p.k
@@ -197,26 +221,12 @@ func (p *s8Flipped) flip(dst []byte, x []int8, ldx, rows int) {
 	}
 }
 
-// s8Widened is a matrix for tiles whose rows are int16. Where the weights have a zero point, what makes up for it stands behind a row's values: the
-// negated sum of them, in as many parts as int16 needs, where all weights are the zero point.
-type s8Widened struct {
-	s8Matrix
-	parts int
-}
+// s8Widened is a matrix for tiles whose rows are int16.
+type s8Widened struct{ s8Matrix }
 
 func (p *s8Packing) widened(set *tileSet) (*s8Widened, bool) {
-	parts := 0
-	if p.wZero != 0 {
-		if p.wZero != int32(int8(p.wZero)) {
-			return nil, false
-		}
-		parts = (128*p.k + math.MaxInt16 - 1) / math.MaxInt16
-	}
-	m, ok := p.pack(set, (p.k+parts+1)/2, false)
-	if parts > 0 {
-		parts = m.lda/2 - p.k // all places that pack has filled
-	}
-	return &s8Widened{m, parts}, ok
+	m, ok := p.pack(set, false)
+	return &s8Widened{m}, ok
 }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
@@ -226,31 +236,21 @@ func (p *s8Widened) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byt
 	for i := 0; i < m; i += block {
 		n := min(block, m-i)
 		p.widen(scratch, x[i*ldx:], ldx, n)
-		p.rows(dst[i*ldd:], ldd, scratch, n)
+		p.multiply(dst[i*ldd:], ldd, scratch, n)
 	}
 }
 
 // widen copies rows as int16.
 func (p *s8Widened) widen(dst []byte, x []int8, ldx, rows int) {
-	_, _ = dst[rows*p.lda-1], x[(rows-1)*ldx+p.k-1]
-	if p.lda == 2*p.k && ldx == p.k {
-		widenAVX2(&dst[0], &x[0], rows*p.k)
+	k := p.k
+	_, _ = dst[rows*p.lda-1], x[(rows-1)*ldx+k-1]
+	if p.lda == 2*k && ldx == k {
+		widenAVX2(&dst[0], &x[0], rows*k)
 		return
 	}
 	for r := range rows {
-		in := x[r*ldx : r*ldx+p.k]
-		widenAVX2(&dst[r*p.lda], &in[0], p.k)
-		if p.parts == 0 {
-			continue
-		}
-		left := int32(0)
-		for _, v := range in {
-			left -= int32(v)
-		}
-		for i := range p.parts {
-			part := min(max(left, math.MinInt16), math.MaxInt16)
-			dst[r*p.lda+2*(p.k+i)], dst[r*p.lda+2*(p.k+i)+1] = byte(part), byte(part>>8)
-			left -= part
-		}
+		row, in := dst[r*p.lda:(r+1)*p.lda], &x[r*ldx]
+		widenAVX2(&row[0], in, k)
+		p.fix(row, (*byte)(unsafe.Pointer(in)), 0x80)
 	}
 }

@@ -116,7 +116,15 @@ func tileS8(a *asm, name string, rows, vectors int) {
 			}
 		}
 	}
-	exact, pack := a.label("exact"), a.label("pack")
+	plain, exact, pack := a.label("plain"), a.label("exact"), a.label("pack")
+	a.op("CMPB 59(R13), $0")
+	a.op("JEQ %s", plain)
+	for r := range rows {
+		for v := range vectors {
+			a.op("VPADDD.BCST %s, %s, %s", rowAt(r, 0), acc(r, v), acc(r, v))
+		}
+	}
+	a.at(plain)
 	a.op("CMPB 58(R13), $0")
 	a.op("JNE %s", exact)
 	for v := range vectors {

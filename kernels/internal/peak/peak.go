@@ -8,9 +8,9 @@ package peak
 
 import "time"
 
-// bursts and rounds make a measurement of about two milliseconds; a burst is so short that some pass undisturbed.
+// bursts and rounds make a measurement of a few milliseconds; a burst is so short that some pass undisturbed.
 const (
-	bursts = 20
+	bursts = 60
 	rounds = 5000
 )
 
