@@ -68,7 +68,7 @@ func checkS8Arm(t *testing.T, r *rand.Rand, m, n, k int, relu, symmetric bool, o
 			q.Shift[i] = -31
 		}
 	}
-	p := packS8Arch(w, n, k, bias, q.Mult, q.Shift, q.Zero, q.Min, q.Max)
+	p := packS8Arch(w, n, k, bias, q.Mult, q.Shift, 0, q.Zero, q.Min, q.Max)
 	if p == nil {
 		t.Fatal("not packed")
 	}
@@ -128,7 +128,7 @@ func TestS8ArmRescale(t *testing.T) {
 				if relu {
 					q.Min = q.Zero
 				}
-				p := packS8Arch(make([]int8, n), n, 1, bias, mult, shift, q.Zero, q.Min, q.Max)
+				p := packS8Arch(make([]int8, n), n, 1, bias, mult, shift, 0, q.Zero, q.Min, q.Max)
 				got := make([]int8, n)
 				p.run(got, n, []int8{1}, 1, 1, make([]byte, p.scratch(1)))
 				for i, v := range got {
@@ -139,7 +139,7 @@ func TestS8ArmRescale(t *testing.T) {
 			}
 		}
 		for _, s := range []int32{0, 3, -32} {
-			if packS8Arch([]int8{1}, 1, 1, []int32{0}, []int32{1 << 30}, []int32{s}, 0, -128, 127) != nil {
+			if packS8Arch([]int8{1}, 1, 1, []int32{0}, []int32{1 << 30}, []int32{s}, 0, 0, -128, 127) != nil {
 				t.Errorf("a shift of %d is packed", s)
 			}
 		}
