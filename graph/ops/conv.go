@@ -159,7 +159,7 @@ func convGeometry(x tensor.Shape, kh, kw, outC int, a *Conv2DAttr) (*conv.Geomet
 
 // convLayer describes the weights of a Conv2D node.
 func convLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], computed: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], s16: []tensor.DType{tensor.S64, tensor.S32}}
 }
 
 func inferConv(c *graph.InferCtx) error {

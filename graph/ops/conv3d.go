@@ -70,7 +70,7 @@ func inferConv3D(c *graph.InferCtx) error {
 	if product(x.Shape) == 0 || product(w.Shape) == 0 || x.Shape[4] != w.Shape[3] {
 		return c.Refuse("weights %v do not fit the input %v", w.Shape, x.Shape)
 	}
-	l := layer{x: x, w: w, b: c.In(2), o: c.Out(0), outC: w.Shape[4], axis: 4, computed: true}
+	l := layer{x: x, w: w, b: c.In(2), o: c.Out(0), outC: w.Shape[4]}
 	if err := l.check(c); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 // depthwiseLayer describes the weights of a DepthwiseConv2D node.
 func depthwiseLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[3], axis: 3, computed: true, s16: []tensor.DType{tensor.S64}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[3], s16: []tensor.DType{tensor.S64}}
 }
 
 func inferDepthwise(c *graph.InferCtx) error {

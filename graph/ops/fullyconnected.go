@@ -52,7 +52,7 @@ func lowerFullyConnected(l *graph.Lower) error {
 
 // denseLayer describes the weights of a FullyConnected node.
 func denseLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], computed: true, wide: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], wide: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
 }
 
 func inferFullyConnected(c *graph.InferCtx) error {

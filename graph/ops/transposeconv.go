@@ -122,7 +122,7 @@ func lowerTransposeConvBias(l *graph.Lower) error {
 }
 
 func transposeLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], computed: true, s16: []tensor.DType{tensor.S64, tensor.S32, tensor.S16}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], s16: []tensor.DType{tensor.S64, tensor.S32, tensor.S16}}
 }
 
 func transposeGeometry(x, w tensor.Shape, a *TransposeConvAttr) *conv.Geometry {

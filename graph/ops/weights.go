@@ -14,10 +14,8 @@ import (
 // layer is what operators with weights have in common: which values they read, and how the outputs are counted.
 type layer struct {
 	x, w, b, o *graph.Value
-	outC       int // output channels
-	axis       int // axis of the weights that counts them
-	computed   bool
-	s16        []tensor.DType // bias dtypes for int16 activations; none when they are not supported
+	outC       int            // output channels
+	s16        []tensor.DType // bias dtypes for int16 activations
 	wide       bool           // weights may be int16 too
 }
 
@@ -31,8 +29,8 @@ func (l *layer) check(c *graph.InferCtx) error {
 	if l.outC > 1<<24 { // scratch of 8 bytes each must not overflow on 32-bit machines
 		return c.Refuse("%d output channels are not supported; up to %d are", l.outC, 1<<24)
 	}
-	if l.w.Const == nil && (!l.computed || l.w.DType == tensor.S4 || l.hybrid()) {
-		return c.Refuse("the weights are computed at run time; only constant weights are supported here")
+	if l.w.Const == nil && (l.w.DType == tensor.S4 || l.hybrid()) {
+		return c.Refuse("%s weights that are computed at run time are not supported for %s activations; constants are", l.w.DType, l.x.DType)
 	}
 	if l.b != nil && (l.b.Const == nil || product(l.b.Shape) != l.outC) {
 		return c.Refuse("the bias must be a constant of %d values, it is %v", l.outC, l.b.Shape)
@@ -42,10 +40,7 @@ func (l *layer) check(c *graph.InferCtx) error {
 		return l.checkF32(c)
 	case tensor.S8, tensor.S16:
 	default:
-		return c.Refuse("%s activations are not supported; float32, int8 and uint8%s are", l.x.DType, l.andS16())
-	}
-	if l.x.DType == tensor.S16 && len(l.s16) == 0 {
-		return c.Refuse("int16 activations are not supported; float32, int8 and uint8 are")
+		return c.Refuse("%s activations are not supported; float32, int8, uint8 and int16 are", l.x.DType)
 	}
 	if l.x.Shifted != l.w.Shifted || l.o != nil && l.o.DType == tensor.S8 && l.o.Shifted != l.x.Shifted {
 		return c.Refuse("uint8 and int8 do not mix: input, weights and output must be of one kind")
@@ -60,7 +55,7 @@ func (l *layer) check(c *graph.InferCtx) error {
 		return c.Refuse("int8 activations with a %s bias are not supported; int32 is", l.b.DType)
 	}
 	if l.b != nil && l.x.DType == tensor.S16 && !slices.Contains(l.s16, l.b.DType) {
-		return c.Refuse("int16 activations with a %s bias are not supported; %v is", l.b.DType, l.s16)
+		return c.Refuse("int16 activations with a %s bias are not supported; these are: %v", l.b.DType, l.s16)
 	}
 	if l.o == nil || l.o.Quant == nil || l.x.Quant == nil {
 		return c.Refuse("input and output need a scale")
@@ -69,13 +64,6 @@ func (l *layer) check(c *graph.InferCtx) error {
 		return err
 	}
 	return l.checkScales(c)
-}
-
-func (l *layer) andS16() string {
-	if len(l.s16) == 0 {
-		return ""
-	}
-	return " and int16"
 }
 
 func (l *layer) checkF32(c *graph.InferCtx) error {
@@ -95,11 +83,12 @@ func (l *layer) checkF32(c *graph.InferCtx) error {
 	return l.checkScales(c)
 }
 
-// checkScales checks the quantization of integer weights.
+// checkScales checks the quantization of integer weights. Which axis the scales belong to is not asked, as in the references: files
+// state odd ones.
 func (l *layer) checkScales(c *graph.InferCtx) error {
 	q := l.w.Quant
-	if q == nil || len(q.Scale) != 1 && (len(q.Scale) != l.outC || q.Axis != l.axis) {
-		return c.Refuse("the weights need one scale, or one per output channel on axis %d", l.axis)
+	if q == nil || len(q.Scale) != 1 && len(q.Scale) != l.outC {
+		return c.Refuse("the weights need one scale, or one for each of %d output channels", l.outC)
 	}
 	if l.w.Shifted && len(q.Scale) != 1 {
 		return c.Refuse("uint8 weights need one scale for the whole tensor")

@@ -52,7 +52,7 @@ func TestLayersRefuse(t *testing.T) {
 		{"bias type", "Conv2D", conv, o8, []*graph.Value{x8, w8, layerValue(tensor.S64, true, nil, 3)}, "int64 bias"},
 		{"wide bias type", "Conv2D", conv, o16, []*graph.Value{x16, w8, layerValue(tensor.F32, true, nil, 3)}, "float32 bias"},
 		{"weights zero point", "Conv2D", conv, o8, []*graph.Value{x8, layerValue(tensor.S8, true, quantOf(3, 0, 0.5), 3, 1, 1, 2)}, "zero point 3"},
-		{"wrong axis", "Conv2D", conv, o8, []*graph.Value{x8, layerValue(tensor.S8, true, quantOf(0, 1, 1, 1, 1), 3, 1, 1, 2)}, "on axis 0"},
+		{"scales", "Conv2D", conv, o8, []*graph.Value{x8, layerValue(tensor.S8, true, quantOf(0, 0, 1, 1), 3, 1, 1, 2)}, "each of 3"},
 		{"no scale", "Conv2D", conv, o8, []*graph.Value{x8, layerValue(tensor.S8, true, nil, 3, 1, 1, 2)}, "one scale"},
 		{"no output scale", "Conv2D", conv, layerValue(tensor.S8, false, nil), []*graph.Value{x8, w8}, "need a scale"},
 		{"mixed signs", "Conv2D", conv, o8, []*graph.Value{shifted(x8), w8}, "do not mix"},

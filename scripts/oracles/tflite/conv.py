@@ -186,12 +186,14 @@ def hybrid(s):
 
 
 def stored(s):
-    """Weights that are stored as float16 and arrive through DEQUANTIZE; no oracle reads bfloat16 here."""
-    x, y = T((1, 4, 5, 2), np.float32), T((1, 4, 5, 3), np.float32)
-    w, b = const(quantized_bits(s.rng, 3, 3, 3, 2).astype(np.float16)), const(quantized_bits(s.rng, 3).astype(np.float16))
-    wf, bf = T(w.shape, np.float32), T(b.shape, np.float32)
-    s.add_model("conv_f16", [Graph([x], [y], [Op("DEQUANTIZE", None, [w], [wf], 3), Op("DEQUANTIZE", None, [b], [bf], 3),
-                Op("CONV_2D", ("Conv2DOptions", {"padding": SAME, "strideH": 1, "strideW": 1}), [x, wf, bf], [y])])], op="CONV_2D", oracle="litert")
+    """Weights that arrive through DEQUANTIZE: float16, int8 with one scale or one per channel, int4. No oracle reads bfloat16 here."""
+    w8, w4 = ints(s, -127, 128, (3, 3, 3, 2), np.int8), ints(s, -8, 8, (3, 3, 3, 2), np.int8).astype(INT4)
+    for name, w, version in [("f16", const(quantized_bits(s.rng, 3, 3, 3, 2).astype(np.float16)), 3), ("s8", const(w8, scale=0.0123, zero=5), 2),
+                             ("s8_per_channel", const(w8, scale=scales(s, 3)), 5), ("s4", const(w4, scale=0.13), 6), ("s4_per_channel", const(w4, scale=scales(s, 3)), 6)]:
+        x, y, b = T((1, 4, 5, 2), np.float32), T((1, 4, 5, 3), np.float32), const(quantized_bits(s.rng, 3).astype(np.float16))
+        wf, bf = T(w.shape, np.float32), T(b.shape, np.float32)
+        s.add_model("conv_stored_" + name, [Graph([x], [y], [Op("DEQUANTIZE", None, [w], [wf], version), Op("DEQUANTIZE", None, [b], [bf], 3),
+                    Op("CONV_2D", ("Conv2DOptions", {"padding": SAME, "strideH": 1, "strideW": 1}), [x, wf, bf], [y])])], op="CONV_2D", oracle="litert")
 
 
 def cases(s):
