@@ -77,9 +77,9 @@ func lookup(id string, t *[256]int8) *graph.Kernel {
 	}}
 }
 
-func mapF32(id string, f func(float32) float32) *graph.Kernel {
-	return &graph.Kernel{ID: id + "/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
-		vec.MapF32(a.Out[0].F32(), a.In[0].F32(), f)
+func mapF32(id string, f vec.Function) *graph.Kernel {
+	return &graph.Kernel{ID: id + "/f32/" + f.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+		f.Map(a.Out[0].F32(), a.In[0].F32())
 		return nil
 	}}
 }
@@ -100,7 +100,7 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
 		lo, hi := actRangeF32(act)
-		return &graph.Kernel{ID: "vec.clamp/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "vec.clamp/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
 			vec.ClampF32(a.Out[0].F32(), a.In[0].F32(), lo, hi)
 			return nil
 		}}, nil
@@ -136,7 +136,7 @@ func compileLeakyRelu(c *graph.CompileCtx) (*graph.Kernel, error) {
 	alpha := c.N.Attr.(LeakyReluAttr).Alpha
 	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
-		return &graph.Kernel{ID: "vec.leaky_relu/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "vec.leaky_relu/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
 			vec.LeakyReluF32(a.Out[0].F32(), a.In[0].F32(), alpha)
 			return nil
 		}}, nil
@@ -230,7 +230,7 @@ func inferHardSwish(c *graph.InferCtx) error {
 func compileHardSwish(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
-		return mapF32("vec.hard_swish", vec.HardSwish), nil
+		return mapF32("vec.hard_swish", vec.FnHardSwish), nil
 	}
 	h, _ := newHardSwish(x, o)
 	return lookup("vec.hard_swish", table(h.at)), nil

@@ -3,6 +3,7 @@ package ops
 import (
 	"errors"
 	"math"
+	"strings"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -128,12 +129,11 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		if attr.Finite {
 			lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
 		}
-		if c.N.Op == "Div" {
-			return binaryKernel(c, "f32", pairRun(pairSpread(c), func(dst, a []float32, sa int, b []float32, sb int) {
-				vec.DivF32(dst, a, sa, b, sb, lo, hi)
-			})), nil
-		}
-		return binaryKernel(c, "f32", arith(c, lo, hi)), nil
+		f := map[string]func(dst, a []float32, sa int, b []float32, sb int, lo, hi float32){
+			"Add": vec.AddF32, "Sub": vec.SubF32, "Mul": vec.MulF32, "Div": vec.DivF32}[c.N.Op]
+		k := binaryKernel(c, "f32", pairRun(pairSpread(c), func(dst, a []float32, sa int, b []float32, sb int) { f(dst, a, sa, b, sb, lo, hi) }))
+		k.ID = strings.TrimSuffix(k.ID, "generic") + vec.ISA()
+		return k, nil
 	case tensor.S16:
 		lo, hi := actRangeInt[int16](act, math.MinInt16, math.MaxInt16)
 		return binaryKernel(c, "s16", arith(c, lo, hi)), nil

@@ -154,7 +154,7 @@ func compileSquaredDifference(c *graph.CompileCtx) (*graph.Kernel, error) {
 	k := &graph.Kernel{InPlace: inPlace(c)}
 	switch a.DType {
 	case tensor.F32:
-		k.ID, k.Run = "vec.squared_difference/f32/generic", pairRun(s, vec.SquaredDifference[float32])
+		k.ID, k.Run = "vec.squared_difference/f32/"+vec.ISA(), pairRun(s, vec.SquaredDifferenceF32)
 		return k, nil
 	case tensor.S32:
 		k.ID, k.Run = "vec.squared_difference/s32/generic", pairRun(s, vec.SquaredDifference[int32])

@@ -43,10 +43,10 @@ type runs = map[tensor.DType]func(*spread) func(*graph.Args) error
 
 var pairOps = []pairOp{
 	{name: "Maximum", tflite: "MAXIMUM", max: 4, bytes: true, run: runs{
-		tensor.F32: run(vec.Max[float32]), tensor.S8: run(vec.Max[int8]), tensor.U8: run(vec.Max[uint8]),
+		tensor.F32: run(vec.MaxF32), tensor.S8: run(vec.Max[int8]), tensor.U8: run(vec.Max[uint8]),
 		tensor.S16: run(vec.Max[int16]), tensor.S32: run(vec.Max[int32]), tensor.S64: run(vec.Max[int64])}},
 	{name: "Minimum", tflite: "MINIMUM", max: 4, bytes: true, run: runs{
-		tensor.F32: run(vec.Min[float32]), tensor.S8: run(vec.Min[int8]), tensor.U8: run(vec.Min[uint8]),
+		tensor.F32: run(vec.MinF32), tensor.S8: run(vec.Min[int8]), tensor.U8: run(vec.Min[uint8]),
 		tensor.S16: run(vec.Min[int16]), tensor.S32: run(vec.Min[int32]), tensor.S64: run(vec.Min[int64])}},
 	{name: "FloorDiv", tflite: "FLOOR_DIV", max: 3, run: runs{
 		tensor.F32: try(errFloatDivideByZero, vec.FloorDivF32), tensor.S8: try(errDivideByZero, vec.FloorDivInt[int8]),
@@ -132,7 +132,11 @@ func (p *pairOp) compile(c *graph.CompileCtx) (*graph.Kernel, error) {
 		// With one exponent for all the reference multiplies integers; otherwise it takes the power in float64.
 		f = try(errNegativePower, vec.PowWrapS32)
 	}
-	id := "vec." + strings.ToLower(p.tflite) + "/" + shortType(a.DType) + "/generic"
+	isa := "generic"
+	if a.DType == tensor.F32 && (p.name == "Maximum" || p.name == "Minimum") {
+		isa = vec.ISA()
+	}
+	id := "vec." + strings.ToLower(p.tflite) + "/" + shortType(a.DType) + "/" + isa
 	return &graph.Kernel{ID: id, InPlace: inPlace(c), Run: f(pairSpread(c))}, nil
 }
 

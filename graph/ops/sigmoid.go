@@ -73,15 +73,15 @@ func sigmoid16(scale float32, tanh bool) (mult, shift int32) {
 
 func compileSigmoid(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
-	id, f, fixed, shift, zero := "vec.logistic", vec.Logistic, requant.Logistic, int32(31-8), int32(-128)
+	id, f, fixed, shift, zero := "vec.logistic", vec.FnLogistic, requant.Logistic, int32(31-8), int32(-128)
 	tanh := c.N.Op == "Tanh"
 	if tanh {
-		id, f, fixed, shift, zero = "vec.tanh", vec.Tanh, requant.Tanh, 31-7, 0
+		id, f, fixed, shift, zero = "vec.tanh", vec.FnTanh, requant.Tanh, 31-7, 0
 	}
 	switch {
 	case x.DType == tensor.F32:
 		if !tanh && c.G.Format == graph.TFLite {
-			f = vec.LogisticCut
+			f = vec.FnLogisticCut
 		}
 		return mapF32(id, f), nil
 	case x.DType == tensor.S16:
@@ -95,10 +95,11 @@ func compileSigmoid(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}}, nil
 	case x.Shifted: // uint8: a table of the float function
+		at := f.At
 		if !tanh {
-			f = logisticF32
+			at = logisticF32
 		}
-		return lookup(id, lutS8(x, o, f)), nil
+		return lookup(id, lutS8(x, o, at)), nil
 	}
 	return lookup(id, sigmoidTable(x.Quant, fixed, shift, zero)), nil
 }

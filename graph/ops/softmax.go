@@ -82,7 +82,7 @@ func compileSoftmax(c *graph.CompileCtx) (*graph.Kernel, error) {
 	switch x.DType {
 	case tensor.F32:
 		beta := a.Beta
-		return &graph.Kernel{ID: "vec.softmax/f32/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "vec.softmax/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
 			vec.SoftmaxF32(a.Out[0].F32(), a.In[0].F32(), depth, beta)
 			return nil
 		}}, nil

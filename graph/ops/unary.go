@@ -25,27 +25,27 @@ type FakeQuantAttr struct{ Scale, Lo, Hi float32 }
 type unaryOp struct {
 	name, tflite string
 	max          int // highest version in TFLite
-	f            func(float32) float32
+	f            vec.Function
 	others       []tensor.DType // int8 and int16 with scales through tables or in fixed point, other integers as they are, 16-bit floats through float32
 	unsigned     bool           // uint8 too
 }
 
 var unaryOps = []unaryOp{
-	{"Abs", "ABS", 5, absF32, also(tensor.S8, tensor.S16, tensor.S32), false},
-	{"Neg", "NEG", 1, negF32, also(tensor.S8, tensor.S16, tensor.S32, tensor.S64, tensor.F16, tensor.BF16), false},
-	{"Sign", "SIGN", 2, vec.Sign, also(tensor.S32), false},
-	{"Exp", "EXP", 2, vec.Exp, also(tensor.S8, tensor.S16), false},
-	{"Log", "LOG", 2, vec.Log, also(tensor.S8, tensor.S16), false},
-	{"Sqrt", "SQRT", 2, vec.Sqrt, nil, false},
-	{"Rsqrt", "RSQRT", 3, vec.Rsqrt, also(tensor.S8, tensor.S16), false},
-	{"Square", "SQUARE", 1, vec.Square, nil, false},
-	{"Sin", "SIN", 2, vec.Sin, also(tensor.F16), false},
-	{"Cos", "COS", 2, vec.Cos, also(tensor.F16), false},
-	{"Floor", "FLOOR", 1, vec.Floor, also(tensor.F16, tensor.BF16), false},
-	{"Ceil", "CEIL", 1, vec.Ceil, nil, false},
-	{"Round", "ROUND", 1, vec.RoundEven, also(tensor.F16, tensor.BF16), false},
-	{"Elu", "ELU", 1, vec.Elu, also(tensor.S8), false},
-	{"Gelu", "GELU", 3, vec.Gelu, also(tensor.S8, tensor.S16, tensor.F16), true},
+	{"Abs", "ABS", 5, vec.FnAbs, also(tensor.S8, tensor.S16, tensor.S32), false},
+	{"Neg", "NEG", 1, vec.FnNeg, also(tensor.S8, tensor.S16, tensor.S32, tensor.S64, tensor.F16, tensor.BF16), false},
+	{"Sign", "SIGN", 2, vec.Plain(vec.Sign), also(tensor.S32), false},
+	{"Exp", "EXP", 2, vec.FnExp, also(tensor.S8, tensor.S16), false},
+	{"Log", "LOG", 2, vec.Plain(vec.Log), also(tensor.S8, tensor.S16), false},
+	{"Sqrt", "SQRT", 2, vec.FnSqrt, nil, false},
+	{"Rsqrt", "RSQRT", 3, vec.FnRsqrt, also(tensor.S8, tensor.S16), false},
+	{"Square", "SQUARE", 1, vec.FnSquare, nil, false},
+	{"Sin", "SIN", 2, vec.Plain(vec.Sin), also(tensor.F16), false},
+	{"Cos", "COS", 2, vec.Plain(vec.Cos), also(tensor.F16), false},
+	{"Floor", "FLOOR", 1, vec.FnFloor, also(tensor.F16, tensor.BF16), false},
+	{"Ceil", "CEIL", 1, vec.FnCeil, nil, false},
+	{"Round", "ROUND", 1, vec.FnRoundEven, also(tensor.F16, tensor.BF16), false},
+	{"Elu", "ELU", 1, vec.Plain(vec.Elu), also(tensor.S8), false},
+	{"Gelu", "GELU", 3, vec.Plain(vec.Gelu), also(tensor.S8, tensor.S16, tensor.F16), true},
 }
 
 func also(d ...tensor.DType) []tensor.DType { return d }
@@ -100,9 +100,6 @@ func emitWide(l *graph.Lower, op string, attr any, halves ...tensor.DType) {
 	l.Emit("Cast", CastAttr{To: d}, result, l.Outs())
 }
 
-func absF32(x float32) float32 { return float32(math.Abs(float64(x))) }
-func negF32(x float32) float32 { return -x }
-
 // lowerUnaryTo emits a neutral operator of one float32 input.
 func lowerUnaryTo(op string, attr any) func(*graph.Lower) error {
 	return func(l *graph.Lower) error {
@@ -148,13 +145,14 @@ func inferUnary(c *graph.InferCtx) error {
 func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
 	u := unaryByName[c.N.Op]
 	x, o := c.In(0), c.Out(0)
-	id, f := "vec."+strings.ToLower(u.name), u.f
+	id, fn := "vec."+strings.ToLower(u.name), u.f
 	if a, ok := c.N.Attr.(GeluAttr); ok && a.Tanh {
-		id, f = "vec.gelu_tanh", vec.GeluTanh
+		id, fn = "vec.gelu_tanh", vec.Plain(vec.GeluTanh)
 	}
 	if x.DType == tensor.F32 {
-		return mapF32(id, f), nil
+		return mapF32(id, fn), nil
 	}
+	f := fn.At
 	switch u.name {
 	case "Neg":
 		return compileNeg(x.DType), nil
@@ -345,7 +343,7 @@ func inferF32(c *graph.InferCtx) error { return inferMap(c, tensor.F32) }
 
 func compileClip(c *graph.CompileCtx) (*graph.Kernel, error) {
 	a := c.N.Attr.(ClipAttr)
-	return mapF32("vec.clip", func(x float32) float32 {
+	return mapF32("vec.clip", vec.Plain(func(x float32) float32 {
 		if x < a.Lo {
 			x = a.Lo
 		}
@@ -353,7 +351,7 @@ func compileClip(c *graph.CompileCtx) (*graph.Kernel, error) {
 			x = a.Hi
 		}
 		return x
-	}), nil
+	})), nil
 }
 
 // lowerFakeQuant moves the range so that zero is one of its steps.

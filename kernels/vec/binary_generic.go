@@ -34,9 +34,7 @@ func Mul[T Number](dst, a []T, sa int, b []T, sb int, lo, hi T) {
 	}
 }
 
-// DivF32 computes a / b, limited to lo..hi.
-func DivF32(dst, a []float32, sa int, b []float32, sb int, lo, hi float32) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
+func divF32(dst, a []float32, sa int, b []float32, sb int, lo, hi float32) {
 	for i := range dst {
 		dst[i] = min(max(a[i*sa]/b[i*sb], lo), hi)
 	}
@@ -303,9 +301,7 @@ func Where[T any](dst []T, c []uint8, sc int, x []T, sx int, y []T, sy int) {
 	}
 }
 
-// PreluF32 computes a where a ≥ 0, else a × b.
-func PreluF32(dst, a []float32, sa int, b []float32, sb int) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
+func preluF32(dst, a []float32, sa int, b []float32, sb int) {
 	for i := range dst {
 		x := a[i*sa]
 		if !(x >= 0) {

@@ -107,6 +107,12 @@ func Rsqrt(x float32) float32 { return 1 / Sqrt(x) }
 // Square returns x².
 func Square(x float32) float32 { return x * x }
 
+// Abs32 returns |x|.
+func Abs32(x float32) float32 { return float32(math.Abs(float64(x))) }
+
+// Neg32 returns −x.
+func Neg32(x float32) float32 { return -x }
+
 // Floor returns the largest whole number that is not above x.
 func Floor(x float32) float32 { return float32(math.Floor(float64(x))) }
 

@@ -120,9 +120,7 @@ func SoftmaxS16(dst, src []int16, depth int, m, shift int32, t *SoftmaxS16Tables
 	}
 }
 
-// SoftmaxF32 normalizes every row of depth values: exp((x − max) × beta) / sum. dst may be src.
-func SoftmaxF32(dst, src []float32, depth int, beta float32) {
-	checkRows(len(dst), len(src), depth)
+func softmaxF32Generic(dst, src []float32, depth int, beta float32) {
 	for ; len(src) > 0; src, dst = src[depth:], dst[depth:] {
 		top := largestF32(src[:depth])
 		sum := float32(0)

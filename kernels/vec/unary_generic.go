@@ -6,14 +6,6 @@ func checkSame(a, b int) {
 	}
 }
 
-// MapF32 computes dst[i] = f(src[i]). dst may be src.
-func MapF32(dst, src []float32, f func(float32) float32) {
-	checkSame(len(dst), len(src))
-	for i, v := range src {
-		dst[i] = f(v)
-	}
-}
-
 // LookupS8 computes dst[i] = table[bits of src[i]]. dst may be src.
 func LookupS8(dst, src []int8, table *[256]int8) {
 	checkSame(len(dst), len(src))
@@ -38,25 +30,6 @@ func InterpolateS16(dst, src []int16, t *S16Table) {
 	checkSame(len(dst), len(src))
 	for i, v := range src {
 		dst[i] = t.At(v)
-	}
-}
-
-// ClampF32 computes dst[i] = src[i] limited to lo..hi. dst may be src.
-func ClampF32(dst, src []float32, lo, hi float32) {
-	checkSame(len(dst), len(src))
-	for i, v := range src {
-		dst[i] = min(max(v, lo), hi)
-	}
-}
-
-// LeakyReluF32 computes dst[i] = src[i], times alpha where it is not positive. dst may be src.
-func LeakyReluF32(dst, src []float32, alpha float32) {
-	checkSame(len(dst), len(src))
-	for i, v := range src {
-		if !(v > 0) {
-			v *= alpha
-		}
-		dst[i] = v
 	}
 }
 

@@ -1,0 +1,132 @@
+package main
+
+import "math"
+
+// floatConsts are the constants of the float32 functions. e0 to e5 are the coefficients of e^r from r^7 downward for |r| ≤ ln2/2 (those of Cephes);
+// t1 to t6 are those of the series of the hyperbolic tangent.
+var floatConsts = []struct {
+	name string
+	bits uint32
+}{
+	{"one", bits(1)}, {"three", bits(3)}, {"six", bits(6)},
+	{"sign", 1 << 31}, {"abs", 1<<31 - 1}, {"-inf", bits(math.Inf(-1))}, {"bias", 127},
+	{"most", bits(89)}, {"least", bits(-104)},
+	{"log2e", bits(math.Log2E)}, {"ln2hi", bits(math.Ln2)}, {"ln2lo", bits(math.Ln2 - float64(float32(math.Ln2)))},
+	{"e0", bits(1.9875691500e-4)}, {"e1", bits(1.3981999507e-3)}, {"e2", bits(8.3334519073e-3)},
+	{"e3", bits(4.1665795894e-2)}, {"e4", bits(1.6666665459e-1)}, {"e5", bits(5.0000001201e-1)},
+	{"near", bits(0.35)}, {"-two", bits(-2)},
+	{"t1", bits(-1.0 / 3)}, {"t2", bits(2.0 / 15)}, {"t3", bits(-17.0 / 315)},
+	{"t4", bits(62.0 / 2835)}, {"t5", bits(-1382.0 / 155925)}, {"t6", bits(21844.0 / 6081075)},
+}
+
+func bits(f float64) uint32 { return math.Float32bits(float32(f)) }
+
+func constIndex(name string) int {
+	for i, c := range floatConsts {
+		if c.name == name {
+			return i
+		}
+	}
+	panic("asmgen: no constant " + name)
+}
+
+// Registers that the exponential wants to be loaded before the loop.
+const expMost, expLeast = 14, 13
+
+// expSetup loads what exp needs.
+func (s simd) expSetup() {
+	s.broadcast("most", expMost)
+	s.broadcast("least", expLeast)
+}
+
+// exp replaces register x by e^x, within 2 units in the last place, with n and p as room. NaN stays.
+func (s simd) exp(x, n, p int) {
+	X, N, P := s.r(x), s.r(n), s.r(p)
+	s.op("VMINPS %s, %s, %s", X, s.r(expMost), X) // of a NaN the second source, which is the first operand here, remains
+	s.op("VMAXPS %s, %s, %s", X, s.r(expLeast), X)
+	s.konst("VMULPS", "log2e", "%s, %s", X, N)
+	if s.wide {
+		s.op("VRNDSCALEPS $8, %s, %s", N, N)
+	} else {
+		s.op("VROUNDPS $8, %s, %s", N, N)
+	}
+	s.konst("VFNMADD231PS", "ln2hi", "%s, %s", N, X)
+	s.konst("VFNMADD231PS", "ln2lo", "%s, %s", N, X)
+	s.broadcast("e0", p)
+	for _, c := range []string{"e1", "e2", "e3", "e4", "e5", "one", "one"} {
+		s.konst("VFMADD213PS", c, "%s, %s", X, P)
+	}
+	if s.wide {
+		s.op("VSCALEFPS %s, %s, %s", N, P, X)
+		return
+	}
+	// 2^n in two factors, since n may lie outside of what one exponent holds.
+	s.op("VCVTPS2DQ %s, %s", N, N)
+	s.op("VPSRAD $1, %s, %s", N, X)
+	s.op("VPSUBD %s, %s, %s", X, N, N)
+	for _, r := range []string{X, N} {
+		s.konst("VPADDD", "bias", "%s, %s", r, r)
+		s.op("VPSLLD $23, %s, %s", r, r)
+		s.op("VMULPS %s, %s, %s", r, P, P)
+	}
+	s.op("VMOVAPS %s, %s", P, X)
+}
+
+// compare sets mask register K2 on AVX512, or register m, where x and y are in a relation (the processor's number).
+func (s simd) compare(relation, x, y, m int) {
+	if s.wide {
+		s.op("VCMPPS $%d, %s, %s, K2", relation, s.r(y), s.r(x))
+	} else {
+		s.op("VCMPPS $%d, %s, %s, %s", relation, s.r(y), s.r(x), s.r(m))
+	}
+}
+
+// choose replaces the floats of to by those of from where compare was true.
+func (s simd) choose(from, to, m int) {
+	if s.wide {
+		s.op("VMOVAPS %s, K2, %s", s.r(from), s.r(to))
+	} else {
+		s.op("VBLENDVPS %s, %s, %s, %s", s.r(m), s.r(from), s.r(to), s.r(to))
+	}
+}
+
+// Relations of VCMPPS: less than; not less, not greater or equal, not greater than, all three true for a NaN.
+const lt, nlt, nge, ngt = 1, 5, 9, 10
+
+// logistic replaces register 0 by its logistic function. Below the float in register 12 the denominator is 1. Register 11 holds 1.
+func (s simd) logistic() {
+	s.konst("VORPS", "sign", "%s, %s", s.r(0), s.r(1))
+	s.exp(1, 2, 3)
+	s.op("VADDPS %s, %s, %s", s.r(1), s.r(11), s.r(3))
+	s.compare(lt, 0, 12, 4)
+	s.choose(11, 3, 4)
+	// The numerator is 1 for positive and e^x for negative inputs.
+	s.op("VXORPS %s, %s, %s", s.r(5), s.r(5), s.r(5))
+	s.compare(lt, 0, 5, 4)
+	s.op("VMOVAPS %s, %s", s.r(11), s.r(2))
+	s.choose(1, 2, 4)
+	s.op("VDIVPS %s, %s, %s", s.r(3), s.r(2), s.r(0))
+}
+
+// tanh replaces register 0 by its hyperbolic tangent: (1 − e^−2|x|) / (1 + e^−2|x|) with the sign of x, near zero an odd polynomial. Register 11
+// holds 1, register 12 the end of what is near.
+func (s simd) tanh() {
+	s.konst("VANDPS", "abs", "%s, %s", s.r(0), s.r(1))
+	s.konst("VMULPS", "-two", "%s, %s", s.r(1), s.r(5))
+	s.exp(5, 2, 3)
+	s.op("VSUBPS %s, %s, %s", s.r(5), s.r(11), s.r(2))
+	s.op("VADDPS %s, %s, %s", s.r(5), s.r(11), s.r(3))
+	s.op("VDIVPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
+	s.konst("VANDPS", "sign", "%s, %s", s.r(0), s.r(3))
+	s.op("VORPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
+	s.op("VMULPS %s, %s, %s", s.r(0), s.r(0), s.r(3))
+	s.broadcast("t6", 5)
+	for _, c := range []string{"t5", "t4", "t3", "t2", "t1"} {
+		s.konst("VFMADD213PS", c, "%s, %s", s.r(3), s.r(5))
+	}
+	s.op("VMULPS %s, %s, %s", s.r(3), s.r(0), s.r(3))
+	s.op("VFMADD213PS %s, %s, %s", s.r(0), s.r(3), s.r(5)) // x + x³ × polynomial
+	s.compare(lt, 1, 12, 4)
+	s.choose(5, 2, 4)
+	s.op("VMOVAPS %s, %s", s.r(2), s.r(0))
+}

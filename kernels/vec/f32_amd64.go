@@ -1,0 +1,123 @@
+package vec
+
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+	"wayside/kernels/internal/cpu"
+)
+
+// elemF32 is the argument of the assembly functions of one and two inputs, which know the offsets.
+type elemF32 struct {
+	dst, a, b *float32
+	n         int
+	p, q      float32 // limits, or what else the function takes
+}
+
+// softmaxF32 is the argument of the assembly softmax.
+type softmaxF32 struct {
+	dst, src    *float32
+	rows, depth int
+	beta        float32
+}
+
+// The tables of assembly functions: by function and, for two inputs, by which of them is one value (none, the second, the first).
+func pairF32AVX512() *[3 * pairFunctions]uintptr
+func pairF32AVX2() *[3 * pairFunctions]uintptr
+func mapF32AVX512() *[mapFunctions]uintptr
+func mapF32AVX2() *[mapFunctions]uintptr
+
+//go:noescape
+func softmaxF32AVX512(t *softmaxF32)
+
+//go:noescape
+func softmaxF32AVX2(t *softmaxF32)
+
+var (
+	pairWide, pairNarrow = pairF32AVX512(), pairF32AVX2()
+	mapWide, mapNarrow   = mapF32AVX512(), mapF32AVX2()
+)
+
+// piece is how many floats one call takes: far less than 100 µs, in which the runtime cannot stop the goroutine.
+const piece = 1 << 15
+
+// ISA names the instructions of the float32 kernels that run now, as in kernel ids.
+func ISA() string {
+	switch {
+	case cpu.Has(cpu.AVX512VNNI):
+		return "avx512"
+	case cpu.Has(cpu.AVX2):
+		return "avx2"
+	}
+	return "generic"
+}
+
+// pairF32Asm computes a function of two inputs; false where the generic loop must.
+func pairF32Asm(f pairFunction, dst, a []float32, sa int, b []float32, sb int, lo, hi float32) bool {
+	mode := 0
+	switch {
+	case len(dst) == 0 || sa|sb == 0:
+		return false
+	case sb == 0:
+		mode = 1
+	case sa == 0:
+		mode = 2
+	}
+	var fn uintptr
+	switch at := 3*int(f) + mode; {
+	case cpu.Has(cpu.AVX512VNNI):
+		fn = pairWide[at]
+	case cpu.Has(cpu.AVX2):
+		fn = pairNarrow[at]
+	default:
+		return false
+	}
+	for i := 0; i < len(dst); i += piece {
+		n := min(piece, len(dst)-i)
+		t := elemF32{dst: &dst[i], a: &a[i*sa], b: &b[i*sb], n: n, p: lo, q: hi}
+		call.Tile(fn, unsafe.Pointer(&t))
+	}
+	return true
+}
+
+// mapF32Asm computes a function of one input; false where the generic loop must.
+func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
+	var fn uintptr
+	switch {
+	case f < 0:
+		return false
+	case cpu.Has(cpu.AVX512VNNI):
+		fn = mapWide[f]
+	case cpu.Has(cpu.AVX2):
+		fn = mapNarrow[f]
+	default:
+		return false
+	}
+	for i := 0; i < len(dst); i += piece {
+		n := min(piece, len(dst)-i)
+		t := elemF32{dst: &dst[i], a: &src[i], n: n, p: p, q: q}
+		call.Tile(fn, unsafe.Pointer(&t))
+	}
+	return true
+}
+
+// softmaxF32Asm is SoftmaxF32 for rows that are not too long for one call.
+func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if depth > 2*piece || !wide && !cpu.Has(cpu.AVX2) {
+		return false
+	}
+	most := max(piece/depth, 1)
+	for rows := len(src) / depth; rows > 0; {
+		n := min(rows, most)
+		t := softmaxF32{dst: &dst[0], src: &src[0], rows: n, depth: depth, beta: beta}
+		if wide {
+			softmaxF32AVX512(&t)
+		} else {
+			softmaxF32AVX2(&t)
+		}
+		rows -= n
+		dst, src = dst[n*depth:], src[n*depth:]
+	}
+	return true
+}

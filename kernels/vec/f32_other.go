@@ -1,0 +1,14 @@
+//go:build !amd64
+
+package vec
+
+// ISA names the instructions of the float32 kernels that run now, as in kernel ids.
+func ISA() string { return "generic" }
+
+func pairF32Asm(pairFunction, []float32, []float32, int, []float32, int, float32, float32) bool {
+	return false
+}
+
+func mapF32Asm(mapFunction, []float32, []float32, float32, float32) bool { return false }
+
+func softmaxF32Asm([]float32, []float32, int, float32) bool { return false }

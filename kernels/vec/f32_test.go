@@ -1,0 +1,189 @@
+package vec
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"wayside/kernels/internal/kerneltest"
+)
+
+// sizes are around the widths of vectors and rounds.
+var sizes = []int{0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 71, 127, 129, 257}
+
+// special are floats that kernels treat apart.
+func special() []float32 {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	return []float32{0, float32(math.Copysign(0, -1)), 1, -1, 6, inf, -inf, nan, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, 1e-40, -1e-40, 2.5, -3.5,
+		88.72, 88.73, 89, 100, 1e10, -87.33, -87.34, -103.9, -104, -110, -1e10, 16.7, -9, -9.0001, 0.35, -0.35, 0.34999, 1e-6, -1e-20}
+}
+
+func fill(dst []float32, r *rand.Rand) {
+	s := special()
+	for i := range dst {
+		switch r.IntN(8) {
+		case 0:
+			dst[i] = s[r.IntN(len(s))]
+		case 1:
+			dst[i] = (r.Float32() - 0.5) * 200
+		default:
+			dst[i] = (r.Float32() - 0.5) * 16
+		}
+	}
+}
+
+// same reports whether two floats are one, or both NaN; the sign of zero does not count.
+func same(a, b float32) bool { return a == b || a != a && b != b }
+
+func TestPairsF32(t *testing.T) {
+	inf := float32(math.Inf(1))
+	clamped := func(f, g func(dst, a []float32, sa int, b []float32, sb int, lo, hi float32), lo, hi float32) [2]func(dst, a []float32, sa int, b []float32, sb int) {
+		return [2]func(dst, a []float32, sa int, b []float32, sb int){
+			func(dst, a []float32, sa int, b []float32, sb int) { f(dst, a, sa, b, sb, lo, hi) },
+			func(dst, a []float32, sa int, b []float32, sb int) { g(dst, a, sa, b, sb, lo, hi) }}
+	}
+	cases := map[string][2]func(dst, a []float32, sa int, b []float32, sb int){
+		"add": clamped(AddF32, Add, -inf, inf), "add6": clamped(AddF32, Add, 0, 6), "sub": clamped(SubF32, Sub, -math.MaxFloat32, math.MaxFloat32),
+		"mul": clamped(MulF32, Mul, -inf, inf), "div": clamped(DivF32, divF32, -inf, inf), "max": {MaxF32, Max[float32]}, "min": {MinF32, Min[float32]},
+		"squaredDifference": {SquaredDifferenceF32, SquaredDifference[float32]}, "prelu": {PreluF32, preluF32},
+	}
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, n := range sizes {
+			for _, atEnd := range []bool{false, true} {
+				for _, stride := range [][2]int{{1, 1}, {1, 0}, {0, 1}, {0, 0}} {
+					length := func(s int) int { return max(1, n*s) * min(n, 1) }
+					a, b := kerneltest.Guarded[float32](t, length(stride[0]), atEnd), kerneltest.Guarded[float32](t, length(stride[1]), atEnd)
+					dst, want := kerneltest.Guarded[float32](t, n, atEnd), make([]float32, n)
+					fill(a, r)
+					fill(b, r)
+					for name, f := range cases {
+						f[0](dst, a, stride[0], b, stride[1])
+						f[1](want, a, stride[0], b, stride[1])
+						for i := range dst {
+							if !same(dst[i], want[i]) {
+								t.Fatalf("%s n=%d strides %v: at %d %v, want %v (%v, %v)", name, n, stride, i, dst[i], want[i], a[i*stride[0]], b[i*stride[1]])
+							}
+						}
+						if stride[0] == 1 {
+							in := append([]float32{}, a...)
+							f[0](in, in, 1, b, stride[1])
+							for i := range in {
+								if !same(in[i], want[i]) {
+									t.Fatalf("%s n=%d strides %v in place: at %d %v, want %v", name, n, stride, i, in[i], want[i])
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// ulps is the distance of two floats in units in the last place of want, at least those of the smallest normal number.
+func ulps(got, want float32) float64 {
+	if same(got, want) {
+		return 0
+	}
+	e := math.Ilogb(math.Max(math.Abs(float64(want)), 0x1p-126))
+	return math.Abs(float64(got)-float64(want)) / math.Ldexp(1, e-23)
+}
+
+func TestFunctionsF32(t *testing.T) {
+	exact := func(got, want, _ float32) bool { return same(got, want) }
+	within := func(bound float64) func(got, want, x float32) bool {
+		return func(got, want, _ float32) bool { return ulps(got, want) <= bound }
+	}
+	cases := map[string]struct {
+		f  Function
+		ok func(got, want, x float32) bool
+	}{
+		"exp": {FnExp, within(2)}, "logistic": {FnLogistic, within(3)}, "logisticCut": {FnLogisticCut, within(3)},
+		"tanh": {FnTanh, func(got, want, x float32) bool {
+			if math.Abs(float64(x)) < 0.35 {
+				return ulps(got, want) <= 4
+			}
+			return same(got, want) || math.Abs(float64(got-want)) <= 0x1p-22
+		}},
+		"hardSwish": {FnHardSwish, exact}, "abs": {FnAbs, exact}, "neg": {FnNeg, exact}, "square": {FnSquare, exact}, "sqrt": {FnSqrt, exact},
+		"rsqrt": {FnRsqrt, exact}, "roundEven": {FnRoundEven, exact}, "floor": {FnFloor, exact}, "ceil": {FnCeil, exact},
+		"clamp": {Plain(func(x float32) float32 { return min(max(x, 0), 6) }), exact},
+		"leakyRelu": {Plain(func(x float32) float32 {
+			if !(x > 0) {
+				x *= 0.25
+			}
+			return x
+		}), exact},
+	}
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		worst := map[string]float64{}
+		for _, n := range append(sizes, 50000) {
+			for _, atEnd := range []bool{false, true} {
+				src, dst := kerneltest.Guarded[float32](t, n, atEnd), kerneltest.Guarded[float32](t, n, atEnd)
+				fill(src, r)
+				for name, c := range cases {
+					run := c.f.Map
+					switch name {
+					case "clamp":
+						run = func(dst, src []float32) { ClampF32(dst, src, 0, 6) }
+					case "leakyRelu":
+						run = func(dst, src []float32) { LeakyReluF32(dst, src, 0.25) }
+					}
+					run(dst, src)
+					for i, x := range src {
+						want := c.f.At(x)
+						if !c.ok(dst[i], want, x) {
+							t.Fatalf("%s n=%d: f(%v) = %v, want %v", name, n, x, dst[i], want)
+						}
+						worst[name] = max(worst[name], ulps(dst[i], want))
+					}
+					copy(dst, src)
+					run(dst, dst)
+					for i, x := range src {
+						if !c.ok(dst[i], c.f.At(x), x) {
+							t.Fatalf("%s n=%d in place: f(%v) = %v", name, n, x, dst[i])
+						}
+					}
+				}
+			}
+		}
+		t.Log("largest differences in ulp:", fmt.Sprint(worst))
+	})
+}
+
+func TestSoftmaxF32(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for _, depth := range sizes[1:] {
+			for _, rows := range []int{1, 3} {
+				for _, atEnd := range []bool{false, true} {
+					src, dst := kerneltest.Guarded[float32](t, rows*depth, atEnd), kerneltest.Guarded[float32](t, rows*depth, atEnd)
+					for i := range src {
+						src[i] = (r.Float32() - 0.5) * 30
+					}
+					if rows == 3 { // what is not finite stays in its row
+						src[depth] = float32(math.Inf(-1))
+						src[2*depth] = float32(math.NaN())
+					}
+					want := make([]float32, len(src))
+					softmaxF32Generic(want, src, depth, 0.5)
+					SoftmaxF32(dst, src, depth, 0.5)
+					for i := range dst {
+						if d := ulps(dst[i], want[i]); !(d <= 8) {
+							t.Fatalf("depth %d, %d: %v, want %v", depth, i, dst[i], want[i])
+						}
+					}
+					SoftmaxF32(src, src, depth, 0.5)
+					for i := range dst {
+						if !same(dst[i], src[i]) {
+							t.Fatalf("depth %d in place differs", depth)
+						}
+					}
+				}
+			}
+		}
+	})
+}
