@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -53,7 +54,12 @@ const tierULP = 8
 func floatBound(p *graph.Plan, c *graphtest.Case) (ulp int, ofMax bool) {
 	for _, s := range p.Steps() {
 		if s.Kernel != "view" && !strings.HasSuffix(s.Kernel, "/generic") {
-			return max(c.ULP, tierULP), true
+			bound := max(c.ULP, tierULP)
+			if strings.HasPrefix(s.Kernel, "vec.softmax/") && len(s.In) == 1 {
+				// The reference adds a row one by one: its own rounding errors grow with the square root of the length.
+				bound = max(bound, int(math.Sqrt(float64(s.In[0].Shape[len(s.In[0].Shape)-1]))))
+			}
+			return bound, true
 		}
 	}
 	return c.ULP, c.OfMax
