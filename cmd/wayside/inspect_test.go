@@ -14,6 +14,7 @@ import (
 
 // TestInspectPrints: what a person needs is on one screen of 100 columns.
 func TestInspectPrints(t *testing.T) {
+	t.Setenv("WAYSIDE_KERNELS", "generic") // ids and bytes are those of the generic kernels
 	dir := t.TempDir()
 	classifier(t, dir, "red\ngreen\nblue\n")
 	for _, c := range []struct {
@@ -69,6 +70,7 @@ func TestInspectAbout(t *testing.T) {
 
 // TestInspectSVG: the drawing has every step, is the same each time, and appears whole or not at all.
 func TestInspectSVG(t *testing.T) {
+	t.Setenv("WAYSIDE_KERNELS", "generic") // ids and bytes are those of the generic kernels
 	dir := t.TempDir()
 	m := absPath(t, tinyInt8+".tflite")
 	var first []byte

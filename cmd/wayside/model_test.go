@@ -345,6 +345,7 @@ func unsupportedModel() []byte {
 }
 
 func TestInspectJSON(t *testing.T) {
+	t.Setenv("WAYSIDE_KERNELS", "generic") // other kernels pack weights otherwise
 	for _, c := range []struct {
 		model, format, in, dtype string
 		weights                  int
