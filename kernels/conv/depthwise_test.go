@@ -57,11 +57,27 @@ func TestDepthwiseS8(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		packed := 0
-		for i := range 500 {
+		for i := range 800 {
 			g := randomGeometry(r)
 			x, w, q := randomDepthwise(r, g, []int32{-128, -5}[i%2])
 			if i%4 == 3 {
 				q.WZero = int32(r.IntN(200) - 100)
+			}
+			if i%8 < 3 { // as most models have it
+				for k := range w {
+					w[k] = max(w[k], -127)
+				}
+				for k := range q.Shift {
+					q.Shift[k] = min(q.Shift[k], -1)
+				}
+			}
+			if i%16 == 0 { // the largest sums
+				for k := range w {
+					w[k] = int8(127 - 254*(k%2))
+				}
+				for k := range x {
+					x[k] = -128
+				}
 			}
 			p, ok := PackDepthwiseS8(w, g, q)
 			if !ok {
@@ -83,7 +99,7 @@ func TestDepthwiseS8(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%d of 500 geometries have a packed form", packed)
+		t.Logf("%d of 800 geometries have a packed form", packed)
 	})
 }
 

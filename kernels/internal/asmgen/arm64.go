@@ -46,7 +46,12 @@ func (a arm64) fmlaElem(d, n, m, i int) {
 func (a arm64) smmla(d, n, m int)  { a.three(0x4E80A400, "smmla", "4s", "16b", "16b", d, n, m) }
 func (a arm64) smull(d, n, m int)  { a.three(0x0E20C000, "smull", "8h", "8b", "8b", d, n, m) }
 func (a arm64) smull2(d, n, m int) { a.three(0x4E20C000, "smull2", "8h", "16b", "16b", d, n, m) }
+func (a arm64) smlal(d, n, m int)  { a.three(0x0E208000, "smlal", "8h", "8b", "8b", d, n, m) }
 func (a arm64) smlal2(d, n, m int) { a.three(0x4E208000, "smlal2", "8h", "16b", "16b", d, n, m) }
+
+// saddw adds the low halfwords of m to the words of n, saddw2 the high ones.
+func (a arm64) saddw(d, n, m int)  { a.three(0x0E601000, "saddw", "4s", "4s", "4h", d, n, m) }
+func (a arm64) saddw2(d, n, m int) { a.three(0x4E601000, "saddw2", "4s", "4s", "8h", d, n, m) }
 
 // sadalp adds neighbouring halfwords of n to the words of d.
 func (a arm64) sadalp(d, n int)      { a.two(0x4E606800, "sadalp", "4s", "8h", d, n) }

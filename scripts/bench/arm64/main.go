@@ -50,6 +50,10 @@ var kernels = []kernel{
 	{"gemm", "f32NeonR8x8", 256, nil},
 	{"gemm", "f32NeonR4x8", 128, nil},
 	{"gemm", "f32NeonR1x8", 32, nil},
+	{"conv", "dwS8x16Nine", 144, nil},
+	{"conv", "dwS8x16NineExact", 144, nil},
+	{"conv", "dwS8x16Any", 64, nil},
+	{"conv", "dwS8x8Nine", 72, nil},
 }
 
 func main() {
