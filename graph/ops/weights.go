@@ -258,7 +258,10 @@ func weightBytes(d tensor.DType, weights int, p requant.Params, ints []int64, fl
 // floatBias splits off the bias of a float32 layer that is computed at run time: the layer runs without bias and activation, and
 // an Add with the activation follows, which is the same arithmetic. It returns the layer's output and the bias input.
 func floatBias(l *graph.Lower, bias int, act *graph.Activation) (out, b graph.ValueID, add func()) {
-	last, live := l.N.Out[0], l.First(bias + 1)[bias]
+	last, live := graph.None, l.First(bias + 1)[bias]
+	if len(l.N.Out) > 0 {
+		last = l.N.Out[0]
+	}
 	x := l.In(0)
 	if l.N.Src.Op == "TRANSPOSE_CONV" {
 		x = l.In(2)

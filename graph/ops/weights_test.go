@@ -154,3 +154,18 @@ func TestStoredWeights(t *testing.T) {
 		t.Errorf("float32 %v, bfloat16 %v", a, b)
 	}
 }
+
+// TestLayersWithoutOutput builds source nodes that no output names: a changed byte is enough for that.
+func TestLayersWithoutOutput(t *testing.T) {
+	for _, op := range []string{"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D", "BATCH_MATMUL", "EMBEDDING_LOOKUP", "CUSTOM:Convolution2DTransposeBias"} {
+		g := &graph.Graph{Format: graph.TFLite}
+		x := g.NewValue(*layerValue(tensor.F32, false, nil, 1, 2, 2, 2))
+		w := g.NewValue(*layerValue(tensor.F32, true, nil, 3, 1, 1, 2))
+		b := g.NewValue(*layerValue(tensor.F32, false, nil, 3))
+		g.Inputs = ids(x, b)
+		g.Nodes = []graph.Node{{In: ids(x, w, b), Src: graph.Source{Op: op, Version: 1, Attrs: rawOptions("")}}}
+		if err := graph.Build(g); err == nil {
+			t.Errorf("%s without an output is accepted", op)
+		}
+	}
+}
