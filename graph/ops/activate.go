@@ -71,7 +71,7 @@ func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 }
 
 func lookup(id string, t *[256]int8) *graph.Kernel {
-	return &graph.Kernel{ID: id + "/s8/generic", InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: id + "/s8/" + vec.ISA8(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}, Run: func(a *graph.Args) error {
 		vec.LookupS8(a.Out[0].S8(), a.In[0].S8(), t)
 		return nil
 	}}

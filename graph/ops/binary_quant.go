@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"strings"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
@@ -49,14 +50,6 @@ func addScales(a, b, o *graph.Value) (ra, rb vec.Rescale, q vec.Store, ok bool) 
 	return ra, rb, q, mo > 0 && mo < 1 && q.Shift <= 0
 }
 
-// negated returns a table with the opposite values.
-func negated(t *[256]int32) *[256]int32 {
-	for i := range t {
-		t[i] = -t[i]
-	}
-	return t
-}
-
 // productScale returns the multiplier of a quantized Mul or Div. The references compute it in float64 for int8 and, but for a
 // division, for int16, in float32 otherwise.
 func productScale(op string, a, b, o *graph.Value) float64 {
@@ -79,6 +72,9 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if c.N.Op == "Mul" || c.N.Op == "Div" {
 		q := &vec.Store{Zero: o.Quant.Zero[0], Lo: lo, Hi: hi}
 		q.Mult, q.Shift = requant.Quantize(productScale(c.N.Op, a, b, o))
+		if a.DType == tensor.S8 && c.N.Op == "Mul" {
+			return pairS8Kernel(c, s, vec.NewProductS8(a.Quant.Zero[0], b.Quant.Zero[0], q)), nil
+		}
 		if a.DType == tensor.S8 {
 			return binaryKernel(c, "s8", productRun[int8](c, s, q)), nil
 		}
@@ -96,15 +92,16 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 			vec.AddS16(dst, a, sa, b, sb, &ra, &rb, sign, &q)
 		})), nil
 	}
-	ta, tb := ra.Table(), rb.Table()
-	if sub {
-		tb = negated(tb)
-	}
-	k := binaryKernel(c, "s8", pairRun(s, func(dst, a []int8, sa int, b []int8, sb int) {
-		vec.AddS8(dst, a, sa, b, sb, ta, tb, &q)
-	}))
+	k := pairS8Kernel(c, s, vec.NewSumS8(&ra, &rb, sub, &q))
 	k.Weights = map[tensor.DType]int{tensor.S32: 2 * 4 * 256}
 	return k, nil
+}
+
+// pairS8Kernel runs an int8 operator with two inputs.
+func pairS8Kernel(c *graph.CompileCtx, s *spread, p *vec.PairS8) *graph.Kernel {
+	k := binaryKernel(c, "s8", pairRun(s, p.Run))
+	k.ID = strings.TrimSuffix(k.ID, "generic") + p.ISA()
+	return k
 }
 
 // productRun returns the Run of a quantized Mul or Div.

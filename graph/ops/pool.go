@@ -116,7 +116,7 @@ func inferPool(c *graph.InferCtx) error {
 func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
 	switch c.In(0).DType {
 	case tensor.S8:
-		return poolInt[int8](c, "s8", math.MinInt8, math.MaxInt8), nil
+		return poolS8(c), nil
 	case tensor.U8:
 		return poolInt[uint8](c, "u8", 0, math.MaxUint8), nil
 	case tensor.S16:
@@ -127,17 +127,17 @@ func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
 	lo, hi := actRangeF32(a.Act)
 	switch c.N.Op {
 	case "MaxPool2D":
-		return &graph.Kernel{ID: "pool.max/f32/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
-			pool.Max(a.Out[0].F32(), a.In[0].F32(), g, -math.MaxFloat32, lo, hi)
+		return &graph.Kernel{ID: "pool.max/f32/" + pool.ISA(4), Work: poolWork(g), Run: func(a *graph.Args) error {
+			pool.MaxF32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
 			return nil
 		}}, nil
 	case "L2Pool2D":
-		return &graph.Kernel{ID: "pool.l2/f32/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "pool.l2/f32/" + pool.ISA(4), Work: poolWork(g), Run: func(a *graph.Args) error {
 			pool.L2F32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
 			return nil
 		}}, nil
 	}
-	return &graph.Kernel{ID: "pool.average/f32/generic", Work: poolWork(g), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "pool.average/f32/" + pool.ISA(4), Work: poolWork(g), Run: func(a *graph.Args) error {
 		pool.AverageF32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
 		return nil
 	}}, nil
@@ -148,8 +148,33 @@ func poolWork(g *pool.Geometry) int64 {
 	return int64(g.Batch*g.C) * int64(g.OutH) * int64(min(g.KH, g.H)) * int64(g.OutW) * int64(min(g.KW, g.W))
 }
 
-// poolInt pools integers. least and most bound the type.
-func poolInt[T int8 | uint8 | int16](c *graph.CompileCtx, types string, least, most int32) *graph.Kernel {
+// poolS8 pools int8 with the kernels of the machine.
+func poolS8(c *graph.CompileCtx) *graph.Kernel {
+	a := c.N.Attr.(Pool2DAttr)
+	x, o := c.In(0), c.Out(0)
+	g, _ := poolGeometry(x.Shape, &a)
+	lo, hi := int32(math.MinInt8), int32(math.MaxInt8)
+	if o.Quant != nil {
+		lo, hi = actRange(x.DType, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	}
+	if c.N.Op == "MaxPool2D" {
+		return &graph.Kernel{ID: "pool.max/s8/" + pool.ISA(1), Work: poolWork(g), Run: func(a *graph.Args) error {
+			pool.MaxS8(a.Out[0].S8(), a.In[0].S8(), g, int8(lo), int8(hi))
+			return nil
+		}}
+	}
+	offset := int32(0)
+	if x.Shifted {
+		offset = 128 // uint8 averages round halves up
+	}
+	return &graph.Kernel{ID: "pool.average/s8/" + pool.ISA(1), Scratch: 4 * g.C, Work: poolWork(g), Run: func(a *graph.Args) error {
+		pool.AverageS8(a.Out[0].S8(), a.In[0].S8(), g, offset, lo, hi, tensor.As[int32](a.Scratch, 4))
+		return nil
+	}}
+}
+
+// poolInt pools integers but int8. least and most bound the type.
+func poolInt[T uint8 | int16](c *graph.CompileCtx, types string, least, most int32) *graph.Kernel {
 	a := c.N.Attr.(Pool2DAttr)
 	x, o := c.In(0), c.Out(0)
 	g, _ := poolGeometry(x.Shape, &a)
@@ -164,12 +189,8 @@ func poolInt[T int8 | uint8 | int16](c *graph.CompileCtx, types string, least, m
 			return nil
 		}}
 	}
-	offset := int32(0)
-	if x.Shifted {
-		offset = 128 // uint8 averages round halves up
-	}
 	return &graph.Kernel{ID: "pool.average/" + types + "/generic", Scratch: 4 * g.C, Work: poolWork(g), Run: func(a *graph.Args) error {
-		pool.Average(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, offset, lo, hi, tensor.As[int32](a.Scratch, 4))
+		pool.Average(tensor.As[T](a.Out[0].Data, size), tensor.As[T](a.In[0].Data, size), g, 0, lo, hi, tensor.As[int32](a.Scratch, 4))
 		return nil
 	}}
 }

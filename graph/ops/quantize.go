@@ -168,11 +168,11 @@ func rescale(x, o *graph.Value, factor float64) *vec.Affine {
 }
 
 func compileQuantizeF32(o *graph.Value) *graph.Kernel {
-	k := &graph.Kernel{ID: "vec.quantize/f32" + types(o) + "/generic"}
+	k := &graph.Kernel{ID: "vec.quantize/f32" + types(o) + "/" + vec.ISA8()}
 	scale, zero, ch := o.Quant.Scale[0], o.Quant.Zero[0], channels(o)
 	switch {
 	case o.DType == tensor.S4:
-		k.ID, k.Scratch = "vec.quantize/f32s4/generic", product(o.Shape)
+		k.ID, k.Scratch = "vec.quantize/f32s4/"+vec.ISA8(), product(o.Shape)
 		k.Run = func(a *graph.Args) error {
 			bytes := tensor.As[int8](a.Scratch, 1)[:a.In[0].Elems()]
 			vec.QuantizeF32(bytes, a.In[0].F32(), scale, zero)
@@ -225,13 +225,13 @@ func compileDequantize(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	switch x.DType {
 	case tensor.S8:
-		k.ID = "vec.dequantize/s8f32/generic"
+		k.ID = "vec.dequantize/s8f32/" + vec.ISA8()
 		k.Run = func(a *graph.Args) error { vec.DequantizeChannels(a.Out[0].F32(), a.In[0].S8(), ch); return nil }
 	case tensor.S16:
-		k.ID = "vec.dequantize/s16f32/generic"
+		k.ID = "vec.dequantize/s16f32/" + vec.ISA8()
 		k.Run = func(a *graph.Args) error { vec.DequantizeChannels(a.Out[0].F32(), a.In[0].S16(), ch); return nil }
 	case tensor.S4:
-		k.ID = "vec.dequantize/s4f32/generic"
+		k.ID = "vec.dequantize/s4f32/" + vec.ISA8()
 		k.Scratch = product(x.Shape)
 		k.Run = func(a *graph.Args) error {
 			bytes := tensor.As[int8](a.Scratch, 1)[:a.Out[0].Elems()]
@@ -244,11 +244,8 @@ func compileDequantize(c *graph.CompileCtx) (*graph.Kernel, error) {
 }
 
 func compileShiftSign(*graph.CompileCtx) (*graph.Kernel, error) {
-	return &graph.Kernel{ID: "vec.shiftsign/u8s8/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
-		dst := a.Out[0].Data
-		for i, v := range a.In[0].Data {
-			dst[i] = v ^ 0x80
-		}
+	return &graph.Kernel{ID: "vec.shiftsign/u8s8/" + vec.ISA8(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+		vec.ShiftSign(a.Out[0].Data, a.In[0].Data)
 		return nil
 	}}, nil
 }

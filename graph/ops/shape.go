@@ -6,6 +6,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/vec"
 )
 
 // ReshapeAttr is the attribute of Reshape: the new shape, with at most one -1 for what remains.
@@ -120,7 +121,7 @@ func concatKernel(c *graph.CompileCtx, axis int, rescale bool) (*graph.Kernel, e
 		total += sizes[i]
 		if rescale && !sameQuant(x, o) {
 			tables[i] = concatTable(x.Quant, o.Quant)
-			id = "move.concat/s8/generic"
+			id = "move.concat/s8/" + vec.ISA8()
 		}
 	}
 	return &graph.Kernel{ID: id, Run: func(a *graph.Args) error {
@@ -133,9 +134,7 @@ func concatKernel(c *graph.CompileCtx, axis int, rescale bool) (*graph.Kernel, e
 					copy(to, from)
 					continue
 				}
-				for k, v := range from {
-					to[k] = byte(tables[i][v])
-				}
+				vec.LookupS8(tensor.As[int8](to, 1), tensor.As[int8](from, 1), tables[i])
 			}
 			at += n
 		}

@@ -67,10 +67,7 @@ func Average[T int8 | uint8 | int16](dst, src []T, g *Geometry, offset, lo, hi i
 	}
 }
 
-// AverageF32 averages float32 values, summed in order of rows and columns, and clamps to lo and hi. A window without
-// a pixel gives 0.
-func AverageF32(dst, src []float32, g *Geometry, lo, hi float32) {
-	g.check(len(dst), len(src), g.C)
+func averageF32Generic(dst, src []float32, g *Geometry, lo, hi float32) {
 	for b := range g.Batch {
 		for oy := range g.OutH {
 			for ox := range g.OutW {
@@ -95,9 +92,7 @@ func AverageF32(dst, src []float32, g *Geometry, lo, hi float32) {
 	}
 }
 
-// L2F32 takes the root of the mean of the squares of each window, clamped to lo and hi. Pixels outside of the image do not count.
-func L2F32(dst, src []float32, g *Geometry, lo, hi float32) {
-	g.check(len(dst), len(src), g.C)
+func l2F32Generic(dst, src []float32, g *Geometry, lo, hi float32) {
 	for b := range g.Batch {
 		for oy := range g.OutH {
 			for ox := range g.OutW {

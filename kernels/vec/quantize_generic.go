@@ -1,6 +1,9 @@
 package vec
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Small are the integer types that float32 values are quantized to.
 type Small interface{ int8 | int16 }
@@ -8,6 +11,12 @@ type Small interface{ int8 | int16 }
 // QuantizeF32 computes round(src[i]/scale), half away from zero, plus zero, limited to the type of dst. NaN gives the least value.
 func QuantizeF32[T Small](dst []T, src []float32, scale float32, zero int32) {
 	checkSame(len(dst), len(src))
+	if len(src) > 0 && !quantizeAsm(unsafe.Pointer(&dst[0]), src, T(1)<<7 < 0, scale, zero) {
+		quantizeGeneric(dst, src, scale, zero)
+	}
+}
+
+func quantizeGeneric[T Small](dst []T, src []float32, scale float32, zero int32) {
 	lo, hi := int32(math.MinInt16), int32(math.MaxInt16)
 	if T(1)<<7 < 0 { // eight bits
 		lo, hi = math.MinInt8, math.MaxInt8
@@ -25,6 +34,12 @@ func QuantizeF32[T Small](dst []T, src []float32, scale float32, zero int32) {
 // Dequantize computes scale × (src[i] − zero).
 func Dequantize[T Small](dst []float32, src []T, scale float32, zero int32) {
 	checkSame(len(dst), len(src))
+	if len(src) > 0 && !dequantizeAsm(dst, unsafe.Pointer(&src[0]), T(1)<<7 < 0, scale, zero) {
+		dequantizeGeneric(dst, src, scale, zero)
+	}
+}
+
+func dequantizeGeneric[T Small](dst []float32, src []T, scale float32, zero int32) {
 	for i, v := range src {
 		dst[i] = scale * float32(int32(v)-zero)
 	}

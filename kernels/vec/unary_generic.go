@@ -6,9 +6,7 @@ func checkSame(a, b int) {
 	}
 }
 
-// LookupS8 computes dst[i] = table[bits of src[i]]. dst may be src.
-func LookupS8(dst, src []int8, table *[256]int8) {
-	checkSame(len(dst), len(src))
+func lookupS8Generic(dst, src []int8, table *[256]int8) {
 	for i, v := range src {
 		dst[i] = table[uint8(v)]
 	}

@@ -10,6 +10,7 @@ var floatConsts = []struct {
 }{
 	{"one", bits(1)}, {"three", bits(3)}, {"six", bits(6)},
 	{"sign", 1 << 31}, {"abs", 1<<31 - 1}, {"-inf", bits(math.Inf(-1))}, {"bias", 127},
+	{"half", bits(0.5)}, {"2^20", bits(1 << 20)}, {"-2^20", bits(-1 << 20)}, {"lowest", bits(-math.MaxFloat32)},
 	{"most", bits(89)}, {"least", bits(-104)},
 	{"log2e", bits(math.Log2E)}, {"ln2hi", bits(math.Ln2)}, {"ln2lo", bits(math.Ln2 - float64(float32(math.Ln2)))},
 	{"e0", bits(1.9875691500e-4)}, {"e1", bits(1.3981999507e-3)}, {"e2", bits(8.3334519073e-3)},

@@ -53,13 +53,13 @@ func (s simd) konst(op, name, rest string, args ...any) {
 // broadcast fills register i with a constant.
 func (s simd) broadcast(name string, i int) { s.konst("VBROADCASTSS", name, "%s", s.r(i)) }
 
-// mask prepares the last vector of the CX floats that remain, 1 to a vector less 1.
+// mask prepares the last vector of the CX elements that remain, 1 to a vector less 1.
 func (s simd) mask() {
 	if s.wide {
-		s.op("MOVL $-1, AX")
-		s.op("SHLL CX, AX")
-		s.op("NOTL AX")
-		s.op("KMOVW AX, K1")
+		s.op("MOVQ $-1, AX")
+		s.op("SHLQ CX, AX")
+		s.op("NOTQ AX")
+		s.op("KMOVQ AX, K1")
 		return
 	}
 	s.op("LEAQ tail<>+32(SB), AX")
@@ -92,44 +92,63 @@ func (s simd) store(i int, to string, last bool) {
 	}
 }
 
-// loop runs body over the CX floats at the pointers given: unroll vectors at once, then one, then the last with a mask. body gets the byte offset, the
-// number of the vector within the round, and whether it is the last one.
-func (s simd) loop(unroll int, pointers []string, body func(at, k int, last bool)) {
-	lanes := s.size() / 4
-	step := func(n int) {
-		for _, p := range pointers {
-			s.op("ADDQ $%d, %s", n*s.size(), p)
-		}
-	}
-	single, rest, done := s.label("single"), s.label("rest"), s.label("done")
-	if unroll > 1 {
-		many := s.label("many")
-		s.op("SUBQ $%d, CX", unroll*lanes)
+// pointer is a register that a loop moves by so many bytes per vector.
+type pointer struct {
+	reg  string
+	step int
+}
+
+// at is the operand off bytes behind a register.
+func at(reg string, off int) string { return fmt.Sprintf("%d(%s)", off, reg) }
+
+// blocks writes code for the CX elements at the pointers given: for so many vectors of lanes elements at once, then for one, then for the last with a
+// mask. body gets the number of vectors and whether it is the last one.
+func (s simd) blocks(vectors, lanes int, pointers []pointer, body func(n int, last bool)) {
+	done := s.label("done")
+	whole := func(n int) {
+		again, rest := s.label("block"), s.label("rest")
+		s.op("SUBQ $%d, CX", n*lanes)
 		s.op("JLT %s", rest)
-		s.at(many)
-		for k := range unroll {
-			body(k*s.size(), k, false)
+		s.at(again)
+		body(n, false)
+		for _, p := range pointers {
+			s.op("ADDQ $%d, %s", n*p.step, p.reg)
 		}
-		step(unroll)
-		s.op("SUBQ $%d, CX", unroll*lanes)
-		s.op("JGE %s", many)
+		s.op("SUBQ $%d, CX", n*lanes)
+		s.op("JGE %s", again)
 		s.at(rest)
-		s.op("ADDQ $%d, CX", unroll*lanes)
-		rest = s.label("rest")
+		s.op("ADDQ $%d, CX", n*lanes)
 	}
-	s.op("SUBQ $%d, CX", lanes)
-	s.op("JLT %s", rest)
-	s.at(single)
-	body(0, 0, false)
-	step(1)
-	s.op("SUBQ $%d, CX", lanes)
-	s.op("JGE %s", single)
-	s.at(rest)
-	s.op("ADDQ $%d, CX", lanes)
+	if vectors > 1 {
+		whole(vectors)
+	}
+	whole(1)
+	s.op("TESTQ CX, CX")
 	s.op("JEQ %s", done)
 	s.mask()
-	body(0, 0, true)
+	body(1, true)
 	s.at(done)
+}
+
+// loop is blocks with a body for each vector: k counts those at once.
+func (s simd) loop(unroll, lanes int, pointers []pointer, body func(k int, last bool)) {
+	s.blocks(unroll, lanes, pointers, func(n int, last bool) {
+		for k := range n {
+			body(k, last)
+		}
+	})
+}
+
+// lanes is how many floats a register holds.
+func (s simd) lanes() int { return s.size() / 4 }
+
+// floats are pointers to floats.
+func (s simd) floats(regs ...string) []pointer {
+	var ps []pointer
+	for _, r := range regs {
+		ps = append(ps, pointer{r, s.size()})
+	}
+	return ps
 }
 
 // ret ends a function.
@@ -141,8 +160,12 @@ func (s simd) ret() {
 // init adds the files that are written with simd.
 func init() {
 	for name, generate := range map[string]func() []byte{
-		"vec/f32_avx512_amd64.s": vecF32(true, "AVX512"),
-		"vec/f32_avx2_amd64.s":   vecF32(false, "AVX2"),
+		"vec/f32_avx512_amd64.s":  vecF32(true, "AVX512"),
+		"vec/f32_avx2_amd64.s":    vecF32(false, "AVX2"),
+		"vec/s8_avx512_amd64.s":   vecS8AVX512,
+		"pool/f32_avx512_amd64.s": poolF32(true, "AVX512"),
+		"pool/f32_avx2_amd64.s":   poolF32(false, "AVX2"),
+		"pool/s8_avx512_amd64.s":  poolS8AVX512,
 	} {
 		files[name] = generate
 	}

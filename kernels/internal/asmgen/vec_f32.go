@@ -1,7 +1,5 @@
 package main
 
-import "fmt"
-
 // The argument of the functions below is a vec.elemF32: dst, a, b, n, and two floats.
 
 // pairOps are the functions of two inputs, in the order of vec's constants: what computes register d from x and y. Those with a clamp limit the result to
@@ -71,23 +69,23 @@ func vecF32(wide bool, isa string) func() []byte {
 				} else {
 					pointers = append(pointers, "DX")
 				}
-				s.loop(4, pointers, func(at, k int, last bool) {
+				s.loop(4, s.lanes(), s.floats(pointers...), func(k int, last bool) {
 					x, y := k, 4+k
 					if m.oneA {
 						x = fix
 					} else {
-						s.load(fmt.Sprintf("%d(SI)", at), x, last)
+						s.load(at("SI", k*s.size()), x, last)
 					}
 					if m.oneB {
 						y = fix
 					} else {
-						s.load(fmt.Sprintf("%d(DX)", at), y, last)
+						s.load(at("DX", k*s.size()), y, last)
 					}
 					p.emit(s, k, x, y)
 					if p.clamp {
 						s.clamp(k, lo, hi)
 					}
-					s.store(k, fmt.Sprintf("%d(DI)", at), last)
+					s.store(k, at("DI", k*s.size()), last)
 				})
 				s.ret()
 			}
@@ -99,7 +97,7 @@ func vecF32(wide bool, isa string) func() []byte {
 			s.fn(f.name, "the argument is an elemF32")
 			s.begin("SI")
 			f.setup(s)
-			s.loop(1, []string{"DI", "SI"}, func(at, _ int, last bool) {
+			s.loop(1, s.lanes(), s.floats("DI", "SI"), func(_ int, last bool) {
 				s.load("(SI)", 0, last)
 				f.emit(s)
 				s.store(0, "(DI)", last)
@@ -208,8 +206,8 @@ func (s simd) softmax(isa string) {
 	for i := range 4 {
 		s.op("VMOVAPS %s, %s", s.r(infinite), s.r(i))
 	}
-	s.loop(4, []string{"R9"}, func(at, k int, last bool) {
-		from := fmt.Sprintf("%d(R9)", at)
+	s.loop(4, s.lanes(), s.floats("R9"), func(k int, last bool) {
+		from := at("R9", k*s.size())
 		switch {
 		case !last:
 			s.op("VMAXPS %s, %s, %s", from, s.r(k), s.r(k))
@@ -230,7 +228,7 @@ func (s simd) softmax(isa string) {
 	s.op("VXORPS %s, %s, %s", s.r(sum), s.r(sum), s.r(sum))
 	s.op("MOVQ DI, R10")
 	s.op("MOVQ R8, CX")
-	s.loop(1, []string{"SI", "R10"}, func(_, _ int, last bool) {
+	s.loop(1, s.lanes(), s.floats("SI", "R10"), func(_ int, last bool) {
 		s.load("(SI)", 0, last)
 		s.op("VSUBPS %s, %s, %s", s.r(top), s.r(0), s.r(0))
 		s.op("VMULPS %s, %s, %s", s.r(beta), s.r(0), s.r(0))
@@ -252,8 +250,8 @@ func (s simd) softmax(isa string) {
 	s.op("VDIVSS X%d, X1, X1", sum)
 	s.op("VBROADCASTSS X1, %s", s.r(1))
 	s.op("MOVQ R8, CX")
-	s.loop(4, []string{"DI"}, func(at, k int, last bool) {
-		to := fmt.Sprintf("%d(DI)", at)
+	s.loop(4, s.lanes(), s.floats("DI"), func(k int, last bool) {
+		to := at("DI", k*s.size())
 		s.load(to, 2+k, last)
 		s.op("VMULPS %s, %s, %s", s.r(1), s.r(2+k), s.r(2+k))
 		s.store(2+k, to, last)
@@ -267,7 +265,7 @@ func (s simd) softmax(isa string) {
 // lastAhead moves a pointer that loop advanced by whole vectors over the masked rest of a row of R8 floats.
 func (s simd) lastAhead(pointer string) {
 	s.op("MOVQ R8, CX")
-	s.op("ANDQ $%d, CX", s.size()/4-1)
+	s.op("ANDQ $%d, CX", s.lanes()-1)
 	s.op("LEAQ (%s)(CX*4), %s", pointer, pointer)
 }
 

@@ -8,7 +8,7 @@ package flip
 
 import "encoding/binary"
 
-// Copy writes to dst what src holds, with 128 added to each value. They have one length and do not overlap.
+// Copy writes to dst what src holds, with 128 added to each value. They have one length, and are the same memory or do not overlap.
 func Copy(dst []byte, src []int8) {
 	if len(dst) != len(src) {
 		panic("flip: slice length mismatch")

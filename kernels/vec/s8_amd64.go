@@ -1,0 +1,124 @@
+package vec
+
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+	"wayside/kernels/internal/cpu"
+)
+
+// lookupTile is the argument of lookupS8AVX512.
+type lookupTile struct {
+	dst, src, table *int8
+	n               int
+}
+
+// pairTile is the argument of the assembly functions of two int8 inputs.
+type pairTile struct {
+	dst, a, b *int8
+	n         int
+	pairParams
+}
+
+// quantizeTile is the argument of the assembly functions between float32 and integers.
+type quantizeTile struct {
+	dst, src unsafe.Pointer
+	n        int
+	scale    float32
+	zero     int32
+}
+
+//go:noescape
+func lookupS8AVX512(t *lookupTile)
+
+//go:noescape
+func quantizeS8AVX512(t *quantizeTile)
+
+//go:noescape
+func quantizeS16AVX512(t *quantizeTile)
+
+//go:noescape
+func dequantizeS8AVX512(t *quantizeTile)
+
+//go:noescape
+func dequantizeS16AVX512(t *quantizeTile)
+
+// pairS8AVX512 returns the table of functions of two inputs: by kind and, like those of float32, by which input is one value.
+func pairS8AVX512() *[6]uintptr
+
+var pairS8Wide = pairS8AVX512()
+
+// ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
+func ISA8() string {
+	if cpu.Has(cpu.AVX512VNNI) {
+		return "avx512"
+	}
+	return "generic"
+}
+
+func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
+	if !cpu.Has(cpu.AVX512VNNI) || len(src) == 0 {
+		return false
+	}
+	for i := 0; i < len(src); i += 16 * piece {
+		n := min(16*piece, len(src)-i)
+		t := lookupTile{dst: &dst[i], src: &src[i], table: &table[0], n: n}
+		lookupS8AVX512(&t)
+	}
+	return true
+}
+
+// pairS8Asm computes a function of two inputs, of which one at least is not one value.
+func pairS8Asm(kind pairKind, dst, a []int8, sa int, b []int8, sb int, p *pairParams) bool {
+	mode := 0
+	switch {
+	case len(dst) == 0 || sa|sb == 0 || !cpu.Has(cpu.AVX512VNNI):
+		return false
+	case sb == 0:
+		mode = 1
+	case sa == 0:
+		mode = 2
+	}
+	for i := 0; i < len(dst); i += 4 * piece {
+		n := min(4*piece, len(dst)-i)
+		t := pairTile{dst: &dst[i], a: &a[i*sa], b: &b[i*sb], n: n, pairParams: *p}
+		call.Tile(pairS8Wide[3*int(kind)+mode], unsafe.Pointer(&t))
+	}
+	return true
+}
+
+// quantizeAsm works on int8 (small) or int16.
+func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, zero int32) bool {
+	if !cpu.Has(cpu.AVX512VNNI) {
+		return false
+	}
+	for i := 0; i < len(src); i += piece {
+		t := quantizeTile{src: unsafe.Pointer(&src[i]), n: min(piece, len(src)-i), scale: scale, zero: zero}
+		if small {
+			t.dst = unsafe.Add(dst, i)
+			quantizeS8AVX512(&t)
+		} else {
+			t.dst = unsafe.Add(dst, 2*i)
+			quantizeS16AVX512(&t)
+		}
+	}
+	return true
+}
+
+// dequantizeAsm is the way back.
+func dequantizeAsm(dst []float32, src unsafe.Pointer, small bool, scale float32, zero int32) bool {
+	if !cpu.Has(cpu.AVX512VNNI) {
+		return false
+	}
+	for i := 0; i < len(dst); i += piece {
+		t := quantizeTile{dst: unsafe.Pointer(&dst[i]), n: min(piece, len(dst)-i), scale: scale, zero: zero}
+		if small {
+			t.src = unsafe.Add(src, i)
+			dequantizeS8AVX512(&t)
+		} else {
+			t.src = unsafe.Add(src, 2*i)
+			dequantizeS16AVX512(&t)
+		}
+	}
+	return true
+}

@@ -1,0 +1,16 @@
+//go:build !amd64
+
+package vec
+
+import "unsafe"
+
+// ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
+func ISA8() string { return "generic" }
+
+func lookupS8Asm([]int8, []int8, *[256]int8) bool { return false }
+
+func pairS8Asm(pairKind, []int8, []int8, int, []int8, int, *pairParams) bool { return false }
+
+func quantizeAsm(unsafe.Pointer, []float32, bool, float32, int32) bool { return false }
+
+func dequantizeAsm([]float32, unsafe.Pointer, bool, float32, int32) bool { return false }

@@ -1,0 +1,142 @@
+package vec
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"wayside/kernels/internal/kerneltest"
+	"wayside/kernels/requant"
+)
+
+func bytesOf(r *rand.Rand, dst []int8) {
+	for i := range dst {
+		dst[i] = int8(r.Uint32())
+	}
+}
+
+func TestLookupTiers(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		var table [256]int8
+		bytesOf(r, table[:])
+		for _, n := range append(sizes, 1000) {
+			for _, atEnd := range []bool{false, true} {
+				src, dst, want := kerneltest.Guarded[int8](t, n, atEnd), kerneltest.Guarded[int8](t, n, atEnd), make([]int8, n)
+				bytesOf(r, src)
+				lookupS8Generic(want, src, &table)
+				LookupS8(dst, src, &table)
+				LookupS8(src, src, &table)
+				if !slices.Equal(dst, want) || !slices.Equal(src, want) {
+					t.Fatalf("n=%d differs", n)
+				}
+			}
+		}
+	})
+}
+
+// TestPairsS8 compares sums and products of many quantizations with the integer arithmetic, for all pairs of inputs.
+func TestPairsS8(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		all := make([]int8, 256)
+		for i := range all {
+			all[i] = int8(i - 128)
+		}
+		got, want := make([]int8, 256), make([]int8, 256)
+		fast, cases := 0, 60
+		for at := range cases {
+			q := &Store{Zero: int32(r.IntN(256) - 128), Lo: -128, Hi: 127}
+			if at%4 == 0 {
+				q.Lo, q.Hi = q.Zero, 127
+			}
+			za, zb := int32(r.IntN(256)-128), int32(r.IntN(256)-128)
+			var p *PairS8
+			if at%2 == 0 {
+				sa, sb := math.Exp(r.Float64()*4-6), math.Exp(r.Float64()*4-6)
+				twice := 2 * max(sa, sb)
+				ra, rb := &Rescale{Zero: za, Left: 20}, &Rescale{Zero: zb, Left: 20}
+				ra.Mult, ra.Shift = requant.Quantize(sa / twice)
+				rb.Mult, rb.Shift = requant.Quantize(sb / twice)
+				q.Mult, q.Shift = requant.Quantize(twice / (1 << 20 * (sa + sb) * (0.5 + r.Float64())))
+				p = NewSumS8(ra, rb, at%3 == 0, q)
+			} else {
+				q.Mult, q.Shift = requant.Quantize(math.Exp(-r.Float64() * 7))
+				p = NewProductS8(za, zb, q)
+			}
+			if p.fast {
+				fast++
+			}
+			for i := range all {
+				p.integers(want, all[i:i+1], 0, all, 1)
+				p.Run(got, all[i:i+1], 0, all, 1)
+				if !slices.Equal(got, want) {
+					t.Fatalf("case %d: first input %d differs", at, all[i])
+				}
+				p.integers(want, all, 1, all[i:i+1], 0)
+				p.Run(got, all, 1, all[i:i+1], 0)
+				if !slices.Equal(got, want) {
+					t.Fatalf("case %d: second input %d differs", at, all[i])
+				}
+			}
+			for _, n := range sizes[:len(sizes)*max(0, 1-at/6)] { // for a few
+				for _, atEnd := range []bool{false, true} {
+					a, b, dst, want := kerneltest.Guarded[int8](t, n, atEnd), kerneltest.Guarded[int8](t, n, atEnd), kerneltest.Guarded[int8](t, n, atEnd), make([]int8, n)
+					bytesOf(r, a)
+					bytesOf(r, b)
+					p.integers(want, a, 1, b, 1)
+					p.Run(dst, a, 1, b, 1)
+					p.Run(b, a, 1, b, 1)
+					if !slices.Equal(dst, want) || !slices.Equal(b, want) {
+						t.Fatalf("n=%d differs", n)
+					}
+				}
+			}
+		}
+		t.Logf("%d of %d have a float form", fast, cases)
+		if ISA8() != "generic" && fast < cases/2 {
+			t.Errorf("only %d of %d have a float form", fast, cases)
+		}
+	})
+}
+
+func TestQuantizeTiers(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 12))
+		for _, n := range append(sizes, 3000) {
+			for _, atEnd := range []bool{false, true} {
+				src, back := kerneltest.Guarded[float32](t, n, atEnd), kerneltest.Guarded[float32](t, n, atEnd)
+				fill(src, r)
+				for i := range src {
+					if r.IntN(4) == 0 {
+						src[i] = float32(r.IntN(600)-300) / 8 // ties
+					}
+					if r.IntN(20) == 0 {
+						src[i] = math.Nextafter32(float32(r.IntN(5)-2)/8, 9)
+					}
+				}
+				quantized[int8](t, src, back, atEnd)
+				quantized[int16](t, src, back, atEnd)
+			}
+		}
+	})
+}
+
+func quantized[T Small](t *testing.T, src, back []float32, atEnd bool) {
+	for _, scale := range []float32{0.25, 0.0173, 1e-3} {
+		dst, want, ref := kerneltest.Guarded[T](t, len(src), atEnd), make([]T, len(src)), make([]float32, len(src))
+		QuantizeF32(dst, src, scale, -3)
+		quantizeGeneric(want, src, scale, -3)
+		for i := range dst {
+			if dst[i] != want[i] {
+				t.Fatalf("n=%d: %v / %v became %d, want %d", len(src), src[i], scale, dst[i], want[i])
+			}
+		}
+		Dequantize(back, dst, scale, 5)
+		dequantizeGeneric(ref, dst, scale, 5)
+		if !slices.Equal(back, ref) {
+			t.Fatalf("n=%d: the way back differs", len(src))
+		}
+	}
+}
