@@ -264,8 +264,9 @@ func cmsisMatMul(t *testing.T, c *cmsisCase) []int64 {
 	p.q = gemm.Quant{XZero: int32(-c.num("LHS_OFFSET")), WZero: int32(-c.num("RHS_OFFSET")), Params: requant.Params{
 		Mult: []int32{int32(c.num("OUTPUT_MULTIPLIER"))}, Shift: []int32{int32(c.num("OUTPUT_SHIFT"))}, Zero: int32(c.num("OUTPUT_OFFSET")), Min: -128, Max: 127,
 	}}
-	got, scratch := make([]int8, product(s.out)), make([]int8, p.scratch(true))
-	runMatMul(p, got, narrowed[int8](a), narrowed[int8](b), scratch, scratch[p.scratchA():])
+	p.s8 = gemm.NewProductS8(p.one(), &p.q)
+	got := make([]int8, product(s.out))
+	p.runS8(got, narrowed[int8](a), narrowed[int8](b), make([]byte, p.s8.Scratch()))
 	return wide(got)
 }
 

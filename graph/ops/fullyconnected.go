@@ -175,8 +175,10 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	lo, hi := actRangeF32(at.Act)
 	if l.w.Const == nil {
 		kernel.Weights = weightBytes(tensor.F32, 0, requant.Params{}, nil, bias)
+		p := gemm.NewProductF32(gemm.Product{M: m, K: k, N: n, TransB: true}, bias, lo, hi)
+		kernel.ID, kernel.Scratch = "gemm/"+l.types()+"/"+p.ID(), p.Scratch()
 		kernel.Run = func(a *graph.Args) error {
-			gemm.RowsF32(a.Out[0].F32(), n, a.In[0].F32(), k, m, a.In[1].F32(), n, k, bias, lo, hi)
+			p.Run(a.Out[0].F32(), a.In[0].F32(), a.In[1].F32(), a.Scratch)
 			return nil
 		}
 		return
@@ -195,13 +197,22 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 // compileDenseHybrid quantizes each row at run time.
 func compileDenseHybrid(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *FullyConnectedAttr, m, n, k int, bias []float32) {
 	h, w, asym := &l.hybrids(at.Act, bias, 1)[0], takeS8(c, 1), at.Asym
-	kernel.Weights = weightBytes(tensor.S8, len(w), requant.Params{}, nil, bias)
-	kernel.Scratch = k
+	packed := gemm.PackHybrid(w, n, k, h)
+	s8, s32, f32 := packed.Bytes()
+	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
+	kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32, tensor.F32: f32}
+	block := min(m, 32)
+	first := (block*k + 63) &^ 63
+	kernel.Scratch = first + packed.Scratch(block)
 	kernel.Run = func(a *graph.Args) error {
-		dst, src, q := a.Out[0].F32(), a.In[0].F32(), tensor.As[int8](a.Scratch, 1)[:k]
-		for i := range m {
-			scale, zero := quantizeDynamic(q, src[i*k:(i+1)*k], asym)
-			gemm.HybridRows(dst[i*n:(i+1)*n], n, q, k, 1, w, n, k, h, scale, zero)
+		dst, src, q := a.Out[0].F32(), a.In[0].F32(), tensor.As[int8](a.Scratch[:first], 1)
+		var rows [32]gemm.HybridRow
+		for i := 0; i < m; i += block {
+			b := min(block, m-i)
+			for r := range b {
+				rows[r].Scale, rows[r].Zero = quantizeDynamic(q[r*k:(r+1)*k], src[(i+r)*k:(i+r+1)*k], asym)
+			}
+			packed.Run(dst[i*n:], n, q, rows[:b], a.Scratch[first:])
 		}
 		return nil
 	}

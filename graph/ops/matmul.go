@@ -287,6 +287,13 @@ type matMul struct {
 	q     gemm.Quant
 	h     gemm.Hybrid
 	count int // products
+	f32   *gemm.ProductF32
+	s8    *gemm.ProductS8
+}
+
+// one describes a single product.
+func (p *matMul) one() gemm.Product {
+	return gemm.Product{M: p.m, K: p.k, N: p.n, TransA: p.TransA, TransB: p.TransB}
 }
 
 func compileMatMul(c *graph.CompileCtx) (*graph.Kernel, error) {
@@ -307,11 +314,7 @@ func compileMatMul(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}
 	case b.DType == tensor.F32:
-		k.Scratch = 4 * p.scratch(false)
-		k.Run = func(a *graph.Args) error {
-			p.runF32(a.Out[0].F32(), a.In[0].F32(), a.In[1].F32(), tensor.As[float32](a.Scratch, 4))
-			return nil
-		}
+		compileMatMulF32(c, k, p)
 	case a.DType == tensor.F32:
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		lo, hi := actRangeF32(graph.ActNone)
@@ -325,11 +328,12 @@ func compileMatMul(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}
 	case o.DType == tensor.S32:
-		k.ID = "gemm.matmul/s8s32/generic"
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
-		k.Scratch = p.scratch(true)
+		p.s8 = gemm.NewProductS32(p.one())
+		k.ID = "gemm.matmul/s8s32/" + p.s8.ID()
+		k.Scratch = p.s8.Scratch()
 		k.Run = func(a *graph.Args) error {
-			p.runS32(a.Out[0].S32(), a.In[0].S8(), right(a), tensor.As[int8](a.Scratch, 1))
+			p.runS32(a.Out[0].S32(), a.In[0].S8(), right(a), a.Scratch)
 			return nil
 		}
 	default:
@@ -367,23 +371,24 @@ func compileMatMulInt(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer)
 	switch {
 	case l.x.DType == tensor.S8:
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
-		k.Scratch = p.scratch(true)
+		p.s8 = gemm.NewProductS8(p.one(), &p.q)
+		k.ID = "gemm.matmul/" + l.types() + "/" + p.s8.ID()
+		k.Scratch = p.s8.Scratch()
 		k.Run = func(a *graph.Args) error {
-			s := tensor.As[int8](a.Scratch, 1)
-			runMatMul(p, a.Out[0].S8(), a.In[0].S8(), right(a), s, s[p.scratchA():])
+			p.runS8(a.Out[0].S8(), a.In[0].S8(), right(a), a.Scratch)
 			return nil
 		}
 	case l.w.DType == tensor.S8:
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		first := align8(2 * p.scratchA())
-		k.Scratch = first + p.scratch(true)
+		k.Scratch = first + p.scratch()
 		k.Run = func(a *graph.Args) error {
 			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), right(a), tensor.As[int16](a.Scratch[:first], 2), tensor.As[int8](a.Scratch[first:], 1))
 			return nil
 		}
 	default:
 		right := turnRight(c, k, p, (*tensor.Tensor).S16)
-		k.Scratch = 2 * p.scratch(true)
+		k.Scratch = 2 * p.scratch()
 		k.Run = func(a *graph.Args) error {
 			s := tensor.As[int16](a.Scratch, 2)
 			runMatMul(p, a.Out[0].S16(), a.In[0].S16(), right(a), s, s[p.scratchA():])
@@ -402,9 +407,9 @@ func (p *matMul) scratchA() int {
 	return 0
 }
 
-// scratch adds those of input 1, when its kernel needs k last.
-func (p *matMul) scratch(turned bool) int {
-	if turned && !p.TransB {
+// scratch adds those of input 1 with k last.
+func (p *matMul) scratch() int {
+	if !p.TransB {
 		return p.scratchA() + p.k*p.n
 	}
 	return p.scratchA()
@@ -444,16 +449,56 @@ func kLast[T int8 | int16 | float32](x, scratch []T, rows, cols int, swapped boo
 	return s
 }
 
-func (p *matMul) runF32(dst, a, b, scratch []float32) {
+// compileMatMulF32 packs matrices of constants at once, and others in every run.
+func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 	lo, hi := actRangeF32(graph.ActNone)
+	t, constant := c.Take(1)
+	if !constant || p.k*p.n == 0 {
+		p.f32 = gemm.NewProductF32(p.one(), nil, lo, hi)
+		k.ID = "gemm.matmul/f32/" + p.f32.ID()
+		k.Scratch = p.f32.Scratch()
+		k.Run = func(a *graph.Args) error {
+			p.runF32(a.Out[0].F32(), a.In[0].F32(), a.In[1].F32(), a.Scratch)
+			return nil
+		}
+		return
+	}
+	data := t.F32()
+	size := p.k * p.n
+	w := make([]*gemm.F32Weights, product(t.Shape)/max(size, 1))
+	turned := make([]float32, size)
+	k.Weights = map[tensor.DType]int{}
+	for i := range w {
+		w[i] = gemm.PackF32(kLast(data[i*size:], turned, p.n, p.k, !p.TransB), p.n, p.k, nil, lo, hi)
+		k.Weights[tensor.F32] += w[i].Bytes()
+	}
+	if len(w) > 0 {
+		k.ID = "gemm.matmul/f32/" + w[0].ID()
+	}
+	k.Scratch = 4 * p.scratchA()
+	k.Run = func(a *graph.Args) error {
+		dst, x, s := a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4)
+		var at productWalk
+		for i := range p.count {
+			gemm.F32(dst[i*p.m*p.n:], p.n, kLast(x[at.ia*p.m*p.k:], s, p.m, p.k, p.TransA), p.k, p.m, w[at.ib])
+			at.next(&p.matShape)
+		}
+		return nil
+	}
+}
+
+func (p *matMul) runF32(dst, a, b []float32, scratch []byte) {
 	var w productWalk
 	for i := range p.count {
-		x, y := kLast(a[w.ia*p.m*p.k:], scratch, p.m, p.k, p.TransA), b[w.ib*p.k*p.n:]
-		if p.TransB {
-			gemm.RowsF32(dst[i*p.m*p.n:], p.n, x, p.k, p.m, y, p.n, p.k, nil, lo, hi)
-		} else {
-			gemm.MatMulF32(dst[i*p.m*p.n:], x, y, p.m, p.k, p.n)
-		}
+		p.f32.Run(dst[i*p.m*p.n:], a[w.ia*p.m*p.k:], b[w.ib*p.k*p.n:], scratch)
+		w.next(&p.matShape)
+	}
+}
+
+func (p *matMul) runS8(dst, a, b []int8, scratch []byte) {
+	var w productWalk
+	for i := range p.count {
+		p.s8.Run(dst[i*p.m*p.n:], a[w.ia*p.m*p.k:], b[w.ib*p.k*p.n:], scratch)
 		w.next(&p.matShape)
 	}
 }
@@ -473,12 +518,10 @@ func (p *matMul) runHybrid(dst, a []float32, b []int8, scratch []byte) {
 	}
 }
 
-func (p *matMul) runS32(dst []int32, a, b, scratch []int8) {
+func (p *matMul) runS32(dst []int32, a, b []int8, scratch []byte) {
 	var w productWalk
 	for i := range p.count {
-		x := kLast(a[w.ia*p.m*p.k:], scratch, p.m, p.k, p.TransA)
-		y := kLast(b[w.ib*p.k*p.n:], scratch[p.scratchA():], p.n, p.k, !p.TransB)
-		gemm.RowsS32(dst[i*p.m*p.n:], p.n, x, p.k, p.m, y, p.n, p.k)
+		p.s8.RunS32(dst[i*p.m*p.n:], a[w.ia*p.m*p.k:], b[w.ib*p.k*p.n:], scratch)
 		w.next(&p.matShape)
 	}
 }

@@ -86,22 +86,27 @@ func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 		for j := range p.panels {
 			q := &p.panels[j]
 			t := f32Tile{a: &x[i*ldx], lda: 4 * ldx, w: &q.w[0], k: p.k, dst: &dst[i*ldd+q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
-			tiles, height, taller := p.set.split(n, q.vectors)
-			if taller > 0 {
-				t.tiles = taller
-				call.Tile(p.set.tile(q.vectors, height+1), unsafe.Pointer(&t))
-				done := taller * (height + 1)
-				if done == n {
-					continue
-				}
-				t.a = (*float32)(unsafe.Add(unsafe.Pointer(t.a), done*t.lda))
-				t.dst = (*float32)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
-			}
-			t.tiles = tiles - taller
-			call.Tile(p.set.tile(q.vectors, height), unsafe.Pointer(&t))
+			p.set.runF32(&t, q.vectors, n)
 		}
 	}
 }
 
 // blockF32 is how many values of the rows are worked on at once.
 const blockF32 = 64 << 10
+
+// runF32 computes m rows with one panel of so many vectors of columns; t describes the first row.
+func (s *tileSet) runF32(t *f32Tile, vectors, m int) {
+	tiles, height, taller := s.split(m, vectors)
+	if taller > 0 {
+		t.tiles = taller
+		call.Tile(s.tile(vectors, height+1), unsafe.Pointer(t))
+		done := taller * (height + 1)
+		if done == m {
+			return
+		}
+		t.a = (*float32)(unsafe.Add(unsafe.Pointer(t.a), done*t.lda))
+		t.dst = (*float32)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
+	}
+	t.tiles = tiles - taller
+	call.Tile(s.tile(vectors, height), unsafe.Pointer(t))
+}

@@ -153,20 +153,25 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 	for i := range p.panels {
 		q := &p.panels[i]
 		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
-		tiles, height, taller := p.set.split(m, q.vectors)
-		if taller > 0 {
-			t.tiles = taller
-			call.Tile(p.set.tile(q.vectors, height+1), unsafe.Pointer(&t))
-			done := taller * (height + 1)
-			if done == m {
-				continue
-			}
-			t.a = (*uint8)(unsafe.Add(unsafe.Pointer(t.a), done*p.lda))
-			t.dst = (*int8)(unsafe.Add(unsafe.Pointer(t.dst), done*ldd))
-		}
-		t.tiles = tiles - taller
-		call.Tile(p.set.tile(q.vectors, height), unsafe.Pointer(&t))
+		p.set.runS8(&t, q.vectors, m)
 	}
+}
+
+// runS8 computes m rows with one panel of so many vectors of columns; t describes the first row.
+func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
+	tiles, height, taller := s.split(m, vectors)
+	if taller > 0 {
+		t.tiles = taller
+		call.Tile(s.tile(vectors, height+1), unsafe.Pointer(t))
+		done := taller * (height + 1)
+		if done == m {
+			return
+		}
+		t.a = (*uint8)(unsafe.Add(unsafe.Pointer(t.a), done*t.lda))
+		t.dst = (*int8)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
+	}
+	t.tiles = tiles - taller
+	call.Tile(s.tile(vectors, height), unsafe.Pointer(t))
 }
 
 // fix writes behind the values of a prepared row what its sums need where weights have a zero point: that times the negated sum of the row. n bytes

@@ -19,7 +19,14 @@ func gemmS8AVX512() []byte {
 		}
 	}
 	a.data("unpackS8", perm)
-	tiles(a, "s8TilesAVX512", "s8", tileS8)
+	tiles(a, "s8TilesAVX512", "s8", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, false) })
+	return a.Bytes()
+}
+
+// gemmS32AVX512 writes the same tiles with the sums as they are. Their argument is a gemm.s8Tile too, whose parameters are the bias alone.
+func gemmS32AVX512() []byte {
+	a := newAsm("Tiles of the int8 matrix product on AVX512-VNNI with int32 results: u8 rows, s8 panels.")
+	tiles(a, "s32TilesAVX512", "s32", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, true) })
 	return a.Bytes()
 }
 
@@ -48,7 +55,8 @@ func rowAt(r, off int) string {
 	return fmt.Sprintf("%d(%s)%s", off, base, [...]string{"", "(R8*1)", "(R8*2)", "(R9*1)", "(R8*4)", "(R10*1)"}[r])
 }
 
-func tileS8(a *asm, name string, rows, vectors int) {
+// tileS8 writes one tile, rescaled to int8 or with bare sums.
+func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 	acc := func(r, v int) string { return fmt.Sprintf("Z%d", r*vectors+v) }
 	sets := setsFor(rows * vectors)
 	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
@@ -65,7 +73,7 @@ func tileS8(a *asm, name string, rows, vectors int) {
 	a.op("MOVL $0x5555, R15")
 	a.op("KMOVW R15, K1")
 	a.op("MOVQ 72(R13), R15") // mask of the columns
-	if vectors == 4 {
+	if vectors == 4 && !bare {
 		a.op("KMOVQ R15, K3")
 	} else {
 		for v := range vectors {
@@ -115,6 +123,16 @@ func tileS8(a *asm, name string, rows, vectors int) {
 				a.op("VPADDD %s, %s, %s", part(s, r, v), acc(r, v), acc(r, v))
 			}
 		}
+	}
+	if bare {
+		for r := range rows {
+			for v := range vectors {
+				a.op("VMOVDQU32 %s, K%d, %d(DX)", acc(r, v), 3+v, 64*v)
+			}
+			a.op("ADDQ DI, DX")
+		}
+		nextTile(a, rows, next)
+		return
 	}
 	plain, exact, pack := a.label("plain"), a.label("exact"), a.label("pack")
 	a.op("CMPB 59(R13), $0")

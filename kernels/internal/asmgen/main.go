@@ -17,6 +17,8 @@ var files = map[string]func() []byte{
 	"gemm/s8_avx512_amd64.s":           gemmS8AVX512,
 	"internal/flip/flip_amd64.s":       flipAVX512,
 	"conv/depthwise_s8_avx512_amd64.s": depthwiseS8AVX512,
+	"gemm/s32_avx512_amd64.s":          gemmS32AVX512,
+	"gemm/pack_avx512_amd64.s":         gemmPackAVX512,
 	"gemm/f32_avx512_amd64.s":          gemmF32AVX512,
 	"gemm/s8_neon_arm64.s":             func() []byte { return gemmArm64(0) },
 	"gemm/s8_neonwide_arm64.s":         func() []byte { return gemmArm64(1) },

@@ -1,0 +1,281 @@
+package gemm
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+	"wayside/kernels/internal/cpu"
+	"wayside/kernels/internal/flip"
+	"wayside/kernels/requant"
+)
+
+// packAVX512 returns the addresses of turn, weave and hybridStore.
+func packAVX512() *[3]uintptr
+
+// s32TilesAVX512 returns the addresses of the tiles with plain sums, as s8TilesAVX512 does.
+func s32TilesAVX512() *[48]uintptr
+
+var (
+	s32AVX512 = tileSet{isa: "avx512vnni", width: 16, wide: 4, high: 12, sums: 24, table: s32TilesAVX512()[:], depth: 4}
+	packTable = packAVX512()
+)
+
+func fastProducts() bool { return cpu.Has(cpu.AVX512VNNI) }
+
+func productID(n int, s8 bool) string {
+	set := &f32AVX512
+	if s8 {
+		set = &s8AVX512
+	}
+	return set.id((min(n, 64) + 15) / 16)
+}
+
+// turnArgs is the argument of turn: the transpose of up to 16 rows of 32-bit words. The destination has whole blocks of 16 rows of 16 words.
+type turnArgs struct {
+	src   unsafe.Pointer
+	lds   int // bytes between rows
+	rows  int
+	bytes int // of a row; what is missing from the last word is zero
+	dst   unsafe.Pointer
+	ldd   int // bytes between rows of the destination
+}
+
+// weaveArgs is the argument of weave: bytes of four rows become words, 64 at a time.
+type weaveArgs struct {
+	row   [4]*int8
+	step  int // bytes from four rows to the next
+	fours int
+	dst   *int8 // 256 bytes are written each time
+	ldd   int   // bytes from one time to the next
+	mask  uint64
+}
+
+func turn(t *turnArgs) { call.Tile(packTable[0], unsafe.Pointer(t)) }
+
+// room hands out parts of scratch memory.
+type room struct{ rest []byte }
+
+func (r *room) take(n int) []byte {
+	n = (n + 63) &^ 63
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}
+
+func floatsOf(b []byte) []float32 { return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4) }
+
+func wordsOf(b []byte) []int32 { return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4) }
+
+func up16(n int) int { return (n + 15) &^ 15 }
+
+// direct reports whether b is already what the tiles want.
+func (p *ProductF32) direct() bool { return !p.TransB && p.N%16 == 0 && p.N <= 64 }
+
+func scratchProductF32(p *ProductF32) int {
+	n := 0
+	if p.TransA {
+		n += 4 * up16(p.M) * up16(p.K)
+	}
+	if !p.direct() {
+		n += 4 * up16(p.K) * min(up16(p.N), 64)
+	}
+	return n
+}
+
+func runProductF32(p *ProductF32, c, a, b []float32, scratch []byte) {
+	m, k, n := p.M, p.K, p.N
+	s := room{scratch}
+	lda := k
+	if p.TransA {
+		lda = up16(k)
+		rows := floatsOf(s.take(4 * up16(m) * lda))
+		for i := 0; i < k; i += 16 {
+			turn(&turnArgs{src: unsafe.Pointer(&a[i*m]), lds: 4 * m, rows: min(16, k-i), bytes: 4 * m, dst: unsafe.Pointer(&rows[i]), ldd: 4 * lda})
+		}
+		a = rows
+	}
+	panel := b
+	if !p.direct() {
+		panel = floatsOf(s.take(4 * up16(k) * min(up16(n), 64)))
+	}
+	block := max(blockF32/k, 24)
+	for first := 0; first < n; first += 64 {
+		cols := min(64, n-first)
+		vectors := (cols + 15) / 16
+		if !p.direct() {
+			packPanelF32(panel, b, first, cols, p)
+		}
+		for i := 0; i < m; i += block {
+			t := f32Tile{a: &a[i*lda], lda: 4 * lda, w: &panel[0], k: k, dst: &c[i*n+first], ldd: 4 * n, bias: &p.bias[first], lo: p.min, hi: p.max, mask: ^uint64(0) >> (64 - cols)}
+			f32AVX512.runF32(&t, vectors, min(block, m-i))
+		}
+	}
+}
+
+// packPanelF32 brings columns of b into a panel [k][whole vectors of columns].
+func packPanelF32(panel, b []float32, first, cols int, p *ProductF32) {
+	nr := up16(cols)
+	if p.TransB {
+		for v := 0; v < cols; v += 16 {
+			turn(&turnArgs{src: unsafe.Pointer(&b[(first+v)*p.K]), lds: 4 * p.K, rows: min(16, cols-v), bytes: 4 * p.K, dst: unsafe.Pointer(&panel[v]), ldd: 4 * nr})
+		}
+		return
+	}
+	for i := range p.K {
+		row := panel[i*nr : (i+1)*nr]
+		copy(row, b[i*p.N+first:i*p.N+first+cols])
+		clear(row[cols:])
+	}
+}
+
+// packProductS8 returns the parameters of the tiles with the bias of the sums alone, panel after panel as in s8AVX512; nil where they are not
+// exact. For plain sums there are none, but a slice.
+func packProductS8(p *ProductS8) []int32 {
+	if p.plain {
+		return []int32{}
+	}
+	par := make([]int32, 5*up16(p.N))
+	x, w := int64(p.q.XZero), int64(p.q.WZero)
+	for first := 0; first < p.N; first += 64 {
+		cols := min(64, p.N-first)
+		nr := up16(cols)
+		for c := range cols {
+			j, bias := first+c, int64(0)
+			if p.q.Bias != nil {
+				bias = p.q.Bias[j]
+			}
+			if len(p.q.Mult) == 1 {
+				j = 0
+			}
+			t, ok := requant.OneStep(bias, 255*255*int64(p.K), p.q.Mult[j], p.q.Shift[j], p.q.Zero, p.q.Min)
+			if !ok {
+				return nil
+			}
+			t.Bias += int32((x + 128) * w * int64(p.K))
+			for i, v := range [5]int32{t.Bias, t.Mult, t.Add, t.Shift, t.Limit} {
+				par[5*first+i*nr+c] = v
+			}
+		}
+	}
+	return par
+}
+
+func (p *ProductS8) groups() int { return (p.K + 3) / 4 }
+
+// fixes reports whether sums depend on those of the rows.
+func (p *ProductS8) fixes() bool { return !p.plain && p.q.WZero != 0 }
+
+// lda returns the bytes of a prepared row.
+func (p *ProductS8) lda() int {
+	if p.fixes() {
+		return 4*p.groups() + 4
+	}
+	return 4 * p.groups()
+}
+
+// panelS8 returns the bytes of a packed panel: whole blocks of turn, and what weave writes too much.
+func (p *ProductS8) panelBytes() int { return up16(p.groups())*4*min(up16(p.N), 64) + 256 }
+
+func up64(n int) int { return (n + 63) &^ 63 }
+
+func scratchProductS8(p *ProductS8) int {
+	n := up64(p.M*p.lda()) + up64(p.panelBytes()) + up64(p.lda()) + 4*64 + 4*5*64
+	if p.TransA {
+		n += up64(p.M * p.K)
+	}
+	return n
+}
+
+func runProductS8(p *ProductS8, c []int8, c32 []int32, a, b []int8, scratch []byte) {
+	m, k, n, lda := p.M, p.K, p.N, p.lda()
+	s := room{scratch}
+	if p.TransA {
+		a = turned(int8s(s.take(m*k)), a, m, k)
+	}
+	rows, panel, ones := s.take(m*lda), int8s(s.take(p.panelBytes())), s.take(lda)
+	sums, par := wordsOf(s.take(4*64)), wordsOf(s.take(4*5*64))
+	p.flip(rows, a)
+	for i := range ones {
+		ones[i] = 1
+	}
+	block := max(blockS8/lda, 24)
+	for first := 0; first < n; first += 64 {
+		cols := min(64, n-first)
+		nr := up16(cols)
+		p.packPanel(panel, b, first, cols)
+		clear(par[:nr])
+		t := s8Tile{a: &ones[0], lda: lda, w: &panel[0], groups: p.groups(), dst: (*int8)(unsafe.Pointer(&sums[0])), ldd: 0, par: &par[0], mask: ^uint64(0) >> (64 - cols)}
+		s32AVX512.runS8(&t, nr/16, 1)
+		set := &s32AVX512
+		if p.plain {
+			for c := range cols {
+				par[c] = -128 * sums[c]
+			}
+		} else {
+			set = &s8AVX512
+			copy(par, p.par[5*first:5*(first+nr)])
+			f := -128 - p.q.XZero
+			for c := range cols {
+				par[c] += f * sums[c]
+			}
+		}
+		for i := 0; i < m; i += block {
+			t := s8Tile{a: &rows[i*lda], lda: lda, w: &panel[0], groups: p.groups(), par: &par[0], lo: int8(p.q.Min), hi: int8(p.q.Max), exact: p.q.Min < p.q.Zero, fix: p.fixes(), mask: ^uint64(0) >> (64 - cols)}
+			if p.plain {
+				t.dst, t.ldd = (*int8)(unsafe.Pointer(&c32[i*n+first])), 4*n
+			} else {
+				t.dst, t.ldd = &c[i*n+first], n
+			}
+			set.runS8(&t, nr/16, min(block, m-i))
+		}
+	}
+}
+
+// flip copies rows with 128 added to each value; behind them stands what their sums need where b has a zero point.
+func (p *ProductS8) flip(dst []byte, x []int8) {
+	k, lda := p.K, p.lda()
+	if lda == k {
+		flip.Copy(dst[:p.M*k], x[:p.M*k])
+		return
+	}
+	for r := range p.M {
+		row := dst[r*lda : (r+1)*lda]
+		flip.Copy(row[:k], x[r*k:(r+1)*k])
+		if p.fixes() {
+			binary.LittleEndian.PutUint32(row[lda-4:], uint32(-p.q.WZero*int32(sumAVX2(&row[0], k, 0))))
+		}
+	}
+}
+
+// noRow stands for rows that are missing.
+var noRow [64]int8
+
+// packPanel brings columns of b into a panel [k/4][whole vectors of columns][4].
+func (p *ProductS8) packPanel(panel, b []int8, first, cols int) {
+	k, n, nr := p.K, p.N, up16(cols)
+	if p.TransB {
+		for v := 0; v < cols; v += 16 {
+			turn(&turnArgs{src: unsafe.Pointer(&b[(first+v)*k]), lds: k, rows: min(16, cols-v), bytes: k, dst: unsafe.Pointer(&panel[4*v]), ldd: 4 * nr})
+		}
+		return
+	}
+	t := weaveArgs{step: 4 * n, fours: k / 4, dst: &panel[0], ldd: 4 * nr, mask: ^uint64(0) >> (64 - cols)}
+	if t.fours > 0 {
+		for i := range t.row {
+			t.row[i] = &b[i*n+first]
+		}
+		call.Tile(packTable[1], unsafe.Pointer(&t))
+	}
+	if k%4 == 0 {
+		return
+	}
+	t.dst, t.fours, t.step = &panel[k/4*4*nr], 1, 0
+	for i := range t.row {
+		t.row[i] = &noRow[0]
+		if r := k&^3 + i; r < k {
+			t.row[i] = &b[r*n+first]
+		}
+	}
+	call.Tile(packTable[1], unsafe.Pointer(&t))
+}
