@@ -75,6 +75,36 @@ func (a arm64) fadd(d, n, m int)    { a.three(0x4E20D400, "fadd", "4s", "4s", "4
 func (a arm64) fmax(d, n, m int)    { a.three(0x4E20F400, "fmax", "4s", "4s", "4s", d, n, m) }
 func (a arm64) fmin(d, n, m int)    { a.three(0x4EA0F400, "fmin", "4s", "4s", "4s", d, n, m) }
 
+func (a arm64) fsub(d, n, m int) { a.three(0x4EA0D400, "fsub", "4s", "4s", "4s", d, n, m) }
+func (a arm64) fmul(d, n, m int) { a.three(0x6E20DC00, "fmul", "4s", "4s", "4s", d, n, m) }
+
+func (a arm64) fdiv(d, n, m int)  { a.three(0x6E20FC00, "fdiv", "4s", "4s", "4s", d, n, m) }
+func (a arm64) fabs(d, n int)     { a.two(0x4EA0F800, "fabs", "4s", "4s", d, n) }
+func (a arm64) fneg(d, n int)     { a.two(0x6EA0F800, "fneg", "4s", "4s", d, n) }
+func (a arm64) fsqrt(d, n int)    { a.two(0x6EA1F800, "fsqrt", "4s", "4s", d, n) }
+func (a arm64) frintn(d, n int)   { a.two(0x4E218800, "frintn", "4s", "4s", d, n) }
+func (a arm64) frintm(d, n int)   { a.two(0x4E219800, "frintm", "4s", "4s", d, n) }
+func (a arm64) frintp(d, n int)   { a.two(0x4EA18800, "frintp", "4s", "4s", d, n) }
+func (a arm64) fcmgt(d, n, m int) { a.three(0x6EA0E400, "fcmgt", "4s", "4s", "4s", d, n, m) }
+
+// compareZero writes a comparison of floats with zero.
+func (a arm64) compareZero(base uint32, name string, d, n int) {
+	a.word(base|reg(n, 5)|reg(d, 0), "%s v%d.4s, v%d.4s, #0.0", name, d, n)
+}
+func (a arm64) fcmgtZero(d, n int) { a.compareZero(0x4EA0C800, "fcmgt", d, n) }
+func (a arm64) fcmgeZero(d, n int) { a.compareZero(0x6EA0C800, "fcmge", d, n) }
+
+// sshr1 halves words, rounded down.
+func (a arm64) sshr1(d, n int) {
+	a.word(0x4F3F0400|reg(n, 5)|reg(d, 0), "sshr v%d.4s, v%d.4s, #1", d, n)
+}
+func (a arm64) fcvtns(d, n int) { a.two(0x4E21A800, "fcvtns", "4s", "4s", d, n) }
+
+// fcmltZero sets the words of d to ones where those of n are below zero.
+func (a arm64) fcmltZero(d, n int) {
+	a.compareZero(0x4EA0E800, "fcmlt", d, n)
+}
+
 // ldrq loads 16 bytes at register n plus register m.
 func (a arm64) ldrq(t, n, m int) {
 	a.word(0x3CE06800|reg(m, 16)|reg(n, 5)|reg(t, 0), "ldr q%d, [x%d, x%d]", t, n, m)
@@ -92,6 +122,8 @@ func (a arm64) table(name string, functions []string) {
 
 func (a arm64) load(t, off int, base string)  { a.op("FMOVQ %d(%s), F%d", off, base, t) }
 func (a arm64) store(t, off int, base string) { a.op("FMOVQ F%d, %d(%s)", t, off, base) }
+func (a arm64) fmla(d, n, m int)              { a.op("VFMLA V%d.S4, V%d.S4, V%d.S4", m, n, d) }
+func (a arm64) fmls(d, n, m int)              { a.op("VFMLS V%d.S4, V%d.S4, V%d.S4", m, n, d) }
 func (a arm64) add4s(d, n, m int)             { a.op("VADD V%d.S4, V%d.S4, V%d.S4", m, n, d) }
 func (a arm64) addp4s(d, n, m int)            { a.op("VADDP V%d.S4, V%d.S4, V%d.S4", m, n, d) }
 func (a arm64) trn1(d, n, m int)              { a.op("VTRN1 V%d.D2, V%d.D2, V%d.D2", m, n, d) }

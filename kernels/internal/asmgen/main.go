@@ -24,6 +24,7 @@ var files = map[string]func() []byte{
 	"gemm/s8_neonwide_arm64.s":         func() []byte { return gemmArm64(1) },
 	"gemm/s8_dotprod_arm64.s":          func() []byte { return gemmArm64(2) },
 	"gemm/s8_i8mm_arm64.s":             func() []byte { return gemmArm64(3) },
+	"vec/f32_neon_arm64.s":             vecF32Arm64,
 	"conv/depthwise_s8_neon_arm64.s":   depthwiseS8Arm64,
 	"gemm/f32_neon_arm64.s":            func() []byte { return gemmArm64(4) },
 	"gemm/s8_avx2_amd64.s":             gemmS8AVX2,

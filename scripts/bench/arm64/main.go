@@ -33,7 +33,7 @@ var cores = []string{"cortex-a53", "cortex-a55", "cortex-a72", "neoverse-n1"}
 // kernel is a function whose innermost loop is looked at.
 type kernel struct {
 	pkg, fn string
-	macs    int      // multiply-adds of one turn of the loop
+	macs    int      // multiply-adds of one turn of the loop, or values of an element-wise function
 	cores   []string // that have its instructions; nil: all
 }
 
@@ -54,6 +54,10 @@ var kernels = []kernel{
 	{"conv", "dwS8x16NineExact", 144, nil},
 	{"conv", "dwS8x16Any", 64, nil},
 	{"conv", "dwS8x8Nine", 72, nil},
+	{"vec", "addPairF32Neon", 16, nil},
+	{"vec", "expF32Neon", 16, nil},
+	{"vec", "logisticF32Neon", 16, nil},
+	{"vec", "tanhF32Neon", 16, nil},
 }
 
 func main() {
@@ -75,7 +79,7 @@ func run(update bool) error {
 	defer os.RemoveAll(dir)
 	var table bytes.Buffer
 	fmt.Fprintf(&table, "# Model cycles of llvm-mca%s for one turn of each kernel's innermost loop: not the speed of any core.\n", llvm)
-	fmt.Fprintf(&table, "# %-22s %-12s %9s %9s %15s %15s\n", "kernel", "model", "cycles", "bound", "MAC per cycle", "of the bound")
+	fmt.Fprintf(&table, "# %-22s %-12s %9s %9s %15s %15s\n", "kernel", "model", "cycles", "bound", "per cycle", "of the bound")
 	var bad []error
 	binaries := make(map[string]string)
 	for _, k := range kernels {

@@ -1,0 +1,309 @@
+package main
+
+import "math"
+
+// floatRegs hands out registers for constants, from V31 downward, and loads each before the loop.
+type floatRegs struct {
+	a    arm64
+	next int
+	at   map[float64]int
+}
+
+// of returns the register that holds x.
+func (r *floatRegs) of(x float64) int {
+	if v, ok := r.at[x]; ok {
+		return v
+	}
+	r.next--
+	v := r.next
+	r.at[x] = v
+	r.a.op("MOVD $%d, R8", math.Float32bits(float32(x)))
+	r.a.op("VDUP R8, V%d.S4", v)
+	return v
+}
+
+// mapsArm64 are the functions of one input, in the order of vec's constants. setup loads constants; emit replaces the registers v by the function of
+// them: V0 to V11 are free. V12 and V13 hold the argument's floats unless there are more than 18 constants.
+var mapsArm64 = []struct {
+	name string
+	want []float64 // constants
+	emit func(a arm64, r *floatRegs, v []int)
+}{
+	{"clamp", nil, func(a arm64, _ *floatRegs, v []int) { a.clamp(v, 12, 13) }},
+	{"leakyRelu", nil, func(a arm64, _ *floatRegs, v []int) {
+		for _, x := range v {
+			a.fmul(4+x, x, 12)
+			a.fcmgtZero(2+x, x)
+			a.choose(2+x, x, 4+x)
+			a.mov(x, 2+x)
+		}
+	}},
+	{"exp", expFloats, func(a arm64, r *floatRegs, v []int) {
+		for _, x := range v {
+			a.mov(2+x, x)
+		}
+		a.exp(r, v)
+	}},
+	{"logistic", expFloats, logisticArm64},
+	{"tanh", append([]float64{0.35, -2, -1.0 / 3, 2.0 / 15, -17.0 / 315, 62.0 / 2835, -1382.0 / 155925, 21844.0 / 6081075}, expFloats...), tanhArm64},
+	{"hardSwish", []float64{0, 3, 6}, func(a arm64, r *floatRegs, v []int) {
+		for _, x := range v {
+			a.fadd(2+x, x, r.of(3))
+			a.clampOne(2+x, r.of(0), r.of(6))
+			a.fmul(x, x, 2+x)
+			a.fdiv(x, x, r.of(6))
+		}
+	}},
+	{"abs", nil, eachArm64(arm64.fabs)},
+	{"neg", nil, eachArm64(arm64.fneg)},
+	{"square", nil, eachArm64(func(a arm64, d, n int) { a.fmul(d, n, n) })},
+	{"sqrt", nil, eachArm64(arm64.fsqrt)},
+	{"rsqrt", []float64{1}, func(a arm64, r *floatRegs, v []int) {
+		for _, x := range v {
+			a.fsqrt(x, x)
+			a.fdiv(x, r.of(1), x)
+		}
+	}},
+	{"roundEven", nil, eachArm64(arm64.frintn)},
+	{"floor", nil, eachArm64(arm64.frintm)},
+	{"ceil", nil, eachArm64(arm64.frintp)},
+}
+
+func eachArm64(f func(a arm64, d, n int)) func(a arm64, _ *floatRegs, v []int) {
+	return func(a arm64, _ *floatRegs, v []int) {
+		for _, x := range v {
+			f(a, x, x)
+		}
+	}
+}
+
+// expFloats are what exp wants: its limits, what takes whole powers of two off, and the polynomial of e^r for |r| ≤ ln2/2 (coefficients of Cephes).
+var expFloats = append([]float64{89, -104, math.Log2E, math.Ln2, math.Ln2 - float64(float32(math.Ln2))}, expPolynomial...)
+
+var expPolynomial = []float64{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1, 1}
+
+// clamp limits the registers v to those in lo and hi; NaN stays.
+func (a arm64) clamp(v []int, lo, hi int) {
+	for _, x := range v {
+		a.fmax(x, x, lo)
+	}
+	for _, x := range v {
+		a.fmin(x, x, hi)
+	}
+}
+
+// choose replaces mask m by yes where it is set and by no elsewhere.
+func (a arm64) choose(m, yes, no int) { a.op("VBSL V%d.B16, V%d.B16, V%d.B16", no, yes, m) }
+
+// exp sets the registers v to e^x, x in 2+v, within 2 units in the last place. NaN stays. 4+v and 6+v are room.
+func (a arm64) exp(r *floatRegs, v []int) {
+	for _, x := range v {
+		a.clampOne(2+x, r.of(-104), r.of(89))
+	}
+	for _, x := range v {
+		a.fmul(4+x, 2+x, r.of(math.Log2E))
+	}
+	for _, x := range v {
+		a.frintn(4+x, 4+x)
+	}
+	for _, x := range v {
+		a.fmls(2+x, 4+x, r.of(math.Ln2))
+	}
+	for _, x := range v {
+		a.fmls(2+x, 4+x, r.of(math.Ln2-float64(float32(math.Ln2))))
+	}
+	// The polynomial wanders between v and 6+v.
+	from, to := 6, 0
+	for _, x := range v {
+		a.mov(from+x, r.of(expPolynomial[0]))
+	}
+	for _, c := range append(expPolynomial[1:len(expPolynomial):len(expPolynomial)], 1) {
+		for _, x := range v {
+			a.mov(to+x, r.of(c))
+		}
+		for _, x := range v {
+			a.fmla(to+x, from+x, 2+x)
+		}
+		from, to = to, from
+	}
+	// 2^n in two factors, since n may lie outside of what one exponent holds.
+	for _, x := range v {
+		a.fcvtns(4+x, 4+x)
+	}
+	for _, x := range v {
+		a.sshr1(2+x, 4+x)
+	}
+	for _, x := range v {
+		a.op("VSUB V%d.S4, V%d.S4, V%d.S4", 2+x, 4+x, 4+x)
+	}
+	for _, k := range []int{2, 4} {
+		for _, x := range v {
+			a.op("VSHL $23, V%d.S4, V%d.S4", k+x, k+x)
+		}
+		for _, x := range v {
+			a.add4s(k+x, k+x, r.of(1)) // the exponent of 1 is the bias
+		}
+	}
+	for _, x := range v {
+		a.fmul(from+x, from+x, 2+x)
+	}
+	for _, x := range v {
+		a.fmul(x, from+x, 4+x)
+	}
+}
+
+func (a arm64) clampOne(x, lo, hi int) { a.clamp([]int{x}, lo, hi) }
+
+// logisticArm64 divides 1, or e^x where x is negative, by 1 + e^−|x|, or by 1 below the float in V12.
+func logisticArm64(a arm64, r *floatRegs, v []int) {
+	for _, x := range v {
+		a.mov(8+x, x)
+		a.fabs(2+x, x)
+		a.fneg(2+x, 2+x)
+	}
+	a.exp(r, v)
+	for _, x := range v {
+		a.fadd(4+x, x, r.of(1))
+	}
+	for _, x := range v {
+		a.fcmgt(6+x, 12, 8+x)
+		a.choose(6+x, r.of(1), 4+x)
+	}
+	for _, x := range v {
+		a.fcmltZero(2+x, 8+x)
+		a.choose(2+x, x, r.of(1))
+	}
+	for _, x := range v {
+		a.fdiv(x, 2+x, 6+x)
+	}
+}
+
+// tanhArm64 is (1 − e^−2|x|) / (1 + e^−2|x|) with the sign of x, near zero the series x + x³ × polynomial(x²).
+func tanhArm64(a arm64, r *floatRegs, v []int) {
+	for _, x := range v {
+		a.mov(8+x, x)
+		a.fabs(2+x, x)
+		a.fmul(2+x, 2+x, r.of(-2))
+	}
+	a.exp(r, v)
+	for _, x := range v {
+		a.fsub(2+x, r.of(1), x)
+		a.fadd(4+x, r.of(1), x)
+	}
+	for _, x := range v {
+		a.fdiv(2+x, 2+x, 4+x)
+	}
+	for _, x := range v {
+		a.fneg(4+x, 2+x)
+		a.fcmltZero(6+x, 8+x)
+		a.choose(6+x, 4+x, 2+x) // with the sign; NaN has none, and stays
+	}
+	for _, x := range v {
+		a.fmul(4+x, 8+x, 8+x)
+		a.mov(2+x, r.of(21844.0/6081075))
+	}
+	from, to := 2, 0
+	for _, c := range []float64{-1382.0 / 155925, 62.0 / 2835, -17.0 / 315, 2.0 / 15, -1.0 / 3} {
+		for _, x := range v {
+			a.mov(to+x, r.of(c))
+			a.fmla(to+x, from+x, 4+x)
+		}
+		from, to = to, from
+	}
+	for _, x := range v {
+		a.fmul(4+x, 4+x, 8+x)
+		a.fabs(to+x, 8+x)
+	}
+	for _, x := range v {
+		other := to + x
+		a.fcmgt(other, r.of(0.35), other)
+		a.mov(10+x, 8+x)
+		a.fmla(10+x, from+x, 4+x)
+		a.choose(other, 10+x, 6+x)
+		if other != x {
+			a.mov(x, other)
+		}
+	}
+}
+
+// pairsArm64 are the functions of two inputs, in the order of vec's constants: they replace x by the function of x and y. Those with a clamp limit the
+// result to V12 and V13.
+var pairsArm64 = []struct {
+	name  string
+	clamp bool
+	emit  func(a arm64, x, y int)
+}{
+	{"add", true, func(a arm64, x, y int) { a.fadd(x, x, y) }},
+	{"sub", true, func(a arm64, x, y int) { a.fsub(x, x, y) }},
+	{"mul", true, func(a arm64, x, y int) { a.fmul(x, x, y) }},
+	{"div", true, func(a arm64, x, y int) { a.fdiv(x, x, y) }},
+	{"max", false, func(a arm64, x, y int) { // of a NaN the second input remains, which FMAX does not give
+		a.fcmgt(y+4, x, y)
+		a.choose(y+4, x, y)
+		a.mov(x, y+4)
+	}},
+	{"min", false, func(a arm64, x, y int) {
+		a.fcmgt(y+4, y, x)
+		a.choose(y+4, x, y)
+		a.mov(x, y+4)
+	}},
+	{"squaredDifference", false, func(a arm64, x, y int) {
+		a.fsub(x, x, y)
+		a.fmul(x, x, x)
+	}},
+	{"prelu", false, func(a arm64, x, y int) {
+		a.fmul(y, x, y)
+		a.fcmgeZero(y+4, x)
+		a.choose(y+4, x, y)
+		a.mov(x, y+4)
+	}},
+}
+
+// vecF32Arm64 writes the functions of one and two float32 inputs.
+func vecF32Arm64() []byte {
+	a := arm64{newAsm("Functions of float32, element by element, on ARMv8. Comments beside words have ARM's order of operands.")}
+	var names []string
+	for _, f := range mapsArm64 {
+		r := &floatRegs{a: a, next: 32, at: map[float64]int{}}
+		a.blocks(f.name+"F32Neon", "One input.", 64, func() {
+			a.floats(12, 2)
+			for _, c := range f.want {
+				r.of(c)
+			}
+			if r.next < 12 {
+				panic("asmgen: too many constants")
+			}
+		}, func() {
+			for k := range 2 {
+				a.load(0, 32*k, "R2")
+				a.load(1, 32*k+16, "R2")
+				f.emit(a, r, []int{0, 1})
+				a.store(0, 32*k, "R1")
+				a.store(1, 32*k+16, "R1")
+			}
+		})
+		names = append(names, f.name+"F32Neon")
+	}
+	a.table("mapF32Neon", names)
+	names = nil
+	for _, f := range pairsArm64 {
+		a.blocks(f.name+"PairF32Neon", "Two inputs.", 64, func() { a.floats(12, 2) }, func() {
+			for k := range 4 {
+				a.load(k, 16*k, "R2")
+				a.load(4+k, 16*k, "R3")
+			}
+			for k := range 4 {
+				f.emit(a, k, 4+k)
+			}
+			if f.clamp {
+				a.clamp([]int{0, 1, 2, 3}, 12, 13)
+			}
+			for k := range 4 {
+				a.store(k, 16*k, "R1")
+			}
+		})
+		names = append(names, f.name+"PairF32Neon")
+	}
+	a.table("pairF32Neon", names)
+	return a.Bytes()
+}

@@ -1,0 +1,64 @@
+package vec
+
+import "wayside/kernels/internal/cpu"
+
+// The tables of assembly functions of one and two float32 inputs, by function.
+func mapF32Neon() *[mapFunctions]uintptr
+func pairF32Neon() *[pairFunctions]uintptr
+
+var mapsF32, pairsF32 = mapF32Neon(), pairF32Neon()
+
+// ISA names the instructions of the float32 kernels that run now, as in kernel ids.
+func ISA() string {
+	if cpu.Has(cpu.Neon) {
+		return "neon"
+	}
+	return "generic"
+}
+
+// pairF32Asm computes a function of two inputs; false where the generic loop must.
+func pairF32Asm(f pairFunction, dst, a []float32, sa int, b []float32, sb int, lo, hi float32) bool {
+	if len(dst) == 0 || sa|sb == 0 || !cpu.Has(cpu.Neon) {
+		return false
+	}
+	t := armElem{f: [5]float32{lo, hi}}
+	armRun(pairsF32[f], &t, dst, a, sa, b, sb)
+	return true
+}
+
+// mapF32Asm computes a function of one input; false where the generic loop must.
+func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
+	if f == noMap || !cpu.Has(cpu.Neon) {
+		return false
+	}
+	t := armElem{f: [5]float32{p, q}}
+	armRun(mapsF32[f], &t, dst, src, 1, nil, 0)
+	return true
+}
+
+// softmaxF32Asm computes the exponentials of each row with NEON, the rest around them in Go.
+func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
+	if !cpu.Has(cpu.Neon) {
+		return false
+	}
+	for at := 0; at < len(src); at += depth {
+		row, out := src[at:at+depth], dst[at:at+depth]
+		top := row[0]
+		for _, v := range row[1:] {
+			top = max(top, v)
+		}
+		for i, v := range row {
+			out[i] = (v - top) * beta
+		}
+		mapF32Asm(mapExp, out, out, 0, 0)
+		sum := float32(0)
+		for _, v := range out {
+			sum += v
+		}
+		inverse := 1 / sum
+		for i := range out {
+			out[i] *= inverse
+		}
+	}
+	return true
+}
