@@ -33,6 +33,8 @@ type Options struct {
 	Guardian []string
 	// Reload asks for a reload of the configuration; the reason goes to journal and log. May be nil.
 	Reload <-chan string
+	// Configured is called with the configuration before anything is loaded or opened. May be nil.
+	Configured func(*config.Config)
 	// Started is called once everything runs, with the page's address, or nil without a page. May be nil.
 	Started func(page net.Addr)
 
@@ -70,6 +72,9 @@ func Run(ctx context.Context, o Options) error {
 	cfg, err := config.Load(path)
 	if err != nil {
 		return &InputError{err}
+	}
+	if o.Configured != nil {
+		o.Configured(cfg)
 	}
 	w, err := newWorker(cfg, path, o)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"wayside/agent/config"
 )
@@ -84,6 +85,7 @@ func (w *worker) fixed(cfg *config.Config) error {
 		key      string
 		old, new string
 	}{
+		{"site.threads", strconv.Itoa(w.cfg.Site.Threads), strconv.Itoa(cfg.Site.Threads)},
 		{"site.state_dir", w.cfg.StateDir(), cfg.StateDir()},
 		{"guard.socket", w.cfg.SocketPath(), cfg.SocketPath()},
 		{"agent.listen", w.cfg.Agent.Listen, cfg.Agent.Listen},

@@ -94,6 +94,7 @@ type Duration = hal.Duration
 type Site struct {
 	Name     string `toml:"name" doc:"what people call this place; shown on the page and in records" example:"cabinet 7578"`
 	StateDir string `toml:"state_dir" doc:"folder of the journals and of everything that must survive a restart" default:"state" example:"state"`
+	Threads  int    `toml:"threads" doc:"threads that share the work of one run of a model; more than the CPUs that the process may use are not started" default:"1" example:"2"`
 }
 
 // Agent is [agent]: the worker process.

@@ -20,6 +20,7 @@ const (
 	minTick      = time.Millisecond
 	maxTick      = 100 * time.Millisecond
 	minRecord    = 64 << 10
+	maxThreads   = 256
 	maxSocketLen = 100 // the kernel's limit for a Unix socket's path is 107 bytes
 )
 
@@ -180,6 +181,9 @@ func (v *validator) site() {
 	}
 	if c.Site.StateDir == "" {
 		v.report("site.state_dir", "is empty", "name a folder, or leave it out for state")
+	}
+	if c.Site.Threads < 1 || c.Site.Threads > maxThreads {
+		v.report("site.threads", fmt.Sprintf("%d is out of range", c.Site.Threads), fmt.Sprintf("write a number from 1 to %d", maxThreads))
 	}
 	if c.Agent.Listen != "" {
 		v.listen("agent.listen", c.Agent.Listen, c.Agent.AllowRemote)
