@@ -22,7 +22,7 @@ import (
 // benchJSON is what bench --json prints. Times of runs are in microseconds, with the time of reading the clock spread over short runs.
 type benchJSON struct {
 	Model    string          `json:"model"`
-	Kernels  string          `json:"kernels"` // the fastest tier that was allowed
+	Tier     string          `json:"tier"` // of the fastest kernels that were allowed
 	Threads  int             `json:"threads"`
 	Runs     int             `json:"runs"`
 	MedianUS float64         `json:"median_us"`
@@ -53,10 +53,10 @@ type benchStepJSON struct {
 }
 
 type benchOptions struct {
-	threads, runs    int
-	seconds, share   float64
-	kernels, compare string
-	shapes           []string
+	threads, runs  int
+	seconds, share float64
+	tier, compare  string
+	shapes         []string
 }
 
 func newBenchCmd() *cobra.Command {
@@ -64,19 +64,28 @@ func newBenchCmd() *cobra.Command {
 		o      benchOptions
 		asJSON bool
 		steps  bool
+		each   bool
 	)
 	cmd := &cobra.Command{
-		Use:   "bench MODEL",
-		Short: "how fast a model runs here, step by step",
+		Use:   "bench MODEL | bench --kernels",
+		Short: "how fast a model runs here, step by step, or every kernel",
 		Long: `Run a model over and over on random inputs and say how long a run takes: median, best, 90th and 99th percentile, the time of loading
 and of the first run, and the share of every step. The state of a model goes on from run to run.
 
---compare runs it with slower kernels too, alternating, to show what a smaller CPU of the family would do.`,
+--compare runs it with slower kernels too, alternating, to show what a smaller CPU of the family would do.
+
+--kernels needs no model: it runs every kernel that this machine has on a few fixed shapes, and marks the one that models get.`,
 		Example: `  wayside bench kws.tflite
   wayside bench kws.tflite --threads 2 --seconds 5 --steps
   wayside bench kws.tflite --compare generic
+  wayside bench --kernels
   wayside bench kws.tflite --share 0.2 --json`,
-		Args:              oneModel,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if each {
+				return noModel(args)
+			}
+			return oneModel(cmd, args)
+		},
 		ValidArgsFunction: completeModel,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -89,10 +98,16 @@ and of the first run, and the share of every step. The state of a model goes on 
 			case !(o.share > 0 && o.share <= 1):
 				return badInput(fmt.Errorf("bench: --share %v: more than 0 and at most 1 is wanted", o.share))
 			}
-			for _, k := range []string{o.kernels, o.compare} {
-				if err := kernels.Limit(k); err != nil {
+			if o.tier == "" {
+				o.tier = os.Getenv("WAYSIDE_KERNELS")
+			}
+			for _, tier := range []string{o.compare, o.tier} { // the last one holds
+				if err := kernels.Limit(tier); err != nil {
 					return badInput(fmt.Errorf("bench: %w", err))
 				}
+			}
+			if each {
+				return benchKernels(cmd, &o, asJSON)
 			}
 			m, err := benchModel(args[0], &o, newProgress(cmd.ErrOrStderr()))
 			if err != nil {
@@ -109,13 +124,17 @@ and of the first run, and the share of every step. The state of a model goes on 
 	f.Float64Var(&o.seconds, "seconds", 2, "how long to measure")
 	f.IntVar(&o.runs, "runs", 0, "stop after this many runs (default: as many as fit into --seconds)")
 	f.Float64Var(&o.share, "share", 1, "share of one CPU that the model may take, for the highest rate")
-	f.StringVar(&o.kernels, "kernels", "", "use no kernels above this tier")
+	f.StringVar(&o.tier, "tier", "", "use no kernels above this tier (default: WAYSIDE_KERNELS, else all)")
 	f.StringVar(&o.compare, "compare", "", "measure with no kernels above this `TIER` too, alternating")
 	f.StringArrayVar(&o.shapes, "shape", nil, "extents of an input with dynamic axes, `NAME=1,49,10,1`")
 	f.BoolVar(&steps, "steps", false, "list every step instead of the slowest")
+	f.BoolVar(&each, "kernels", false, "measure every kernel of this machine on fixed shapes instead of a model")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	completeFlags(cmd, map[string]string{"shape": "", "threads": "", "seconds": "", "runs": "", "share": ""})
-	for _, flag := range []string{"kernels", "compare"} {
+	for _, flag := range []string{"shape", "steps", "compare", "runs", "share"} {
+		cmd.MarkFlagsMutuallyExclusive("kernels", flag)
+	}
+	for _, flag := range []string{"tier", "compare"} {
 		must(cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			names, _ := kernels.Tiers()
 			return names, cobra.ShellCompDirectiveNoFileComp
@@ -141,7 +160,7 @@ func benchModel(path string, o *benchOptions, progress *progress) (*benchJSON, e
 	defer progress.end()
 	threads := kernels.Threads(o.threads)
 	all := []*bencher{}
-	for i, limit := range []string{o.kernels, o.compare} {
+	for i, limit := range []string{o.tier, o.compare} {
 		if i == 1 && limit == "" {
 			break
 		}
@@ -187,7 +206,7 @@ func newBencher(path, limit string, o *benchOptions) (*bencher, error) {
 		return nil, err
 	}
 	b := &bencher{batch: 1}
-	b.Model, b.Kernels, b.LoadMS = path, kernels.Best(), time.Since(start).Seconds()*1e3
+	b.Model, b.Tier, b.LoadMS = path, kernels.Best(), time.Since(start).Seconds()*1e3
 	start = time.Now()
 	b.session = plan.NewSession()
 	r := rand.New(rand.NewPCG(1, 2))
@@ -299,7 +318,7 @@ func residentKiB() int64 {
 
 func printBench(w io.Writer, m *benchJSON, all bool) error {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
-	p("%s: %s kernels, %s, on %s/%s\n", m.Model, m.Kernels, counted(m.Threads, "thread"), runtime.GOOS, runtime.GOARCH)
+	p("%s: %s kernels, %s, on %s/%s\n", m.Model, m.Tier, counted(m.Threads, "thread"), runtime.GOOS, runtime.GOARCH)
 	p("  one run   median %s, best %s, 90%% within %s, 99%% within %s; %s\n", micros(m.MedianUS), micros(m.BestUS), micros(m.P90US), micros(m.P99US), counted(m.Runs, "run"))
 	p("  work      %.3f million multiply-accumulates a run, %.2f thousand million a second\n", float64(m.MACs)/1e6, m.GMACs)
 	if m.PeakS8 > 0 {
@@ -308,7 +327,7 @@ func printBench(w io.Writer, m *benchJSON, all bool) error {
 	p("  rate      %.0f runs a second fit %.0f %% of one CPU\n", m.MaxHz, m.Share*100)
 	p("  loading   %.1f ms, first run %.1f ms; %.1f MB resident\n", m.LoadMS, m.FirstMS, float64(m.RSSKiB)/1024)
 	if c := m.Compared; c != nil {
-		p("  compared  %s kernels: median %s, %.2f times as long\n", c.Kernels, micros(c.MedianUS), c.MedianUS/m.MedianUS)
+		p("  compared  %s kernels: median %s, %.2f times as long\n", c.Tier, micros(c.MedianUS), c.MedianUS/m.MedianUS)
 	}
 	steps := slices.Clone(m.Steps)
 	total := 0.0

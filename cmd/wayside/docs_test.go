@@ -23,7 +23,7 @@ func documents(t *testing.T) map[string]string {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == ".git" || d.Name() == "bin" || d.Name() == "dist" || d.Name() == "testdata"):
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == ".venv" || d.Name() == "bin" || d.Name() == "dist" || d.Name() == "testdata"):
 			return filepath.SkipDir
 		case d.IsDir() || filepath.Ext(p) != ".md":
 			return nil

@@ -12,6 +12,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/feed"
+	"wayside/kernels"
 )
 
 func newInferCmd() *cobra.Command {
@@ -35,6 +36,7 @@ The file appears whole or not at all. Without --out the outputs are printed, wit
   wayside infer vad.tflite --in input_audio=frames.npy --rows
   wayside infer person.tflite --in photo.jpg
   wayside infer mobilenet.tflite --in photo.png --mean 127.5 --std 127.5
+  wayside infer resnet50.onnx --in x.npy --threads 2
   wayside infer forecast.onnx --in series.csv --shape x=1,24,1 --out forecast.npz`,
 		Args:              oneModel,
 		ValidArgsFunction: completeModel,
@@ -49,15 +51,17 @@ The file appears whole or not at all. Without --out the outputs are printed, wit
 	f.BoolVar(&o.feed.Quantize, "quantize", false, "apply the model's scale to real values")
 	f.Float32SliceVar(&o.feed.Mean, "mean", nil, "mean of a picture's pixels, one or one per channel; with --std")
 	f.Float32SliceVar(&o.feed.Std, "std", nil, "standard deviation of a picture's pixels; with --mean")
+	f.IntVar(&o.threads, "threads", 1, "threads that share the work of one run; more than there are CPUs are not used")
 	f.BoolVar(&o.json, "json", false, "print JSON; without --out it has the values too")
 	cmd.MarkFlagsRequiredTogether("mean", "std")
-	completeFlags(cmd, map[string]string{"out": "npz", "shape": "", "mean": "", "std": ""})
+	completeFlags(cmd, map[string]string{"out": "npz", "shape": "", "mean": "", "std": "", "threads": ""})
 	return cmd
 }
 
 type inferFlags struct {
 	in, shapes []string
 	out        string
+	threads    int
 	resetEach  bool
 	json       bool
 	feed       feed.Options
@@ -70,6 +74,10 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 	if err := checkOut("--out", o.out); err != nil {
 		return badInput(fmt.Errorf("infer: %w", err))
 	}
+	if o.threads < 1 {
+		return badInput(fmt.Errorf("infer: --threads %d: 1 or more are wanted", o.threads))
+	}
+	kernels.Threads(o.threads)
 	plan, err := loadModel(model, o.shapes)
 	if err != nil {
 		return fmt.Errorf("infer: %w", err)

@@ -28,6 +28,14 @@ func oneModel(_ *cobra.Command, args []string) error {
 	return fmt.Errorf("one MODEL is wanted, there are %d: %q", len(args), args)
 }
 
+// noModel checks the arguments of a verb that runs without a model.
+func noModel(args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("no MODEL is wanted here, there is %q", args)
+	}
+	return nil
+}
+
 // completeModel offers model files for the first argument and nothing for others.
 func completeModel(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {

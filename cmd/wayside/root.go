@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"wayside/kernels"
 )
 
 // newRootCmd builds the whole command tree. started turns true when a verb's own code begins to run: an error before
@@ -32,18 +34,18 @@ models (.tflite and .onnx as they are) and drives outputs through a guardian pro
 		verbs     []*cobra.Command
 	}{
 		{"node", "Run a node:", []*cobra.Command{
-			newCheckCmd(),
+			needsKernels(newCheckCmd()),
 			newDoctorCmd(),
 			newGuardCmd(),
-			newRunCmd(),
+			needsKernels(newRunCmd()),
 		}},
 		{"models", "Work with models:", []*cobra.Command{
-			newBenchCmd(),
-			newInferCmd(),
-			newInspectCmd(),
+			needsKernels(newBenchCmd()),
+			needsKernels(newInferCmd()),
+			needsKernels(newInspectCmd()),
 		}},
 		{"try", "Try without hardware:", []*cobra.Command{
-			newDemoCmd(),
+			needsKernels(newDemoCmd()),
 			newSimulateCmd(),
 		}},
 		{"about", "About this program:", []*cobra.Command{
@@ -77,6 +79,18 @@ func knownVerb(root *cobra.Command, args []string) error {
 		near = "; did you mean " + strings.Join(s, " or ") + "?"
 	}
 	return fmt.Errorf("there is no verb %q%s", args[0], near)
+}
+
+// needsKernels makes a verb that loads models fail at once when WAYSIDE_KERNELS names no tier: whoever set it wants to know which kernels run.
+func needsKernels(c *cobra.Command) *cobra.Command {
+	run := c.RunE
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := kernels.LimitError(); err != nil {
+			return badInput(fmt.Errorf("%s: %w", cmd.Name(), err))
+		}
+		return run(cmd, args)
+	}
+	return c
 }
 
 // markStart makes every verb of the tree note that its code began.

@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"wayside/agent"
+	"wayside/agent/config"
 	"wayside/agent/telemetry"
 	_ "wayside/hal/sensors/all" // the drivers that configurations name
+	"wayside/kernels"
 )
 
 func newRunCmd() *cobra.Command {
@@ -42,7 +44,7 @@ SIGHUP, or POST /api/reload on the page's address, reads the configuration again
 			if verbose {
 				level = slog.LevelDebug
 			}
-			o := agent.Options{Config: path, Version: buildVersion().Version, Reload: hangups(ctx),
+			o := agent.Options{Config: path, Version: buildVersion().Version, Reload: hangups(ctx), Configured: setThreads,
 				Log: telemetry.NewLogger(cmd.ErrOrStderr(), level, os.Getenv("JOURNAL_STREAM") != "")}
 			if !noGuard {
 				self, err := os.Executable()
@@ -64,6 +66,9 @@ SIGHUP, or POST /api/reload on the page's address, reads the configuration again
 	cmd.Flags().BoolVar(&verbose, "verbose", false, "log every step of a dropped model too")
 	return cmd
 }
+
+// setThreads gives the models of a site the threads that it asks for.
+func setThreads(c *config.Config) { kernels.Threads(c.Site.Threads) }
 
 // hangups turns SIGHUP into reload requests until ctx ends. While one waits, further ones are the same.
 func hangups(ctx context.Context) <-chan string {
