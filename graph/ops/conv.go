@@ -221,6 +221,18 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	}
 	wt, _ := c.Take(1)
 	data, _ := wt.Floats()
+	if direct, ok := conv.NewDirectF32(data, g, bias, lo, hi); ok {
+		k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
+		k.Scratch, k.Weights = 4*direct.Scratch(), map[tensor.DType]int{tensor.F32: direct.Bytes()}
+		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+			layer := *direct // each session has its own
+			return func(a *graph.Args) error {
+				layer.Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
+				return nil
+			}, nil
+		}
+		return
+	}
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
 	packed, bytes := make([]*gemm.F32Weights, g.Groups), 0
 	for i := range packed {
@@ -243,8 +255,22 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64) {
 	data := takeS8(c, 1)
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
+	quants := l.quants(l.params(requant.Fixed, act, false), bias, g.Groups)
+	if direct, ok := conv.NewDirectS8(data, g, &quants[0]); ok {
+		s8, s32 := direct.Bytes()
+		k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
+		k.Scratch, k.Weights = direct.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+			layer := *direct // each session has its own
+			return func(a *graph.Args) error {
+				layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
+				return nil
+			}, nil
+		}
+		return
+	}
 	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
-	for i, q := range l.quants(l.params(requant.Fixed, act, false), bias, g.Groups) {
+	for i, q := range quants {
 		packed[i] = gemm.PackS8(data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
 		b8, b32 := packed[i].Bytes()
 		s8, s32 = s8+b8, s32+b32

@@ -332,8 +332,13 @@ func gatherFlipped(patch []byte, lda int, src []int8, g *Geometry, group, pixel,
 	}
 }
 
+// fill sets all of s to v, by copying what is filled already.
 func fill[T int8 | uint8 | int16 | float32](s []T, v T) {
-	for i := range s {
-		s[i] = v
+	if len(s) == 0 {
+		return
+	}
+	s[0] = v
+	for n := 1; n < len(s); n *= 2 {
+		copy(s[n:], s[:n])
 	}
 }

@@ -201,6 +201,15 @@ func checkPackedS8(t *testing.T, r *rand.Rand, g *Geometry) {
 	if !slices.Equal(got, want) {
 		t.Fatalf("%+v: int8 outputs differ", *g)
 	}
+	direct, ok := NewDirectS8(w, g, &qs[0])
+	if !ok {
+		return
+	}
+	clear(got)
+	direct.Run(got, src, kerneltest.Guarded[byte](t, direct.Scratch(), true))
+	if !slices.Equal(got, want) {
+		t.Fatalf("%+v: int8 outputs differ with windows", *g)
+	}
 }
 
 func checkPackedF32(t *testing.T, r *rand.Rand, g *Geometry) {
@@ -217,5 +226,14 @@ func checkPackedF32(t *testing.T, r *rand.Rand, g *Geometry) {
 	layer.Run(got, src, make([]float32, layer.Scratch()))
 	if !slices.Equal(got, want) { // whole multiples of 2^-12 that stay below 2^12: exact in any order
 		t.Fatalf("%+v: float32 outputs differ", *g)
+	}
+	direct, ok := NewDirectF32(w, g, bias, -50, 50)
+	if !ok {
+		return
+	}
+	clear(got)
+	direct.Run(got, src, kerneltest.Guarded[float32](t, direct.Scratch(), true))
+	if !slices.Equal(got, want) {
+		t.Fatalf("%+v: float32 outputs differ with windows", *g)
 	}
 }

@@ -28,6 +28,32 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 	return nil
 }
 
+// packS8WindowsArch packs for tiles that read windows of a picture, nil where there are none or they are not exact.
+func packS8WindowsArch(w []int8, n, k, segs int, bias, mult, shift []int32, zero, lo, hi int32) s8Windows {
+	p := s8Packing{w: w, n: n, k: k, segs: segs, bias: bias, mult: mult, shift: shift, zero: zero, lo: lo, hi: hi}
+	set := &s8AVX512
+	switch {
+	case cpu.Has(cpu.AVX512VNNI):
+	case cpu.Has(cpu.AVXVNNI):
+		set = &s8AVXVNNI
+	default:
+		return nil
+	}
+	if m, ok := p.flipped(set); ok {
+		return m
+	}
+	return nil
+}
+
+// packF32WindowsArch is packS8WindowsArch for float32.
+func packF32WindowsArch(w []float32, n, k, segs int, bias []float32, lo, hi float32) f32Windows {
+	if p, ok := packF32Arch(w, n, k, bias, lo, hi).(*f32Matrix); ok {
+		p.segs = segs
+		return p
+	}
+	return nil
+}
+
 // packF32Arch packs for the best tiles of this machine, nil for the generic kernel.
 func packF32Arch(w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
 	switch {

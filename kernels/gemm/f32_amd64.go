@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"slices"
 	"unsafe"
 
 	"wayside/kernels/internal/call"
@@ -19,7 +20,21 @@ type f32Tile struct {
 	tiles   int
 	mask    uint64 // columns that exist
 	columns int    // how many they are
+	segments
 }
+
+// segments says where the runs of k lie that make up a row.
+type segments struct {
+	count   int
+	offsets *int    // in bytes, from where the row begins
+	base    uintptr // the assembly's own
+	left    int     // the assembly's own
+}
+
+var noOffset int
+
+// oneSegment is a row that lies in one piece.
+var oneSegment = segments{count: 1, offsets: &noOffset}
 
 func f32TilesAVX512() *[48]uintptr
 
@@ -41,12 +56,13 @@ type f32Panel struct {
 type f32Matrix struct {
 	set    *tileSet
 	k      int
+	segs   int // segments that a row falls into
 	panels []f32Panel
 	lo, hi float32
 }
 
 func packF32Tiles(set *tileSet, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
-	p := &f32Matrix{set: set, k: k, lo: lo, hi: hi}
+	p := &f32Matrix{set: set, k: k, segs: 1, lo: lo, hi: hi}
 	for first := 0; first < n; {
 		cols, vectors := set.panel(n - first)
 		nr := set.width * vectors
@@ -85,17 +101,41 @@ func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 		n := min(block, m-i)
 		for j := range p.panels {
 			q := &p.panels[j]
-			t := f32Tile{a: &x[i*ldx], lda: 4 * ldx, w: &q.w[0], k: p.k, dst: &dst[i*ldd+q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+			t := q.tile(p, dst[i*ldd:], ldd)
+			t.a, t.lda = &x[i*ldx], 4*ldx
 			p.set.runF32(&t, q.vectors, n)
 		}
 	}
 }
+
+// tile fills in what a panel brings to a tile.
+func (q *f32Panel) tile(p *f32Matrix, dst []float32, ldd int) f32Tile {
+	return f32Tile{w: &q.w[0], k: p.k / p.segs, dst: &dst[q.first], ldd: 4 * ldd, bias: &q.bias[0], lo: p.lo, hi: p.hi, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+}
+
+// window multiplies m windows of a picture with panel i: they begin at a[at], step values apart, and offsets, in bytes, say where their segments lie
+// from there.
+func (p *f32Matrix) window(i int, dst []float32, ldd int, a []float32, at, step, m int, offsets []int) {
+	q := &p.panels[i]
+	if m == 0 {
+		return
+	}
+	_, _ = dst[(m-1)*ldd+q.first+q.n-1], a[at+(m-1)*step+slices.Max(offsets)/4+p.k/p.segs-1]
+	t := q.tile(p, dst, ldd)
+	t.a, t.lda, t.segments = &a[at], 4*step, segments{count: len(offsets), offsets: &offsets[0]}
+	p.set.runF32(&t, q.vectors, m)
+}
+
+func (p *f32Matrix) count() int { return len(p.panels) }
 
 // blockF32 is how many values of the rows are worked on at once.
 const blockF32 = 64 << 10
 
 // runF32 computes m rows with one panel of so many vectors of columns; t describes the first row.
 func (s *tileSet) runF32(t *f32Tile, vectors, m int) {
+	if t.count == 0 {
+		t.segments = oneSegment
+	}
 	tiles, height, taller := s.split(m, vectors)
 	if taller > 0 {
 		t.tiles = taller

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"encoding/binary"
+	"slices"
 	"unsafe"
 
 	"wayside/kernels/internal/call"
@@ -24,6 +25,7 @@ type s8Tile struct {
 	tiles   int
 	mask    uint64 // columns that exist
 	columns int    // how many they are
+	segments
 }
 
 func s8TilesAVX512() *[48]uintptr
@@ -70,7 +72,8 @@ type s8Panel struct {
 type s8Matrix struct {
 	set         *tileSet
 	k           int // values of a row
-	groups, lda int // of a prepared row: groups of four bytes, bytes from one to the next
+	groups, lda int // of a prepared row: groups of four bytes (of each segment), bytes from one to the next
+	segs        int // segments of a row
 	panels      []s8Panel
 	lo, hi      int8
 	wZero       int32
@@ -83,12 +86,15 @@ type s8Packing struct {
 	bias, mult, shift []int32
 	wZero             int32
 	zero, lo, hi      int32
+	segs              int // segments that k falls into, of equal length; each is padded to whole groups
 }
 
 // pack packs for a set of tiles, whose rows have 128 added to each value or not; false when a sum may be too large for the exact rescaling or a
 // multiplier moves it to the left: the generic kernel then does it.
 func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
-	m := s8Matrix{set: set, k: p.k, groups: (p.k + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
+	segs := max(p.segs, 1)
+	length := p.k / segs
+	m := s8Matrix{set: set, k: p.k, segs: segs, groups: (length + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
 	m.lda = 4 * m.groups
 	if m.wZero != 0 {
 		m.lda += 4 // room for what fix writes
@@ -96,12 +102,13 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	for first := 0; first < p.n; {
 		cols, vectors := set.panel(p.n - first)
 		nr := set.width * vectors
-		q := s8Panel{first: first, n: cols, vectors: vectors, w: make([]int8, m.groups*set.depth*nr), par: make([]int32, 5*nr)}
+		q := s8Panel{first: first, n: cols, vectors: vectors, w: make([]int8, segs*m.groups*set.depth*nr), par: make([]int32, 5*nr)}
 		for c := range cols {
 			at, out := set.place(c, vectors)
 			sum, abs := int64(0), int64(0)
 			for i, v := range p.w[(first+c)*p.k : (first+c)*p.k+p.k] {
-				q.w[(i/set.depth*nr+at)*set.depth+i%set.depth] = v
+				group, j := i/length*m.groups+i%length/set.depth, i%length%set.depth
+				q.w[(group*nr+at)*set.depth+j] = v
 				sum += int64(v)
 				d := int64(v) - int64(p.wZero)
 				abs += max(d, -d)
@@ -152,13 +159,22 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 	_ = dst[(m-1)*ldd+last.first+last.n-1]
 	for i := range p.panels {
 		q := &p.panels[i]
-		t := s8Tile{a: &a[0], lda: p.lda, w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+		t := q.tile(p, dst, ldd)
+		t.a, t.lda = &a[0], p.lda
 		p.set.runS8(&t, q.vectors, m)
 	}
 }
 
+// tile fills in what a panel brings to a tile.
+func (q *s8Panel) tile(p *s8Matrix, dst []int8, ldd int) s8Tile {
+	return s8Tile{w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+}
+
 // runS8 computes m rows with one panel of so many vectors of columns; t describes the first row.
 func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
+	if t.count == 0 {
+		t.segments = oneSegment
+	}
 	tiles, height, taller := s.split(m, vectors)
 	if taller > 0 {
 		t.tiles = taller
@@ -173,6 +189,23 @@ func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
 	t.tiles = tiles - taller
 	call.Tile(s.tile(vectors, height), unsafe.Pointer(t))
 }
+
+// window multiplies m windows of a picture with panel i: they begin at a[at], step bytes apart, and offsets say where their segments lie from
+// there.
+func (p *s8Flipped) window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int) {
+	q := &p.panels[i]
+	if m == 0 {
+		return
+	}
+	_, _ = dst[(m-1)*ldd+q.first+q.n-1], a[at+(m-1)*step+slices.Max(offsets)+4*p.groups-1]
+	t := q.tile(&p.s8Matrix, dst, ldd)
+	t.a, t.lda, t.segments = &a[at], step, segments{count: len(offsets), offsets: &offsets[0]}
+	p.set.runS8(&t, q.vectors, m)
+}
+
+func (p *s8Flipped) count() int { return len(p.panels) }
+
+func (p *s8Flipped) reach() int { return 4 * p.groups }
 
 // fix writes behind the values of a prepared row what its sums need where weights have a zero point: that times the negated sum of the row. n bytes
 // at src are its values, as uint8 with 128 added, or to be made so by flip.

@@ -52,7 +52,6 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int, bias bool, add string) fu
 	}
 	part := func(s, r, v int) string { return fmt.Sprintf("Y%d", (s*rows+r)*vectors+v) }
 	a.op("MOVQ 16(R13), BX")
-	a.op("MOVQ 24(R13), CX")
 	for s := range sets {
 		for r := range rows {
 			for v := range vectors {
@@ -68,7 +67,7 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int, bias bool, add string) fu
 			}
 		}
 	}
-	kLoop(a, rows, k.weights*vectors, sets, func(s int) { k.group(a, s, rows, vectors, part) })
+	segments(a, rows, k.weights*vectors, sets, func(s int) { k.group(a, s, rows, vectors, part) })
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {

@@ -31,11 +31,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 	}
 	next := a.label("tile")
 	a.at(next)
-	if rows > 6 {
-		a.op("LEAQ (AX)(R9*2), R11")
-	}
 	a.op("MOVQ 16(R13), BX")
-	a.op("MOVQ 24(R13), CX")
 	for s := range sets {
 		for r := range rows {
 			for v := range vectors {
@@ -56,7 +52,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 			}
 		}
 	}
-	kLoop(a, rows, 64*vectors, sets, group)
+	segments(a, rows, 64*vectors, sets, group)
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {
@@ -89,6 +85,27 @@ func setsFor(accumulators int) int {
 		sets *= 2
 	}
 	return sets
+}
+
+// segments runs kLoop over every segment of the rows: runs of k that lie at offsets of their own from where the rows begin, as the lines of a window in
+// a picture do. AX holds the rows of the tile; R14 walks the offsets. The fields behind 88 are those of both argument structs.
+func segments(a *asm, rows, weights, sets int, group func(s int)) {
+	a.op("MOVQ AX, 104(R13)")
+	a.op("MOVQ 96(R13), R14")
+	a.op("MOVQ 88(R13), CX")
+	a.op("MOVQ CX, 112(R13)")
+	segment := a.label("segment")
+	a.at(segment)
+	a.op("MOVQ 104(R13), AX")
+	a.op("ADDQ (R14), AX")
+	if rows > 6 {
+		a.op("LEAQ (AX)(R9*2), R11")
+	}
+	a.op("MOVQ 24(R13), CX")
+	kLoop(a, rows, weights, sets, group)
+	a.op("ADDQ $8, R14")
+	a.op("DECQ 112(R13)")
+	a.op("JNE %s", segment)
 }
 
 // kLoop runs group over CX groups of four bytes of each row and so many bytes of weights, sets of them at a time, and leaves the row pointers
@@ -133,11 +150,9 @@ func kLoop(a *asm, rows, weights, sets int, group func(s int)) {
 	a.op("JNE %s", loop)
 }
 
-// nextTile moves the row pointers, which have walked one row, to the next tile, and ends the function after the last.
+// nextTile moves AX to the rows of the next tile, and ends the function after the last.
 func nextTile(a *asm, rows int, next string) {
-	a.op("MOVQ 24(R13), CX")
-	a.op("SHLQ $2, CX")
-	a.op("SUBQ CX, AX")
+	a.op("MOVQ 104(R13), AX")
 	a.op("IMUL3Q $%d, R8, CX", rows)
 	a.op("ADDQ CX, AX")
 	a.op("DECQ R12")

@@ -83,11 +83,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 	}
 	next := a.label("tile")
 	a.at(next)
-	if rows > 6 {
-		a.op("LEAQ (AX)(R9*2), R11")
-	}
 	a.op("MOVQ 16(R13), BX")
-	a.op("MOVQ 24(R13), CX")
 	for v := range vectors {
 		a.op("VMOVDQU32 %d(SI), %s", 64*v, acc(0, v))
 	}
@@ -116,7 +112,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 			}
 		}
 	}
-	kLoop(a, rows, 64*vectors, sets, group)
+	segments(a, rows, 64*vectors, sets, group)
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {

@@ -1,0 +1,241 @@
+package conv
+
+import (
+	"wayside/kernels/gemm"
+	"wayside/kernels/internal/flip"
+	"wayside/kernels/par"
+)
+
+// A direct convolution copies the picture once, with a border of padding, and lets the tiles of the matrix product read its windows there: a window is
+// some lines of the picture, each in one piece, and neighbouring windows lie a stride apart. Nothing is gathered.
+
+// windows is the geometry of a bordered picture and of the windows in it, in elements.
+type windows struct {
+	lines, line int   // lines of one image, elements from one to the next
+	segs        int   // segments of a window
+	offsets     []int // where they lie from where the window begins
+	step        int   // from one output pixel to the next
+	down        int   // from one output line to the next
+}
+
+// directable reports whether windows serve this geometry well: one group, and output lines long enough to fill tiles.
+func (g *Geometry) directable() bool {
+	return g.Groups == 1 && !g.pointwise() && g.OutW >= 4 && g.C*g.KW*g.DilW < 1<<20
+}
+
+// windows lays out the bordered picture. slack is how far behind its last element a window may reach.
+func (g *Geometry) windows() *windows {
+	w := &windows{lines: (g.OutH-1)*g.StrideH + (g.KH-1)*g.DilH + 1, segs: g.KH, step: g.StrideW * g.C}
+	w.line = max((g.OutW-1)*g.StrideW+(g.KW-1)*g.DilW+1, 0) * g.C
+	w.down = g.StrideH * w.line
+	for ky := range g.KH {
+		if g.DilW == 1 {
+			w.offsets = append(w.offsets, ky*g.DilH*w.line)
+			continue
+		}
+		for kx := range g.KW {
+			w.offsets = append(w.offsets, ky*g.DilH*w.line+kx*g.DilW*g.C)
+		}
+	}
+	w.segs = len(w.offsets)
+	return w
+}
+
+// each calls copied for the part of bordered line y of an image that the picture covers, and filled for the rest: at counts elements of the line.
+func (w *windows) each(g *Geometry, b, y int, copied func(at, from, n int), filled func(at, n int)) {
+	row := y - g.PadTop
+	if row < 0 || row >= g.H {
+		filled(0, w.line)
+		return
+	}
+	left := min(g.PadLeft*g.C, w.line)
+	n := min(g.W*g.C, w.line-left)
+	if left > 0 {
+		filled(0, left)
+	}
+	if n > 0 {
+		copied(left, (b*g.H+row)*g.W*g.C, n)
+	}
+	if rest := w.line - left - n; rest > 0 {
+		filled(left+n, rest)
+	}
+}
+
+// slackBytes is the room behind a bordered picture: the last segment is read in groups of four.
+const slackBytes = 64
+
+// DirectS8 is an int8 convolution that reads windows: make one with NewDirectS8, and a copy of it for each session.
+type DirectS8 struct {
+	g        *Geometry
+	w        *gemm.S8Windows
+	win      *windows
+	zero     int8
+	shared   shared // of output lines
+	dst, src []int8
+	picture  []byte
+	borders  s8Borders
+}
+
+// NewDirectS8 packs w[OutC][KH×KW×C] for a geometry; false where gathering is the only or the better way.
+func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
+	if !g.directable() || q.WZero != 0 {
+		return nil, false
+	}
+	win := g.windows()
+	var bias []int32
+	if q.Bias != nil {
+		bias = make([]int32, len(q.Bias))
+		for i, v := range q.Bias {
+			bias[i] = int32(v)
+		}
+	}
+	packed, ok := gemm.PackS8Windows(w, g.OutC, g.rowElems(), win.segs, bias, q.XZero, q.Params)
+	if !ok {
+		return nil, false
+	}
+	return &DirectS8{g: g, w: packed, win: win, zero: int8(q.XZero), shared: g.shareLines()}, true
+}
+
+// shareLines divides the output lines among threads.
+func (g *Geometry) shareLines() shared {
+	lines := g.Batch * g.OutH
+	s := shared{rows: lines, chunks: 1, workers: par.Workers()}
+	if g.MACs() < parMACs || lines < 2 {
+		s.workers = 1
+	}
+	if s.workers > 1 {
+		s.rows = max(1, lines/(5*s.workers))
+		s.chunks = (lines + s.rows - 1) / s.rows
+	}
+	return s
+}
+
+// Bytes returns the memory of the packed weights.
+func (c *DirectS8) Bytes() (s8, s32 int) { return c.w.Bytes() }
+
+// ID names the tile and the instruction set.
+func (c *DirectS8) ID() string { return c.w.ID() }
+
+// Scratch returns the bytes of scratch that Run needs.
+func (c *DirectS8) Scratch() int {
+	return align(c.g.Batch*c.win.lines*c.win.line + slackBytes)
+}
+
+// s8Borders is the task of copying lines of the picture, 128 added to each value.
+type s8Borders struct{ c *DirectS8 }
+
+// Do implements par.Task: a chunk is a line.
+func (t *s8Borders) Do(chunk, _ int) {
+	c := t.c
+	out := c.picture[chunk*c.win.line : (chunk+1)*c.win.line]
+	c.win.each(c.g, chunk/c.win.lines, chunk%c.win.lines,
+		func(at, from, n int) { flip.Copy(out[at:at+n], c.src[from:from+n]) },
+		func(at, n int) { fill(out[at:at+n], byte(c.zero)^0x80) })
+}
+
+// Run convolves src into dst. It does not allocate.
+func (c *DirectS8) Run(dst, src []int8, scratch []byte) {
+	g := c.g
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < c.Scratch() {
+		panic("conv: slice length mismatch")
+	}
+	c.dst, c.src, c.picture = dst, src, scratch
+	c.borders.c = c
+	lines := shared{chunks: g.Batch * c.win.lines, workers: c.shared.workers}
+	if lines.chunks > par.MaxChunks {
+		lines.workers = 1
+	}
+	lines.run(&c.borders)
+	c.shared.run(c)
+}
+
+// Do implements par.Task: a chunk is a run of output lines. Every panel of weights passes over all of them before the next.
+func (c *DirectS8) Do(chunk, _ int) {
+	g, w := c.g, c.win
+	first := chunk * c.shared.rows
+	last := min(first+c.shared.rows, g.Batch*g.OutH)
+	for panel := range c.w.Panels() {
+		for l := first; l < last; l++ {
+			at := (l/g.OutH)*w.lines*w.line + (l%g.OutH)*w.down
+			c.w.Run(panel, c.dst[l*g.OutW*g.OutC:], g.OutC, c.picture, at, w.step, g.OutW, w.offsets)
+		}
+	}
+}
+
+// DirectF32 is DirectS8 for float32.
+type DirectF32 struct {
+	g                 *Geometry
+	w                 *gemm.F32Windows
+	win               *windows
+	bytes             []int // offsets in bytes
+	shared            shared
+	dst, src, picture []float32
+	borders           f32Borders
+}
+
+// NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp.
+func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*DirectF32, bool) {
+	if !g.directable() {
+		return nil, false
+	}
+	win := g.windows()
+	packed, ok := gemm.PackF32Windows(w, g.OutC, g.rowElems(), win.segs, bias, lo, hi)
+	if !ok {
+		return nil, false
+	}
+	c := &DirectF32{g: g, w: packed, win: win, shared: g.shareLines()}
+	for _, o := range win.offsets {
+		c.bytes = append(c.bytes, 4*o)
+	}
+	return c, true
+}
+
+// Bytes returns the memory of the packed weights.
+func (c *DirectF32) Bytes() int { return c.w.Bytes() }
+
+// ID names the tile and the instruction set.
+func (c *DirectF32) ID() string { return c.w.ID() }
+
+// Scratch returns the values of scratch that Run needs.
+func (c *DirectF32) Scratch() int { return align(c.g.Batch * c.win.lines * c.win.line) }
+
+// f32Borders is the task of copying lines of the picture.
+type f32Borders struct{ c *DirectF32 }
+
+// Do implements par.Task: a chunk is a line.
+func (t *f32Borders) Do(chunk, _ int) {
+	c := t.c
+	out := c.picture[chunk*c.win.line : (chunk+1)*c.win.line]
+	c.win.each(c.g, chunk/c.win.lines, chunk%c.win.lines,
+		func(at, from, n int) { copy(out[at:at+n], c.src[from:from+n]) },
+		func(at, n int) { clear(out[at : at+n]) })
+}
+
+// Run convolves src into dst. It does not allocate.
+func (c *DirectF32) Run(dst, src, scratch []float32) {
+	g := c.g
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < c.Scratch() {
+		panic("conv: slice length mismatch")
+	}
+	c.dst, c.src, c.picture = dst, src, scratch
+	c.borders.c = c
+	lines := shared{chunks: g.Batch * c.win.lines, workers: c.shared.workers}
+	if lines.chunks > par.MaxChunks {
+		lines.workers = 1
+	}
+	lines.run(&c.borders)
+	c.shared.run(c)
+}
+
+// Do implements par.Task: a chunk is a run of output lines.
+func (c *DirectF32) Do(chunk, _ int) {
+	g, w := c.g, c.win
+	first := chunk * c.shared.rows
+	last := min(first+c.shared.rows, g.Batch*g.OutH)
+	for panel := range c.w.Panels() {
+		for l := first; l < last; l++ {
+			at := (l/g.OutH)*w.lines*w.line + (l%g.OutH)*w.down
+			c.w.Run(panel, c.dst[l*g.OutW*g.OutC:], g.OutC, c.picture, at, w.step, g.OutW, c.bytes)
+		}
+	}
+}

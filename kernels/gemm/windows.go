@@ -1,0 +1,98 @@
+package gemm
+
+import "wayside/kernels/requant"
+
+// s8Windows is a matrix packed for tiles that read windows of a picture.
+type s8Windows interface {
+	window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int)
+	count() int
+	reach() int
+	bytes() (s8, s32 int)
+	id() string
+}
+
+// f32Windows is s8Windows for float32.
+type f32Windows interface {
+	window(i int, dst []float32, ldd int, a []float32, at, step, m int, offsets []int)
+	count() int
+	bytes() int
+	id() string
+}
+
+// S8Windows is a packed matrix whose rows are windows of a picture: each is made of segments that lie at the same offsets from where the window begins,
+// so that a convolution needs no copy of its windows. It is immutable.
+type S8Windows struct {
+	N    int
+	fast s8Windows
+}
+
+// PackS8Windows packs w[N][K], K in segs segments of one length, like PackS8; false where this machine has no such tiles or they are not exact.
+func PackS8Windows(w []int8, n, k, segs int, bias []int32, inZero int32, q requant.Params) (*S8Windows, bool) {
+	if len(w) < n*k || k%segs != 0 || n == 0 || k == 0 {
+		return nil, false
+	}
+	mult, shift, sums := make([]int32, n), make([]int32, n), make([]int32, n)
+	for j := range n {
+		for _, v := range w[j*k : j*k+k] {
+			sums[j] -= inZero * int32(v)
+		}
+		if bias != nil {
+			sums[j] += bias[j]
+		}
+		c := min(j, len(q.Mult)-1)
+		mult[j], shift[j] = q.Mult[c], q.Shift[c]
+	}
+	if fast := packS8WindowsArch(w, n, k, segs, sums, mult, shift, q.Zero, q.Min, q.Max); fast != nil {
+		return &S8Windows{N: n, fast: fast}, true
+	}
+	return nil, false
+}
+
+// Panels returns how many panels of columns there are.
+func (w *S8Windows) Panels() int { return w.fast.count() }
+
+// Reach returns how many bytes from where a segment begins may be read: at least its length, and up to three more.
+func (w *S8Windows) Reach() int { return w.fast.reach() }
+
+// Bytes returns the memory of the packed weights.
+func (w *S8Windows) Bytes() (s8, s32 int) { return w.fast.bytes() }
+
+// ID names the tile and the instruction set.
+func (w *S8Windows) ID() string { return w.fast.id() }
+
+// Run multiplies m windows with the columns of one panel: dst[i*ldd+j] for the panel's columns j. Window i begins at a[at+i*step], its segments lie at
+// offsets from there; a is uint8 with 128 added to each value.
+func (w *S8Windows) Run(panel int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int) {
+	w.fast.window(panel, dst, ldd, a, at, step, m, offsets)
+}
+
+// F32Windows is S8Windows for float32.
+type F32Windows struct {
+	N    int
+	fast f32Windows
+}
+
+// PackF32Windows packs w[N][K], K in segs segments of one length, like PackF32; false where this machine has no such tiles.
+func PackF32Windows(w []float32, n, k, segs int, bias []float32, lo, hi float32) (*F32Windows, bool) {
+	if len(w) < n*k || k%segs != 0 || n == 0 || k == 0 || bias != nil && len(bias) < n {
+		return nil, false
+	}
+	if fast := packF32WindowsArch(w, n, k, segs, bias, lo, hi); fast != nil {
+		return &F32Windows{N: n, fast: fast}, true
+	}
+	return nil, false
+}
+
+// Panels returns how many panels of columns there are.
+func (w *F32Windows) Panels() int { return w.fast.count() }
+
+// Bytes returns the memory of the packed weights.
+func (w *F32Windows) Bytes() int { return w.fast.bytes() }
+
+// ID names the tile and the instruction set.
+func (w *F32Windows) ID() string { return w.fast.id() }
+
+// Run is S8Windows.Run for float32; step counts values, offsets count bytes.
+func (w *F32Windows) Run(panel int, dst []float32, ldd int, a []float32, at, step, m int, offsets []int) {
+	w.fast.window(panel, dst, ldd, a, at, step, m, offsets)
+}

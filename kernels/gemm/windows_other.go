@@ -1,0 +1,11 @@
+//go:build !amd64
+
+package gemm
+
+// packS8WindowsArch has nothing to offer on this architecture.
+func packS8WindowsArch([]int8, int, int, int, []int32, []int32, []int32, int32, int32, int32) s8Windows {
+	return nil
+}
+
+// packF32WindowsArch has nothing to offer on this architecture.
+func packF32WindowsArch([]float32, int, int, int, []float32, float32, float32) f32Windows { return nil }
