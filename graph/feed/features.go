@@ -182,7 +182,7 @@ func (f Features) Apply(dst, window []float32) {
 		case "rms":
 			sum := 0.0
 			for _, v := range m.y {
-				sum += v * v
+				sum += float64(v * v)
 			}
 			out[0] = float32(math.Sqrt(sum / float64(n)))
 		case "spectrum":

@@ -21,10 +21,11 @@ func lutS8(x, o *graph.Value, f func(float32) float32) *[256]int8 {
 // middle of its step.
 func lutS16(scaleIn float32, zeroIn int32, scaleOut float32, zeroOut int32, f func(float32) float32) *vec.S16Table {
 	const steps = 512
-	lo, hi := scaleIn*float32(math.MinInt16-zeroIn), scaleIn*float32(math.MaxInt16-zeroIn)
-	outLo, outHi := scaleOut*float32(math.MinInt16-zeroOut), scaleOut*float32(math.MaxInt16-zeroOut)
+	// Conversions after products forbid fusing them with a sum.
+	lo, hi := float32(scaleIn*float32(math.MinInt16-zeroIn)), float32(scaleIn*float32(math.MaxInt16-zeroIn))
+	outLo, outHi := float32(scaleOut*float32(math.MinInt16-zeroOut)), float32(scaleOut*float32(math.MaxInt16-zeroOut))
 	step := (hi - lo) / steps
-	half := step / 2
+	half := float32(step / 2)
 	inverse := float32(1<<16) / (outHi - outLo)
 	t := &vec.S16Table{}
 	clamp := func(v float32) int16 { return int16(toInt32(min(max(v, math.MinInt16), math.MaxInt16))) }

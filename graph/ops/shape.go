@@ -145,7 +145,7 @@ func concatKernel(c *graph.CompileCtx, axis int, rescale bool) (*graph.Kernel, e
 // concatTable converts between two scales as the reference does for uint8: in float32, on the bytes as the file has them.
 func concatTable(from, to *tensor.Quant) *[256]int8 {
 	scale := from.Scale[0] * float32(1/to.Scale[0])
-	bias := -float32(from.Zero[0]+128) * scale
+	bias := float32(-float32(from.Zero[0]+128) * scale)
 	return table(func(x int32) int32 {
 		v := math.Round(float64(float32(float32(x+128)*scale) + bias))
 		return int32(min(max(v, -1<<24), 1<<24)) + to.Zero[0]

@@ -53,7 +53,7 @@ func inferSigmoid(c *graph.InferCtx) error {
 
 // log2 is the whole number nearest to the binary logarithm, and whether x is that power of two within 0.07%.
 func log2(x float32) (int32, bool) {
-	l := float32(math.Log(float64(x))) * (1 / float32(math.Ln2))
+	l := float32(float32(math.Log(float64(x))) * (1 / float32(math.Ln2))) // not fused with the difference below
 	r := float32(math.Round(float64(l)))
 	return int32(max(min(r, 1000), -1000)), math.Abs(float64(l-r)) < 1e-3
 }
