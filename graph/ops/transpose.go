@@ -5,6 +5,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/move"
 )
 
 // Transpose reorders axes: axis i of the output is axis Perm[i] of the input. Every dtype of whole bytes.
@@ -81,7 +82,11 @@ func compileTranspose(c *graph.CompileCtx) (*graph.Kernel, error) {
 		dims[i], st[i] = x.Shape[p], in[p]
 	}
 	s := newStrided(dims, st, 0, x.DType.Bytes(1))
-	return &graph.Kernel{ID: "move.transpose/any/generic", View: s.straight(), Run: func(a *graph.Args) error {
+	id := "move.transpose/any/generic"
+	if s.size == 4 {
+		id = "move.transpose/any/" + move.ISA()
+	}
+	return &graph.Kernel{ID: id, View: s.straight(), Run: func(a *graph.Args) error {
 		s.copy(a.Out[0].Data, a.In[0].Data)
 		return nil
 	}}, nil

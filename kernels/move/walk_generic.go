@@ -40,6 +40,10 @@ func Copy[T any](dst, src []T, w *Walk) {
 	if len(dst) == 0 {
 		return
 	}
+	if axis, ok := w.across(); ok {
+		copyMatrices(dst, src, w, axis)
+		return
+	}
 	last := w.Rank - 1
 	n, step := w.Dims[last], w.Stride[last]
 	var at [MaxAxes]int

@@ -61,7 +61,9 @@ func NewSumS8(ra, rb *Rescale, sub bool, q *Store) *PairS8 {
 		AddS8(dst, a, sa, b, sb, ta, tb, q)
 	}}
 	p.params.f[0], p.params.f[1] = float32(ra.real()*q.real()), float32(sign*rb.real()*q.real())
-	p.check(func(a, b int) float64 { return float64(float64(a)*float64(p.params.f[0])) + float64(float64(b)*float64(p.params.f[1])) })
+	p.check(func(a, b int) float64 {
+		return float64(float64(a)*float64(p.params.f[0])) + float64(float64(b)*float64(p.params.f[1]))
+	})
 	return p
 }
 

@@ -160,12 +160,13 @@ func (s simd) ret() {
 // init adds the files that are written with simd.
 func init() {
 	for name, generate := range map[string]func() []byte{
-		"vec/f32_avx512_amd64.s":  vecF32(true, "AVX512"),
-		"vec/f32_avx2_amd64.s":    vecF32(false, "AVX2"),
-		"vec/s8_avx512_amd64.s":   vecS8AVX512,
-		"pool/f32_avx512_amd64.s": poolF32(true, "AVX512"),
-		"pool/f32_avx2_amd64.s":   poolF32(false, "AVX2"),
-		"pool/s8_avx512_amd64.s":  poolS8AVX512,
+		"move/transpose_avx2_amd64.s": transposeAVX2,
+		"vec/f32_avx512_amd64.s":      vecF32(true, "AVX512"),
+		"vec/f32_avx2_amd64.s":        vecF32(false, "AVX2"),
+		"vec/s8_avx512_amd64.s":       vecS8AVX512,
+		"pool/f32_avx512_amd64.s":     poolF32(true, "AVX512"),
+		"pool/f32_avx2_amd64.s":       poolF32(false, "AVX2"),
+		"pool/s8_avx512_amd64.s":      poolS8AVX512,
 	} {
 		files[name] = generate
 	}
