@@ -57,10 +57,11 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		wt, _ := c.Take(1)
 		data, _ := wt.Floats()
 		lo, hi := actRangeF32(at.Act)
-		packed := conv.PackDepthwiseF32(data, g.KH*g.KW, g.OutC, floats, lo, hi)
-		k.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
+		packed := conv.PackDepthwiseF32(data, g, floats, lo, hi)
+		k.ID = "conv.depthwise/" + l.types() + "/" + packed.ID()
+		k.Scratch, k.Weights = packed.Scratch(), map[tensor.DType]int{tensor.F32: packed.Bytes()}
 		k.Run = func(a *graph.Args) error {
-			conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), g, packed, tensor.As[float32](a.Scratch, 4))
+			conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), packed, a.Scratch)
 			return nil
 		}
 		return k, nil
@@ -121,11 +122,11 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 func compileDepthwiseComputed(k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64, floats []float32) {
 	if l.x.DType == tensor.F32 {
 		lo, hi := actRangeF32(act)
-		w := conv.PackDepthwiseF32(nil, 0, g.OutC, floats, lo, hi)
+		w := conv.PackDepthwiseF32(nil, g, floats, lo, hi)
 		k.Weights = map[tensor.DType]int{tensor.F32: w.Bytes()}
 		k.Run = func(a *graph.Args) error {
 			p := w.With(a.In[1].F32())
-			conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), g, &p, tensor.As[float32](a.Scratch, 4))
+			conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), &p, a.Scratch)
 			return nil
 		}
 		return

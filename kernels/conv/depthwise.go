@@ -1,6 +1,10 @@
 package conv
 
-import "wayside/kernels/gemm"
+import (
+	"unsafe"
+
+	"wayside/kernels/gemm"
+)
 
 // Depthwise convolves each channel of src by its own OutC/C filters w[KH][KW][OutC]; output channel c×mult+m belongs to
 // input channel c. Inputs outside of the image do not count. The zero point of the weights must have been taken off them.
@@ -78,34 +82,87 @@ func depthwiseTap[X, W gemm.Integer, A int32 | int64](acc []A, x []X, w []W, zer
 	}
 }
 
-// DepthwiseF32Weights holds the float32 weights of a depthwise convolution, [KH][KW][OutC], with bias and clamp.
+// DepthwiseF32Weights holds the float32 weights of a depthwise convolution of one geometry with bias and clamp. It is immutable.
 type DepthwiseF32Weights struct {
+	g        Geometry
+	fast     depthwiseF32Packed // packed for this machine; nil for the fields below
 	w, bias  []float32
 	min, max float32
 }
 
-// PackDepthwiseF32 packs w[KH×KW][outC]; bias may be nil. The slices are copied.
-func PackDepthwiseF32(w []float32, taps, outC int, bias []float32, lo, hi float32) *DepthwiseF32Weights {
-	if len(w) < taps*outC || bias != nil && len(bias) < outC {
+// depthwiseF32Packed is a depthwise convolution packed for the vectors of one instruction set.
+type depthwiseF32Packed interface {
+	run(dst, src []float32, scratch []byte)
+	scratch() int
+	bytes() int
+	id() string // tile/isa
+}
+
+// PackDepthwiseF32 packs w[KH×KW][OutC]; bias may be nil; results are clamped to lo and hi. The slices are copied. Without weights, With gives
+// them later.
+func PackDepthwiseF32(w []float32, g *Geometry, bias []float32, lo, hi float32) *DepthwiseF32Weights {
+	n := g.KH * g.KW * g.OutC
+	if g.C == 0 || g.OutC%g.C != 0 || w != nil && len(w) < n || bias != nil && len(bias) < g.OutC {
 		panic("conv: slice length mismatch")
 	}
-	p := &DepthwiseF32Weights{w: append([]float32(nil), w[:taps*outC]...), bias: make([]float32, outC), min: lo, max: hi}
+	p := &DepthwiseF32Weights{g: *g, bias: make([]float32, g.OutC), min: lo, max: hi}
 	copy(p.bias, bias)
+	if w == nil {
+		return p
+	}
+	if p.fast = packDepthwiseF32Arch(w[:n], p.bias, g, lo, hi); p.fast == nil {
+		p.w = append([]float32(nil), w[:n]...)
+	}
 	return p
 }
 
-// With returns the bias and the clamp of w with other weights, which are not copied.
+// With returns what was packed without weights with data[KH×KW][OutC], which is not copied.
 func (w *DepthwiseF32Weights) With(data []float32) DepthwiseF32Weights {
-	return DepthwiseF32Weights{w: data, bias: w.bias, min: w.min, max: w.max}
+	r := *w
+	r.w = data
+	return r
 }
 
 // Bytes returns the memory of the packed weights.
-func (w *DepthwiseF32Weights) Bytes() int { return 4 * (len(w.w) + len(w.bias)) }
+func (w *DepthwiseF32Weights) Bytes() int {
+	if w.fast != nil {
+		return w.fast.bytes()
+	}
+	return 4 * (len(w.w) + len(w.bias))
+}
 
-// DepthwiseF32 is DepthwiseS8 for float32: taps are added in order, then the bias, then the clamp. acc is scratch of OutC elements.
-func DepthwiseF32(dst, src []float32, g *Geometry, w *DepthwiseF32Weights, acc []float32) {
-	checkDepthwise(g, len(dst), len(src), len(w.w), len(acc))
-	acc = acc[:g.OutC]
+// ID names the tile and the instruction set that DepthwiseF32 uses: 1x16/avx512, or generic.
+func (w *DepthwiseF32Weights) ID() string {
+	if w.fast != nil {
+		return w.fast.id()
+	}
+	return "generic"
+}
+
+// Scratch returns the bytes of scratch that DepthwiseF32 needs.
+func (w *DepthwiseF32Weights) Scratch() int {
+	if w.fast != nil {
+		return w.fast.scratch()
+	}
+	return 4 * w.g.OutC
+}
+
+// DepthwiseF32 convolves each channel of src by its own OutC/C filters. The generic kernel adds rounded products in the order of taps to zero, then
+// the bias; the others fuse, and begin with the bias. Both clamp then. scratch has Scratch bytes, aligned to 8.
+func DepthwiseF32(dst, src []float32, w *DepthwiseF32Weights, scratch []byte) {
+	g := &w.g
+	if len(dst) < g.Batch*g.OutH*g.OutW*g.OutC || len(src) < g.Batch*g.H*g.W*g.C || len(scratch) < w.Scratch() || w.fast == nil && len(w.w) < g.KH*g.KW*g.OutC {
+		panic("conv: slice length mismatch")
+	}
+	if w.fast != nil {
+		w.fast.run(dst, src, scratch)
+		return
+	}
+	depthwiseF32Generic(dst, src, w, unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(scratch))), g.OutC))
+}
+
+func depthwiseF32Generic(dst, src []float32, w *DepthwiseF32Weights, acc []float32) {
+	g := &w.g
 	mult := g.OutC / g.C
 	for b := range g.Batch {
 		for oy := range g.OutH {

@@ -53,8 +53,18 @@ type dwPick struct {
 	n            int // runs
 }
 
-// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick.
-func dwTableAVX512() *[12]uintptr
+// dwSpread is the argument of the copy that repeats values.
+type dwSpread struct {
+	dst   *byte
+	src   *int8
+	index *[64]byte // of the source byte of each byte of a vector
+	sstep int       // bytes of the source to the next vector
+	sleft int       // bytes of the source, and of what is written
+	dleft int
+}
+
+// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread.
+func dwTableAVX512() *[13]uintptr
 
 var dwTable = dwTableAVX512()
 
@@ -67,6 +77,7 @@ const (
 	dw3Stride1 = 6 // two output rows, whole pixels
 	dw3Sets    = 4
 	dwPickAt   = 11
+	dwSpreadAt = 12
 )
 
 // dwTerms is how many parameters each sum has.
@@ -84,12 +95,13 @@ type dwBlock struct {
 type dwAVX512 struct {
 	*dwShape
 	*dwRows[int8]
-	taps, groups int  // taps, those of second weights counted; groups of four
-	sets         int  // of weights: two where a weight less its zero point does not fit into int8
-	three, pair  bool // 3×3 taps; two output rows at once
-	blocks       []dwBlock
-	lo, hi       int8
-	zero         byte // the input zero point with 128 added
+	groups      int  // of four taps
+	sets        int  // of weights: two where a weight less its zero point does not fit into int8
+	three, pair bool // 3×3 taps; two output rows at once
+	blocks      []dwBlock
+	lo, hi      int8
+	zero        byte      // the input zero point with 128 added
+	spread      *[64]byte // for dwSpread; nil where it does not fit
 }
 
 // packDepthwiseAVX512 packs w[taps][OutC]; nil where it would not be exact for some channel.
@@ -106,11 +118,12 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 	} else if n <= 32 {
 		width = 32
 	}
-	shape := newDwShape(g, width, together)
+	shape := newDwShape(g, width, together, false)
 	if shape == nil {
 		return nil
 	}
 	p := &dwAVX512{dwShape: shape, sets: 1, three: three, pair: pair, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
+	p.spread = shape.spreadIndex()
 	taps := g.KH * g.KW
 	for _, v := range w[:taps*g.OutC] {
 		switch d := int32(v) - q.WZero; {
@@ -120,8 +133,7 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 			p.sets = 2
 		}
 	}
-	p.taps = p.sets * taps
-	p.groups = (p.taps + 3) / 4
+	p.groups = (p.sets*taps + 3) / 4
 	for i := range shape.runs {
 		b := dwBlock{dwRun: shape.runs[i]}
 		if !three && b.n <= 32 {
@@ -229,28 +241,44 @@ func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[0])), p.groups*4)
 	lines := scratch[8*len(table):]
 	lines = lines[-uintptr(unsafe.Pointer(&lines[0]))&63:]
-	fillBytes(lines[:p.ring*p.line], p.zero)
-	loaded := 0 // the first input row that is not in the ring
+	if p.padded {
+		fillBytes(lines[:p.ring*p.line], p.zero)
+	}
+	b, oy := from/p.OutH, from%p.OutH
+	loaded, slot := oy*p.StrideH-p.PadTop, 0 // the first input row that is not in the ring, and its place there
 	for row := from; row < to; {
-		b, oy := row/p.OutH, row%p.OutH
-		top := oy*p.StrideH - p.PadTop
-		if row == from || oy == 0 {
-			loaded = top
+		if oy == p.OutH {
+			b, oy = b+1, 0
+			loaded, slot = -p.PadTop, 0
 		}
+		top := oy*p.StrideH - p.PadTop
 		n, last := 1, top+(p.KH-1)*p.DilH
 		if p.pair && row+1 < to && oy+1 < p.OutH {
 			n, last = 2, last+p.StrideH
 		}
-		for loaded = max(loaded, top); loaded <= last; loaded++ {
-			p.load(lines[(loaded+p.PadTop)%p.ring*p.line:][:p.line], src, b, loaded)
+		for skip := top - loaded; skip > 0; skip-- {
+			loaded, slot = loaded+1, p.next(slot, 1)
+		}
+		for loaded <= last {
+			if n := min(last+1-loaded, p.H-loaded, p.ring-slot); p.whole && loaded >= 0 && n > 0 {
+				flip.Copy(lines[slot*p.line:][:n*p.line], src[(b*p.H+loaded)*p.line:][:n*p.line])
+				loaded, slot = loaded+n, p.next(slot, n)
+				continue
+			}
+			p.load(lines[slot*p.line:][:p.line], src, b, loaded)
+			loaded, slot = loaded+1, p.next(slot, 1)
+		}
+		first := slot - (loaded - top) // where the row top is
+		if first < 0 {
+			first += p.ring
 		}
 		out := dst[row*p.OutW*p.OutC:]
 		if p.three {
-			p.rows3(out, lines, top, n)
+			p.rows3(out, lines, first, n)
 		} else {
-			p.row(out, lines, table, top)
+			p.row(out, lines, table, first)
 		}
-		row += n
+		row, oy = row+n, oy+n
 	}
 }
 
@@ -266,10 +294,19 @@ func (p *dwAVX512) load(line []byte, src []int8, b, y int) {
 	}
 	row := src[(b*p.H+y)*p.W*p.C:][:n*p.C]
 	switch {
+	case p.spread != nil:
+		for first := range min(p.phases, n) {
+			k := dwSpread{dst: &line[p.column(first+p.PadLeft)], src: &row[first*p.C], index: p.spread, sstep: 64 / mult * p.phases,
+				sleft: len(row) - first*p.C, dleft: ((n-first-1)/p.phases + 1) * p.OutC}
+			call.Tile(dwTable[dwSpreadAt], unsafe.Pointer(&k))
+		}
 	case mult > 1:
-		for x := range n {
-			at := p.column(x + p.PadLeft)
-			spread(line[at:at+p.OutC], row[x*p.C:][:p.C], mult)
+		for first := range min(p.phases, n) {
+			to := line[p.column(first+p.PadLeft):]
+			for x := first; x < n; x += p.phases {
+				spread(to[:p.OutC], row[x*p.C:][:p.C], mult)
+				to = to[p.OutC:]
+			}
 		}
 	case p.phases > 1:
 		for first := range min(p.phases, n) {
@@ -284,12 +321,6 @@ func (p *dwAVX512) load(line []byte, src []int8, b, y int) {
 
 // spread writes each value mult times, with 128 added.
 func spread(dst []byte, src []int8, mult int) {
-	if mult == 8 {
-		for i, v := range src {
-			*(*[8]byte)(dst[8*i:]) = bytes8(byte(v) ^ 0x80)
-		}
-		return
-	}
 	for i, v := range src {
 		for j := range dst[i*mult : (i+1)*mult] {
 			dst[i*mult+j] = byte(v) ^ 0x80
@@ -297,19 +328,27 @@ func spread(dst []byte, src []int8, mult int) {
 	}
 }
 
-func bytes8(v byte) [8]byte { return [8]byte{v, v, v, v, v, v, v, v} }
+// spreadIndex returns which byte of a run of columns goes where in a vector of values that are wanted mult times; nil where a vector does not begin with a
+// column, or needs too long a run.
+func (s *dwShape) spreadIndex() *[64]byte {
+	mult := s.OutC / s.C
+	if mult == 1 || 64%mult != 0 || 64/mult%s.C != 0 || (64/mult/s.C-1)*s.phases*s.C+s.C > 64 {
+		return nil
+	}
+	index := new([64]byte)
+	for j := range index {
+		v := j / mult
+		index[j] = byte(v/s.C*s.phases*s.C + v%s.C)
+	}
+	return index
+}
 
-// row computes an output row.
-func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, top int) {
+// row computes an output row whose input rows begin at the given place of the ring.
+func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, slot int) {
 	n := 0
 	for range p.sets {
-		for ky := range p.KH {
-			line := lines[(top+p.PadTop+ky*p.DilH)%p.ring*p.line:]
-			for kx := range p.KW {
-				table[n] = unsafe.Pointer(&line[p.column(kx*p.DilW)])
-				n++
-			}
-		}
+		p.tapTable(table[n:], p.KH, unsafe.Pointer(&lines[0]), 1, slot)
+		n += p.KH * p.KW
 	}
 	for ; n < len(table); n++ { // their weights are zero: any place will do
 		table[n] = table[0]
@@ -317,17 +356,18 @@ func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, top int
 	t := dwTile{taps: &table[0], groups: p.groups, dstep: p.dstep, xstep: p.xstep, lo: p.lo, hi: p.hi}
 	for i := range p.blocks {
 		b := &p.blocks[i]
-		t.w, t.par, t.dst, t.n, t.exact, t.at = &b.w[0], &b.par[0], &dst[b.at], b.vectors, b.exact, b.at
+		t.w, t.par, t.dst, t.n, t.exact, t.at = &b.w[0], &b.par[0], &dst[b.at], b.vectors, b.exact, b.line
 		t.mask, t.last = ^uint64(0)>>(64-b.n), ^uint64(0)>>(64-b.dwRun.last)
 		call.Tile(dwTable[dwAny+b.width/32], unsafe.Pointer(&t))
 	}
 }
 
 // rows3 computes one or two output rows with 3×3 taps.
-func (p *dwAVX512) rows3(dst []int8, lines []byte, top, rows int) {
-	t := dw3Tile{off: [2]int{p.column(p.DilW), p.column(2 * p.DilW)}, dstep: p.dstep, xstep: p.xstep, lo: p.lo, hi: p.hi}
+func (p *dwAVX512) rows3(dst []int8, lines []byte, slot, rows int) {
+	t := dw3Tile{off: [2]int(p.taps[1:]), dstep: p.dstep, xstep: p.xstep, lo: p.lo, hi: p.hi}
 	for ky := range rows + 2 {
-		t.rows[ky] = &lines[(top+p.PadTop+ky*p.DilH)%p.ring*p.line]
+		t.rows[ky] = &lines[slot*p.line]
+		slot = p.next(slot, p.DilH)
 	}
 	f := dw3Single
 	shared := p.dstep == p.OutC && p.DilW == 1 // vectors of a run are neighbouring pixels
@@ -342,7 +382,7 @@ func (p *dwAVX512) rows3(dst []int8, lines []byte, top, rows int) {
 	fn := dwTable[f+(p.sets-1)*dw3Sets]
 	for i := range p.blocks {
 		b := &p.blocks[i]
-		t.w, t.par, t.n, t.exact, t.at = &b.w[0], &b.par[0], b.vectors, b.exact, b.at
+		t.w, t.par, t.n, t.exact, t.at = &b.w[0], &b.par[0], b.vectors, b.exact, b.line
 		t.mask, t.last = ^uint64(0)>>(64-b.n), ^uint64(0)>>(64-b.dwRun.last)
 		for r := range rows {
 			t.dst[r] = &dst[r*p.OutW*p.OutC+b.at]

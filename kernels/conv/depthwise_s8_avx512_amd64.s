@@ -3292,6 +3292,43 @@ run75:
 	VZEROUPPER
 	RET
 
+// repeats bytes and flips their signs; the argument is a dwSpread
+TEXT dwSpread<>(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), R13
+	MOVL $0x80808080, R15
+	VPBROADCASTD R15, Z31
+	MOVQ 0(R13), DI
+	MOVQ 8(R13), SI
+	MOVQ 16(R13), BX
+	VMOVDQU8 (BX), Z30
+	MOVQ 24(R13), R8
+	MOVQ 32(R13), R9
+	MOVQ 40(R13), R10
+vector77:
+	MOVQ $-1, R15
+	CMPQ R9, $64
+	JGE whole78
+	BZHIQ R9, R15, R15
+whole78:
+	KMOVQ R15, K1
+	MOVQ $-1, R15
+	CMPQ R10, $64
+	JGE whole79
+	BZHIQ R10, R15, R15
+whole79:
+	KMOVQ R15, K2
+	VMOVDQU8.Z (SI), K1, Z0
+	VPXORD Z31, Z0, Z0
+	VPERMB Z0, Z30, Z0
+	VMOVDQU8 Z0, K2, (DI)
+	ADDQ R8, SI
+	SUBQ R8, R9
+	ADDQ $64, DI
+	SUBQ $64, R10
+	JGT vector77
+	VZEROUPPER
+	RET
+
 DATA dwTableAVX512<>+0(SB)/8, $dw16<>(SB)
 DATA dwTableAVX512<>+8(SB)/8, $dw32<>(SB)
 DATA dwTableAVX512<>+16(SB)/8, $dw64<>(SB)
@@ -3304,9 +3341,10 @@ DATA dwTableAVX512<>+64(SB)/8, $dw3x3pairw2<>(SB)
 DATA dwTableAVX512<>+72(SB)/8, $dw3x3roll2w2<>(SB)
 DATA dwTableAVX512<>+80(SB)/8, $dw3x3pairRoll1w2<>(SB)
 DATA dwTableAVX512<>+88(SB)/8, $dwPick<>(SB)
-GLOBL dwTableAVX512<>(SB), RODATA|NOPTR, $96
+DATA dwTableAVX512<>+96(SB)/8, $dwSpread<>(SB)
+GLOBL dwTableAVX512<>(SB), RODATA|NOPTR, $104
 
-// func dwTableAVX512() *[12]uintptr
+// func dwTableAVX512() *[13]uintptr
 TEXT ·dwTableAVX512(SB), NOSPLIT, $0-8
 	LEAQ dwTableAVX512<>(SB), AX
 	MOVQ AX, ret+0(FP)

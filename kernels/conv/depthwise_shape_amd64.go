@@ -1,23 +1,31 @@
 package conv
 
+import "unsafe"
+
 // dwShape says how a depthwise convolution is computed: output rows in vectors of width values, from padded lines of input.
 //
 // Where the channels fill whole vectors, a run of vectors goes from pixel to pixel with one block of channels. Otherwise an output row is
 // taken as a flat row of values, and run p has the vectors p, p + period, p + 2·period…: all of them see the same channels in the same lanes. For
 // the taps of neighbouring outputs to be neighbours too, a line then holds the columns by their remainder modulo the stride, one phase behind the
-// other. Lines hold each input channel as often as it has output channels.
+// other. Lines hold each input channel as often as it has output channels. They may hold blocks of channels one behind the other, so that a run
+// does not jump by powers of two, which would fall into few sets of the cache.
 type dwShape struct {
 	Geometry
-	width         int // values of a vector
-	phases, phase int // parts of a line, and the values of each
-	line, ring    int // values of a line; lines
-	xstep, dstep  int // values from one vector of a run to the next: in a line, in the output
+	width         int   // values of a vector
+	pixel         int   // values from one column to the next in a line
+	phases, phase int   // parts of a line, and the values of each
+	line, ring    int   // values of a line; lines
+	xstep, dstep  int   // values from one vector of a run to the next: in a line, in the output
+	whole         bool  // input rows are lines
+	padded        bool  // some taps lie outside of the image
+	taps          []int // where the taps of an input row begin in a line
 	runs          []dwRun
 }
 
 // dwRun is a run of vectors of an output row.
 type dwRun struct {
-	at      int // place of the first value in the row
+	at      int // place of the first value in the output row
+	line    int // and in a line
 	n, last int // values that count in a vector, and in the last one
 	vectors int
 	width   int // values of a vector, or fewer where n fits
@@ -30,37 +38,53 @@ const (
 	dwMaxScratch = 8 << 20
 )
 
-// newDwShape plans vectors of width values; together says how many output rows are computed at once. It returns nil for what is too large.
-func newDwShape(g *Geometry, width, together int) *dwShape {
-	s := &dwShape{Geometry: *g, width: width, phases: 1}
+// newDwShape plans vectors of width values; together says how many output rows are computed at once, blocked that lines hold blocks. It returns nil
+// for what is too large.
+func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
+	s := &dwShape{Geometry: *g, width: width, phases: 1, pixel: g.OutC}
 	c := g.OutC
 	if c == 0 || g.C == 0 || c%g.C != 0 || g.OutW < 1 || g.OutH < 1 || g.KH*g.KW > dwMaxTaps {
 		return nil
 	}
+	columns := (g.OutW-1)*g.StrideW + (g.KW-1)*g.DilW + 1
 	blocks, vectors := (c+width-1)/width, (g.OutW*c+width-1)/width
 	period := c / gcd(c, width)
 	if runs := min(period, vectors); c%width != 0 && runs <= dwMaxRuns && 2*vectors+runs < 2*g.OutW*blocks+blocks {
 		s.phases, s.xstep, s.dstep = g.StrideW, period*width, period*width
 		for p := range runs {
-			r := dwRun{at: p * width, n: width, last: width, width: width, vectors: (vectors-p-1)/period + 1}
+			r := dwRun{at: p * width, line: p * width, n: width, last: width, width: width, vectors: (vectors-p-1)/period + 1}
 			if (vectors-1)%period == p {
 				r.last = g.OutW*c - (vectors-1)*width
 			}
 			s.runs = append(s.runs, r)
 		}
 	} else {
-		s.xstep, s.dstep = g.StrideW*c, c
+		if blocked {
+			s.pixel = width
+		}
+		s.xstep, s.dstep = g.StrideW*s.pixel, c
 		for at := 0; at < c; at += width {
 			n := min(width, c-at)
-			s.runs = append(s.runs, dwRun{at: at, n: n, last: n, width: width, vectors: g.OutW})
+			r := dwRun{at: at, line: at, n: n, last: n, width: width, vectors: g.OutW}
+			if blocked {
+				r.line = at / width * columns * width
+			}
+			s.runs = append(s.runs, r)
 		}
 	}
-	columns := (g.OutW-1)*g.StrideW + (g.KW-1)*g.DilW + 1
-	s.phase = ((columns+s.phases-1)/s.phases*c + 63) &^ 63
+	s.phase = (columns + s.phases - 1) / s.phases * s.pixel
+	if blocked && s.pixel != c {
+		s.phase = blocks * columns * width
+	}
 	s.line = s.phases * s.phase
+	s.whole = s.phases == 1 && s.pixel == g.C && g.PadLeft == 0 && columns == g.W
+	s.padded = g.PadTop > 0 || g.PadLeft > 0 || columns > g.W || (g.OutH-1)*g.StrideH+(g.KH-1)*g.DilH >= g.H
 	s.ring = (g.KH-1)*g.DilH + 1 + (together-1)*g.StrideH
 	if s.ring*s.line > dwMaxScratch {
 		return nil
+	}
+	for kx := range g.KW {
+		s.taps = append(s.taps, s.column(kx*g.DilW))
 	}
 	return s
 }
@@ -69,11 +93,40 @@ func newDwShape(g *Geometry, width, together int) *dwShape {
 func (s *dwShape) channel(r *dwRun, i int) int { return (r.at + i) % s.OutC }
 
 // column returns where column x of the padded image lies in a line.
-func (s *dwShape) column(x int) int { return x%s.phases*s.phase + x/s.phases*s.OutC }
+func (s *dwShape) column(x int) int { return x%s.phases*s.phase + x/s.phases*s.pixel }
+
+// block returns how far apart the vectors of one column are in a line.
+func (s *dwShape) block() int {
+	if s.pixel == s.OutC {
+		return s.width
+	}
+	return s.line / len(s.runs)
+}
 
 // columns returns how many input columns of a line matter.
 func (s *dwShape) columns() int {
 	return max(0, min(s.W, (s.OutW-1)*s.StrideW+(s.KW-1)*s.DilW+1-s.PadLeft))
+}
+
+// next returns the place in the ring n ≤ ring lines behind slot.
+func (s *dwShape) next(slot, n int) int {
+	if slot += n; slot >= s.ring {
+		slot -= s.ring
+	}
+	return slot
+}
+
+// tapTable puts where each tap begins into the table, for rows of taps whose first input row is at slot of the ring. Values have size bytes.
+func (s *dwShape) tapTable(table []unsafe.Pointer, rows int, lines unsafe.Pointer, size, slot int) {
+	n := 0
+	for range rows {
+		line := unsafe.Add(lines, slot*s.line*size)
+		for _, at := range s.taps {
+			table[n] = unsafe.Add(line, at*size)
+			n++
+		}
+		slot = s.next(slot, s.DilH)
+	}
 }
 
 func gcd(a, b int) int {

@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // depthwiseS8AVX512 writes the depthwise convolutions of int8 values: any taps in groups of four (conv.dwTile), 3×3 taps (conv.dw3Tile), and the
-// choice of columns for lines (conv.dwPick).
+// copies of columns into lines (conv.dwPick, conv.dwSpread).
 //
 // Four taps of a pixel are four runs of bytes, one byte for each channel. Unpacking bytes and then words puts the four taps of one channel into one
 // dword, as VPDPBUSD wants them; the channels then lie in four registers, in an order that packing the sums undoes.
@@ -22,7 +22,8 @@ func depthwiseS8AVX512() []byte {
 		}
 	}
 	pickColumns(a)
-	names = append(names, "dwPick")
+	spreadColumns(a)
+	names = append(names, "dwPick", "dwSpread")
 	a.table("dwTableAVX512", names)
 	return a.Bytes()
 }
@@ -287,6 +288,44 @@ func pickColumns(a *asm) {
 	a.op("ADDQ $64, SI")
 	a.op("SUBQ $64, BX")
 	a.op("JGT %s", part)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// spreadColumns writes the copy of columns whose values are wanted several times: an index says which byte of the source goes where in a vector. 128 is
+// added. The argument is conv.dwSpread.
+func spreadColumns(a *asm) {
+	a.fn("dwSpread", "repeats bytes and flips their signs; the argument is a dwSpread")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVL $0x80808080, R15")
+	a.op("VPBROADCASTD R15, Z31")
+	a.op("MOVQ 0(R13), DI")
+	a.op("MOVQ 8(R13), SI")
+	a.op("MOVQ 16(R13), BX")
+	a.op("VMOVDQU8 (BX), Z30")
+	a.op("MOVQ 24(R13), R8")
+	a.op("MOVQ 32(R13), R9")
+	a.op("MOVQ 40(R13), R10")
+	vector := a.label("vector")
+	a.at(vector)
+	for i, left := range []string{"R9", "R10"} {
+		whole := a.label("whole")
+		a.op("MOVQ $-1, R15")
+		a.op("CMPQ %s, $64", left)
+		a.op("JGE %s", whole)
+		a.op("BZHIQ %s, R15, R15", left)
+		a.at(whole)
+		a.op("KMOVQ R15, K%d", 1+i)
+	}
+	a.op("VMOVDQU8.Z (SI), K1, Z0")
+	a.op("VPXORD Z31, Z0, Z0")
+	a.op("VPERMB Z0, Z30, Z0")
+	a.op("VMOVDQU8 Z0, K2, (DI)")
+	a.op("ADDQ R8, SI")
+	a.op("SUBQ R8, R9")
+	a.op("ADDQ $64, DI")
+	a.op("SUBQ $64, R10")
+	a.op("JGT %s", vector)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }

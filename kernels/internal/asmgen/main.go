@@ -31,6 +31,7 @@ var files = map[string]func() []byte{
 	"gemm/s8_avxvnni_amd64.s":          gemmS8AVXVNNI,
 	"gemm/f32_avx2_amd64.s":            gemmF32AVX2,
 	"internal/peak/peak_amd64.s":       peakAMD64,
+	"conv/depthwise_f32_amd64.s":       depthwiseF32AMD64,
 }
 
 func main() {

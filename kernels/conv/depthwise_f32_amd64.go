@@ -1,0 +1,178 @@
+package conv
+
+import (
+	"strconv"
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+	"wayside/kernels/internal/cpu"
+)
+
+// dwTileF32 is the argument of an assembly run of vectors. The assembly knows the offsets; steps are in bytes.
+type dwTileF32 struct {
+	taps   *unsafe.Pointer // lines from the first column of each tap on
+	ntaps  int             // for two output rows those of an input row
+	w      *float32        // [taps][width]
+	bias   *float32        // [width]
+	dst    *float32
+	dstep  int // from one vector to the next
+	xstep  int // from the taps of one vector to those of the next
+	n      int // vectors
+	lo, hi float32
+	mask   int // values of a vector that exist
+	last   int // those of the last vector
+	at     int // of the first vector in the lines
+	row    int // from one output row to the next
+	shared int // taps that both of two output rows have
+}
+
+// dwPickF32 is the argument of the copy of columns to a line. Steps are in bytes.
+type dwPickF32 struct {
+	dst, src     *float32
+	n            int // columns
+	blocks, last int // vectors of a column; values of the last one
+	dstep, sstep int // from column to column
+	block        int // from vector to vector in dst
+}
+
+// dwTableF32AVX512 and dwTableF32AVX2 return the addresses of runs of vectors for one and for two output rows, and of the copy.
+func dwTableF32AVX512() *[3]uintptr
+func dwTableF32AVX2() *[3]uintptr
+
+// dwF32 is a packed depthwise convolution of float32 values.
+type dwF32 struct {
+	*dwShape
+	*dwRows[float32]
+	table  *[3]uintptr
+	isa    string
+	w      []float32 // per run: bias, then taps, width values each
+	lo, hi float32
+	pair   bool // two output rows at once
+}
+
+// packDepthwiseF32Arch packs w[taps][OutC]; nil where nothing is faster than the generic form.
+func packDepthwiseF32Arch(w, bias []float32, g *Geometry, lo, hi float32) depthwiseF32Packed {
+	p := &dwF32{lo: lo, hi: hi}
+	width := 8
+	switch {
+	case cpu.Has(cpu.AVX512VNNI):
+		width, p.table, p.isa = 16, dwTableF32AVX512(), "avx512"
+	case cpu.Has(cpu.AVX2):
+		p.table, p.isa = dwTableF32AVX2(), "avx2"
+	default:
+		return nil
+	}
+	together := 1
+	if g.KH > 1 && g.OutH > 1 && g.StrideH == 1 && g.DilH == 1 {
+		together = 2
+	}
+	for _, v := range w { // outside of the image, the product of zero and weight must be zero
+		if v-v != 0 {
+			return nil
+		}
+	}
+	if p.dwShape = newDwShape(g, width, together, true); p.dwShape == nil {
+		return nil
+	}
+	p.pair = together == 2
+	taps := g.KH * g.KW
+	p.w = make([]float32, len(p.runs)*(taps+1)*width)
+	for i := range p.runs {
+		to := p.w[i*(taps+1)*width:]
+		for j := range p.runs[i].n {
+			ch := p.channel(&p.runs[i], j)
+			to[j] = bias[ch]
+			for t := range taps {
+				to[(t+1)*width+j] = w[t*g.OutC+ch]
+			}
+		}
+	}
+	p.dwRows = newDwRows(g, 4*p.ring*p.line+2*64+8*p.tableLen(), p.compute)
+	return p
+}
+
+func (p *dwF32) id() string { return "1x" + strconv.Itoa(p.width) + "/" + p.isa }
+
+func (p *dwF32) bytes() int { return 4 * len(p.w) }
+
+// tableLen is how many pointers to taps there are.
+func (p *dwF32) tableLen() int {
+	if p.pair {
+		return (p.KH + 1) * p.KW
+	}
+	return p.KH * p.KW
+}
+
+// compute computes the output rows from to to, counted over all images.
+func (p *dwF32) compute(dst, src []float32, scratch []byte, from, to int) {
+	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
+	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[0])), p.tableLen())
+	room := scratch[8*len(table):]
+	room = room[-uintptr(unsafe.Pointer(&room[0]))&63:]
+	lines := unsafe.Slice((*float32)(unsafe.Pointer(&room[0])), len(room)/4)
+	if p.padded {
+		clear(lines[:p.ring*p.line])
+	}
+	loaded := 0 // the first input row that is not in the ring
+	for row := from; row < to; {
+		b, oy := row/p.OutH, row%p.OutH
+		top := oy*p.StrideH - p.PadTop
+		if row == from || oy == 0 {
+			loaded = top
+		}
+		n, last := 1, top+(p.KH-1)*p.DilH
+		if p.pair && row+1 < to && oy+1 < p.OutH {
+			n, last = 2, last+1
+		}
+		for loaded = max(loaded, top); loaded <= last; loaded++ {
+			p.load(lines[(loaded+p.PadTop)%p.ring*p.line:][:p.line], src, b, loaded)
+		}
+		p.tapTable(table, p.KH+n-1, unsafe.Pointer(&lines[0]), 4, (top+p.PadTop)%p.ring)
+		p.outputRows(dst[row*p.OutW*p.OutC:], table, n)
+		row += n
+	}
+}
+
+// outputRows computes one or two output rows.
+func (p *dwF32) outputRows(dst []float32, table []unsafe.Pointer, rows int) {
+	taps := p.KH * p.KW
+	t := dwTileF32{taps: &table[0], ntaps: taps, dstep: 4 * p.dstep, xstep: 4 * p.xstep, lo: p.lo, hi: p.hi}
+	if rows == 2 {
+		t.ntaps, t.shared, t.row = p.KW, taps-p.KW, 4*p.OutW*p.OutC
+	}
+	for i := range p.runs {
+		r := &p.runs[i]
+		w := p.w[i*(taps+1)*p.width:]
+		t.bias, t.w, t.dst, t.n, t.at, t.mask, t.last = &w[0], &w[p.width], &dst[r.at], r.vectors, 4*r.line, r.n, r.last
+		call.Tile(p.table[rows-1], unsafe.Pointer(&t))
+	}
+}
+
+// load puts input row y into a line.
+func (p *dwF32) load(line, src []float32, b, y int) {
+	if y < 0 || y >= p.H {
+		clear(line)
+		return
+	}
+	n, mult, c := p.columns(), p.OutC/p.C, p.C
+	row := src[(b*p.H+y)*p.W*c:][:n*c]
+	switch {
+	case n == 0:
+	case mult > 1:
+		for x := range n {
+			at, block := p.column(x+p.PadLeft), p.block()
+			for i := range p.OutC {
+				line[at+i/p.width*block+i%p.width] = row[x*c+i/mult]
+			}
+		}
+	case p.phases == 1 && p.pixel == c:
+		copy(line[p.PadLeft*c:], row)
+	default:
+		for first := range min(p.phases, n) {
+			blocks := (c + p.width - 1) / p.width
+			k := dwPickF32{dst: &line[p.column(first+p.PadLeft)], src: &row[first*c], n: (n-first-1)/p.phases + 1,
+				blocks: blocks, last: c - (blocks-1)*p.width, dstep: 4 * p.pixel, sstep: 4 * p.phases * c, block: 4 * p.block()}
+			call.Tile(p.table[2], unsafe.Pointer(&k))
+		}
+	}
+}

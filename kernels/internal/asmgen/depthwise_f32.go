@@ -1,0 +1,217 @@
+package main
+
+import "fmt"
+
+// depthwiseF32AMD64 writes the depthwise convolution of float32 values with any taps. Its argument is conv.dwTileF32.
+func depthwiseF32AMD64() []byte {
+	a := newAsm("Depthwise float32 convolutions on AVX512 and AVX2: fused multiply-adds, bias and clamp in the store.")
+	masks := make([]uint32, 16)
+	for i := range 8 {
+		masks[i] = ^uint32(0)
+	}
+	a.data("dwMasksF32", masks)
+	dwF32{"Z", 16}.write(a, "AVX512")
+	dwF32{"Y", 8}.write(a, "AVX2")
+	return a.Bytes()
+}
+
+// dwF32 writes a loop over the vectors of one run, up to six of them at once, so that a weight is loaded once for these.
+//
+// Register use: AX walks the table of taps, R8 place of the vectors in the lines, R9, R10 and R11 multiples of the step, BX weights, R15 those of the
+// second output row, CX taps left, DX output, DI its step, SI tap, R12 vectors left, R13 argument. Sums from 0 on; 12 the weight, 8 or 16 that of
+// the second output row, 13 and 14 limits, 15 bias; AVX2 keeps masks in 10 and 11.
+type dwF32 struct {
+	kind  string
+	width int
+}
+
+func (f dwF32) write(a *asm, isa string) {
+	single, pair, pick := "dwF32"+isa, "dwF32Pair"+isa, "dwPickF32"+isa
+	f.function(a, single, 1, []int{6, 4, 2, 1})
+	if f.width == 16 {
+		f.function(a, pair, 2, []int{6, 4, 2, 1})
+	} else {
+		f.function(a, pair, 2, []int{4, 2, 1})
+	}
+	f.pick(a, pick)
+	a.table("dwTableF32"+isa, []string{single, pair, pick})
+}
+
+func (f dwF32) function(a *asm, name string, rows int, groups []int) {
+	reg := func(n int) string { return fmt.Sprintf("%s%d", f.kind, n) }
+	a.fn(name, fmt.Sprintf("a run of vectors of %d channels, %d output rows; the argument is a dwTileF32", f.width, rows))
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 32(R13), DX")
+	a.op("MOVQ 40(R13), DI")
+	a.op("MOVQ 48(R13), R9")
+	a.op("LEAQ (R9)(R9*2), R10")
+	a.op("LEAQ (R9)(R9*4), R11")
+	a.op("MOVQ 56(R13), R12")
+	a.op("MOVQ 88(R13), R8")
+	a.op("VBROADCASTSS 64(R13), %s", reg(13))
+	a.op("VBROADCASTSS 68(R13), %s", reg(14))
+	a.op("MOVQ 24(R13), SI")
+	a.op("VMOVUPS (SI), %s", reg(15))
+	f.mask(a, 72, 1)
+	done := a.label("done")
+	for i, n := range groups {
+		next, some := a.label("next"), a.label("some")
+		a.at(some)
+		a.op("CMPQ R12, $%d", n)
+		a.op("JLT %s", next)
+		f.vectors(a, n, rows, reg)
+		a.op("SUBQ $%d, R12", n)
+		a.op("JEQ %s", done)
+		if i == 0 {
+			a.op("JMP %s", some)
+		}
+		a.at(next)
+	}
+	a.at(done)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// mask takes the mask for the number of values at the given offset of the argument: K1 and Y11 that of all vectors, K2 and Y10 that of the last.
+func (f dwF32) mask(a *asm, offset, which int) {
+	a.op("MOVQ %d(R13), SI", offset)
+	if f.width == 16 {
+		a.op("MOVQ $-1, CX")
+		a.op("BZHIQ SI, CX, CX")
+		a.op("KMOVW CX, K%d", which)
+		return
+	}
+	a.op("NEGQ SI")
+	a.op("LEAQ dwMasksF32<>+32(SB), CX")
+	a.op("VMOVUPS (CX)(SI*4), Y%d", 12-which)
+}
+
+// pick writes the copy of columns into a line, vector by vector. The argument is conv.dwPickF32.
+func (f dwF32) pick(a *asm, name string) {
+	a.fn(name, "copies columns; the argument is a dwPickF32")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), DI")
+	a.op("MOVQ 8(R13), R8")
+	a.op("MOVQ 16(R13), R12")
+	a.op("MOVQ 56(R13), R9")
+	f.mask(a, 32, 1)
+	column, block, last := a.label("column"), a.label("block"), a.label("last")
+	a.at(column)
+	a.op("MOVQ DI, DX")
+	a.op("MOVQ R8, SI")
+	a.op("MOVQ 24(R13), CX")
+	a.op("DECQ CX")
+	a.op("JEQ %s", last)
+	a.at(block)
+	a.op("VMOVUPS (SI), %s0", f.kind)
+	a.op("VMOVUPS %s0, (DX)", f.kind)
+	a.op("ADDQ $%d, SI", 4*f.width)
+	a.op("ADDQ R9, DX")
+	a.op("DECQ CX")
+	a.op("JNE %s", block)
+	a.at(last)
+	if f.width == 16 {
+		a.op("VMOVUPS.Z (SI), K1, Z0")
+		a.op("VMOVUPS Z0, K1, (DX)")
+	} else {
+		a.op("VMASKMOVPS (SI), Y11, Y0")
+		a.op("VMASKMOVPS Y0, Y11, (DX)")
+	}
+	a.op("ADDQ 40(R13), DI")
+	a.op("ADDQ 48(R13), R8")
+	a.op("DECQ R12")
+	a.op("JNE %s", column)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// vectors computes n vectors of one or two output rows and moves on behind them. Where none follow, the last has a mask of its own.
+//
+// The taps of two output rows are those of the first input row, which the first output row has alone, those of the rows between, which both have, and
+// those of the last input row.
+func (f dwF32) vectors(a *asm, n, rows int, reg func(int) string) {
+	a.op("MOVQ 0(R13), AX")
+	a.op("MOVQ 16(R13), BX")
+	for v := range n * rows {
+		a.op("VMOVAPS %s, %s", reg(15), reg(v))
+	}
+	f.taps(a, 8, n, 0, 1, reg)
+	if rows == 2 {
+		a.op("MOVQ 16(R13), R15")
+		f.taps(a, 104, n, 0, 2, reg)
+		a.op("MOVQ R15, BX")
+		f.taps(a, 8, n, n, 1, reg)
+	}
+	full := a.label("full")
+	f.mask(a, 72, 2)
+	a.op("CMPQ R12, $%d", n)
+	a.op("JNE %s", full)
+	f.mask(a, 80, 2)
+	a.at(full)
+	if rows == 2 {
+		a.op("MOVQ 96(R13), SI")
+	}
+	for v := range n {
+		for r := range rows {
+			x := reg(r*n + v)
+			// The sum comes first in Go's order: where it is NaN, it is what these return.
+			a.op("VMAXPS %s, %s, %s", x, reg(13), x)
+			a.op("VMINPS %s, %s, %s", x, reg(14), x)
+			f.store(a, x, [...]string{"(DX)", "(DX)(SI*1)"}[r], v == n-1)
+		}
+		a.op("ADDQ DI, DX")
+		a.op("ADDQ R9, R8")
+	}
+}
+
+// taps adds as many taps as the argument holds at count to the sums of rows output rows, from register first on.
+func (f dwF32) taps(a *asm, count, n, first, rows int, reg func(int) string) {
+	w, w2 := reg(12), reg(8)
+	if f.width == 16 {
+		w2 = reg(16)
+	}
+	a.op("MOVQ %d(R13), CX", count)
+	tap := a.label("tap")
+	a.op("PCALIGN $32")
+	a.at(tap)
+	a.op("MOVQ (AX), SI")
+	a.op("ADDQ R8, SI")
+	a.op("VMOVUPS (BX), %s", w)
+	if rows == 2 {
+		a.op("VMOVUPS (R15), %s", w2)
+	}
+	for v := range n {
+		at := [...]string{"(SI)", "(SI)(R9*1)", "(SI)(R9*2)", "(SI)(R10*1)", "(SI)(R9*4)", "(SI)(R11*1)"}[v]
+		if rows == 2 {
+			x := reg(9)
+			if f.width == 16 {
+				x = reg(17 + v)
+			}
+			a.op("VMOVUPS %s, %s", at, x)
+			a.op("VFMADD231PS %s, %s, %s", x, w, reg(first+v))
+			a.op("VFMADD231PS %s, %s, %s", x, w2, reg(first+n+v))
+		} else {
+			a.op("VFMADD231PS %s, %s, %s", at, w, reg(first+v))
+		}
+	}
+	a.op("ADDQ $8, AX")
+	a.op("ADDQ $%d, BX", 4*f.width)
+	if rows == 2 {
+		a.op("ADDQ $%d, R15", 4*f.width)
+	}
+	a.op("DECQ CX")
+	a.op("JNE %s", tap)
+}
+
+// store stores one vector, with the mask of the last one or that of the others.
+func (f dwF32) store(a *asm, from, to string, last bool) {
+	k := 1
+	if last {
+		k = 2
+	}
+	if f.width == 16 {
+		a.op("VMOVUPS %s, K%d, %s", from, k, to)
+		return
+	}
+	a.op("VMASKMOVPS %s, Y%d, %s", from, 12-k, to)
+}
