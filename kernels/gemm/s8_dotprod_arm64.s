@@ -15,6 +15,7 @@ TEXT s8DotprodR1x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
+	MOVD 88(R0), R25
 tile1:
 	MOVD R20, R1
 	ADD R21, R1, R20
@@ -97,21 +98,26 @@ done5:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact6
+	CBZ R25, plain6
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+plain6:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact7
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
 	WORD $0x4ea35631 // srshl v17.4s, v17.4s, v3.4s
-	B narrow7
-exact6:
+	B narrow8
+exact7:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x4f211610 // ssra v16.4s, v16.4s, #31
 	WORD $0x4f211631 // ssra v17.4s, v17.4s, #31
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
 	WORD $0x4ea35631 // srshl v17.4s, v17.4s, v3.4s
-narrow7:
+narrow8:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x4e614a30 // sqxtn2 v16.8h, v17.4s
 	WORD $0x4e640e10 // sqadd v16.8h, v16.8h, v4.8h
@@ -120,26 +126,26 @@ narrow7:
 	WORD $0x4e266e10 // smin v16.16b, v16.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part8
+	BNE part9
 	FMOVD F16, (R12)
 	ADD R13, R12
-	B stored9
-part8:
+	B stored10
+part9:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two10
+	TBZ $2, R22, two11
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two10:
-	TBZ $1, R22, one11
+two11:
+	TBZ $1, R22, one12
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one11:
-	TBZ $0, R22, row12
+one12:
+	TBZ $0, R22, row13
 	VST1 V7.B[0], (R23)
-row12:
+row13:
 	ADD R13, R12
-stored9:
+stored10:
 	SUBS $1, R15
 	BNE tile1
 	RET
@@ -155,7 +161,8 @@ TEXT s8DotprodR2x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile13:
+	MOVD 88(R0), R25
+tile14:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R20
@@ -177,7 +184,7 @@ tile13:
 	VEOR V29.B16, V29.B16, V29.B16
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
-	CBZ R11, tail15
+	CBZ R11, tail16
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -189,7 +196,7 @@ tile13:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop14:
+loop15:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -221,16 +228,16 @@ loop14:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	SUBS $1, R11
-	BNE loop14
-tail15:
+	BNE loop15
+tail16:
 	MOVD 32(R0), R11
-	CBZ R11, done17
+	CBZ R11, done18
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short16:
+short17:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -244,8 +251,8 @@ short16:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short16
-done17:
+	BNE short17
+done18:
 	VADD V24.S4, V16.S4, V16.S4
 	VADD V25.S4, V17.S4, V17.S4
 	VADD V26.S4, V18.S4, V18.S4
@@ -265,8 +272,16 @@ done17:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact18
+	CBZ R25, plain19
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+plain19:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact20
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -275,8 +290,8 @@ done17:
 	WORD $0x4ea35631 // srshl v17.4s, v17.4s, v3.4s
 	WORD $0x4ea25652 // srshl v18.4s, v18.4s, v2.4s
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
-	B narrow19
-exact18:
+	B narrow21
+exact20:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -289,7 +304,7 @@ exact18:
 	WORD $0x4ea35631 // srshl v17.4s, v17.4s, v3.4s
 	WORD $0x4ea25652 // srshl v18.4s, v18.4s, v2.4s
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
-narrow19:
+narrow21:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x4e614a30 // sqxtn2 v16.8h, v17.4s
@@ -302,44 +317,44 @@ narrow19:
 	WORD $0x4e266e10 // smin v16.16b, v16.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part20
+	BNE part22
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
 	ADD R13, R12
-	B stored21
-part20:
+	B stored23
+part22:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two22
+	TBZ $2, R22, two24
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two22:
-	TBZ $1, R22, one23
+two24:
+	TBZ $1, R22, one25
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one23:
-	TBZ $0, R22, row24
+one25:
+	TBZ $0, R22, row26
 	VST1 V7.B[0], (R23)
-row24:
+row26:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V16.D[1], V7.D[0]
-	TBZ $2, R22, two25
+	TBZ $2, R22, two27
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two25:
-	TBZ $1, R22, one26
+two27:
+	TBZ $1, R22, one28
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one26:
-	TBZ $0, R22, row27
+one28:
+	TBZ $0, R22, row29
 	VST1 V7.B[0], (R23)
-row27:
+row29:
 	ADD R13, R12
-stored21:
+stored23:
 	SUBS $1, R15
-	BNE tile13
+	BNE tile14
 	RET
 
 // 3 rows, 8 columns.
@@ -353,7 +368,8 @@ TEXT s8DotprodR3x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile28:
+	MOVD 88(R0), R25
+tile30:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -372,7 +388,7 @@ tile28:
 	VEOR V25.B16, V25.B16, V25.B16
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
-	CBZ R11, tail30
+	CBZ R11, tail32
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -385,7 +401,7 @@ tile28:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop29:
+loop31:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -426,16 +442,16 @@ loop29:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	SUBS $1, R11
-	BNE loop29
-tail30:
+	BNE loop31
+tail32:
 	MOVD 32(R0), R11
-	CBZ R11, done32
+	CBZ R11, done34
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short31:
+short33:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -452,8 +468,8 @@ short31:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short31
-done32:
+	BNE short33
+done34:
 	VADD V22.S4, V16.S4, V16.S4
 	VADD V23.S4, V17.S4, V17.S4
 	VADD V24.S4, V18.S4, V18.S4
@@ -467,8 +483,19 @@ done32:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact33
+	CBZ R25, plain35
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VADD V7.S4, V21.S4, V21.S4
+plain35:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact36
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -481,8 +508,8 @@ done32:
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
 	WORD $0x4ea356b5 // srshl v21.4s, v21.4s, v3.4s
-	B narrow34
-exact33:
+	B narrow37
+exact36:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -501,7 +528,7 @@ exact33:
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
 	WORD $0x4ea356b5 // srshl v21.4s, v21.4s, v3.4s
-narrow34:
+narrow37:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x0e614a94 // sqxtn v20.4h, v20.4s
@@ -520,31 +547,17 @@ narrow34:
 	WORD $0x4e266e94 // smin v20.16b, v20.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part35
+	BNE part38
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
 	ADD R13, R12
 	FMOVD F20, (R12)
 	ADD R13, R12
-	B stored36
-part35:
+	B stored39
+part38:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two37
-	VST1.P V7.S[0], 4(R23)
-	VUSHR $32, V7.D2, V7.D2
-two37:
-	TBZ $1, R22, one38
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one38:
-	TBZ $0, R22, row39
-	VST1 V7.B[0], (R23)
-row39:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V16.D[1], V7.D[0]
 	TBZ $2, R22, two40
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -558,7 +571,7 @@ one41:
 row42:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V20.D[0], V7.D[0]
+	VMOV V16.D[1], V7.D[0]
 	TBZ $2, R22, two43
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -571,9 +584,23 @@ one44:
 	VST1 V7.B[0], (R23)
 row45:
 	ADD R13, R12
-stored36:
+	MOVD R12, R23
+	VMOV V20.D[0], V7.D[0]
+	TBZ $2, R22, two46
+	VST1.P V7.S[0], 4(R23)
+	VUSHR $32, V7.D2, V7.D2
+two46:
+	TBZ $1, R22, one47
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one47:
+	TBZ $0, R22, row48
+	VST1 V7.B[0], (R23)
+row48:
+	ADD R13, R12
+stored39:
 	SUBS $1, R15
-	BNE tile28
+	BNE tile30
 	RET
 
 // 4 rows, 8 columns.
@@ -587,7 +614,8 @@ TEXT s8DotprodR4x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile46:
+	MOVD 88(R0), R25
+tile49:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -611,7 +639,7 @@ tile46:
 	VEOR V29.B16, V29.B16, V29.B16
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
-	CBZ R11, tail48
+	CBZ R11, tail51
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -625,7 +653,7 @@ tile46:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop47:
+loop50:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -675,16 +703,16 @@ loop47:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	SUBS $1, R11
-	BNE loop47
-tail48:
+	BNE loop50
+tail51:
 	MOVD 32(R0), R11
-	CBZ R11, done50
+	CBZ R11, done53
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short49:
+short52:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -704,8 +732,8 @@ short49:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short49
-done50:
+	BNE short52
+done53:
 	VADD V24.S4, V16.S4, V16.S4
 	VADD V25.S4, V17.S4, V17.S4
 	VADD V26.S4, V18.S4, V18.S4
@@ -721,8 +749,22 @@ done50:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact51
+	CBZ R25, plain54
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VADD V7.S4, V21.S4, V21.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V23.S4, V23.S4
+plain54:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact55
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -739,8 +781,8 @@ done50:
 	WORD $0x4ea356b5 // srshl v21.4s, v21.4s, v3.4s
 	WORD $0x4ea256d6 // srshl v22.4s, v22.4s, v2.4s
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
-	B narrow52
-exact51:
+	B narrow56
+exact55:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -765,7 +807,7 @@ exact51:
 	WORD $0x4ea356b5 // srshl v21.4s, v21.4s, v3.4s
 	WORD $0x4ea256d6 // srshl v22.4s, v22.4s, v2.4s
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
-narrow52:
+narrow56:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x0e614a94 // sqxtn v20.4h, v20.4s
@@ -788,7 +830,7 @@ narrow52:
 	WORD $0x4e266e94 // smin v20.16b, v20.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part53
+	BNE part57
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
@@ -797,67 +839,67 @@ narrow52:
 	ADD R13, R12
 	VST1 V20.D[1], (R12)
 	ADD R13, R12
-	B stored54
-part53:
+	B stored58
+part57:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two55
+	TBZ $2, R22, two59
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two55:
-	TBZ $1, R22, one56
+two59:
+	TBZ $1, R22, one60
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one56:
-	TBZ $0, R22, row57
+one60:
+	TBZ $0, R22, row61
 	VST1 V7.B[0], (R23)
-row57:
+row61:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V16.D[1], V7.D[0]
-	TBZ $2, R22, two58
+	TBZ $2, R22, two62
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two58:
-	TBZ $1, R22, one59
+two62:
+	TBZ $1, R22, one63
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one59:
-	TBZ $0, R22, row60
+one63:
+	TBZ $0, R22, row64
 	VST1 V7.B[0], (R23)
-row60:
+row64:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[0], V7.D[0]
-	TBZ $2, R22, two61
+	TBZ $2, R22, two65
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two61:
-	TBZ $1, R22, one62
+two65:
+	TBZ $1, R22, one66
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one62:
-	TBZ $0, R22, row63
+one66:
+	TBZ $0, R22, row67
 	VST1 V7.B[0], (R23)
-row63:
+row67:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[1], V7.D[0]
-	TBZ $2, R22, two64
+	TBZ $2, R22, two68
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two64:
-	TBZ $1, R22, one65
+two68:
+	TBZ $1, R22, one69
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one65:
-	TBZ $0, R22, row66
+one69:
+	TBZ $0, R22, row70
 	VST1 V7.B[0], (R23)
-row66:
+row70:
 	ADD R13, R12
-stored54:
+stored58:
 	SUBS $1, R15
-	BNE tile46
+	BNE tile49
 	RET
 
 // 5 rows, 8 columns.
@@ -871,7 +913,8 @@ TEXT s8DotprodR5x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile67:
+	MOVD 88(R0), R25
+tile71:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -890,7 +933,7 @@ tile67:
 	VMOV V17.B16, V23.B16
 	VMOV V16.B16, V24.B16
 	VMOV V17.B16, V25.B16
-	CBZ R11, tail69
+	CBZ R11, tail73
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -905,7 +948,7 @@ tile67:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop68:
+loop72:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -964,16 +1007,16 @@ loop68:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	SUBS $1, R11
-	BNE loop68
-tail69:
+	BNE loop72
+tail73:
 	MOVD 32(R0), R11
-	CBZ R11, done71
+	CBZ R11, done75
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short70:
+short74:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -996,8 +1039,8 @@ short70:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short70
-done71:
+	BNE short74
+done75:
 	FMOVQ 32(R14), F0
 	FMOVQ 48(R14), F1
 	FMOVQ 64(R14), F2
@@ -1005,8 +1048,25 @@ done71:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact72
+	CBZ R25, plain76
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VADD V7.S4, V21.S4, V21.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V24.S4, V24.S4
+	VADD V7.S4, V25.S4, V25.S4
+plain76:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact77
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -1027,8 +1087,8 @@ done71:
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
 	WORD $0x4ea25718 // srshl v24.4s, v24.4s, v2.4s
 	WORD $0x4ea35739 // srshl v25.4s, v25.4s, v3.4s
-	B narrow73
-exact72:
+	B narrow78
+exact77:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -1059,7 +1119,7 @@ exact72:
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
 	WORD $0x4ea25718 // srshl v24.4s, v24.4s, v2.4s
 	WORD $0x4ea35739 // srshl v25.4s, v25.4s, v3.4s
-narrow73:
+narrow78:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x0e614a94 // sqxtn v20.4h, v20.4s
@@ -1088,7 +1148,7 @@ narrow73:
 	WORD $0x4e266f18 // smin v24.16b, v24.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part74
+	BNE part79
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
@@ -1099,81 +1159,81 @@ narrow73:
 	ADD R13, R12
 	FMOVD F24, (R12)
 	ADD R13, R12
-	B stored75
-part74:
+	B stored80
+part79:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two76
+	TBZ $2, R22, two81
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two76:
-	TBZ $1, R22, one77
+two81:
+	TBZ $1, R22, one82
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one77:
-	TBZ $0, R22, row78
+one82:
+	TBZ $0, R22, row83
 	VST1 V7.B[0], (R23)
-row78:
+row83:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V16.D[1], V7.D[0]
-	TBZ $2, R22, two79
+	TBZ $2, R22, two84
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two79:
-	TBZ $1, R22, one80
+two84:
+	TBZ $1, R22, one85
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one80:
-	TBZ $0, R22, row81
+one85:
+	TBZ $0, R22, row86
 	VST1 V7.B[0], (R23)
-row81:
+row86:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[0], V7.D[0]
-	TBZ $2, R22, two82
+	TBZ $2, R22, two87
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two82:
-	TBZ $1, R22, one83
+two87:
+	TBZ $1, R22, one88
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one83:
-	TBZ $0, R22, row84
+one88:
+	TBZ $0, R22, row89
 	VST1 V7.B[0], (R23)
-row84:
+row89:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[1], V7.D[0]
-	TBZ $2, R22, two85
+	TBZ $2, R22, two90
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two85:
-	TBZ $1, R22, one86
+two90:
+	TBZ $1, R22, one91
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one86:
-	TBZ $0, R22, row87
+one91:
+	TBZ $0, R22, row92
 	VST1 V7.B[0], (R23)
-row87:
+row92:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V24.D[0], V7.D[0]
-	TBZ $2, R22, two88
+	TBZ $2, R22, two93
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two88:
-	TBZ $1, R22, one89
+two93:
+	TBZ $1, R22, one94
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one89:
-	TBZ $0, R22, row90
+one94:
+	TBZ $0, R22, row95
 	VST1 V7.B[0], (R23)
-row90:
+row95:
 	ADD R13, R12
-stored75:
+stored80:
 	SUBS $1, R15
-	BNE tile67
+	BNE tile71
 	RET
 
 // 6 rows, 8 columns.
@@ -1187,7 +1247,8 @@ TEXT s8DotprodR6x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile91:
+	MOVD 88(R0), R25
+tile96:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -1209,7 +1270,7 @@ tile91:
 	VMOV V17.B16, V25.B16
 	VMOV V16.B16, V26.B16
 	VMOV V17.B16, V27.B16
-	CBZ R11, tail93
+	CBZ R11, tail98
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -1225,7 +1286,7 @@ tile91:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop92:
+loop97:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -1293,16 +1354,16 @@ loop92:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	SUBS $1, R11
-	BNE loop92
-tail93:
+	BNE loop97
+tail98:
 	MOVD 32(R0), R11
-	CBZ R11, done95
+	CBZ R11, done100
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short94:
+short99:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -1328,8 +1389,8 @@ short94:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short94
-done95:
+	BNE short99
+done100:
 	FMOVQ 32(R14), F0
 	FMOVQ 48(R14), F1
 	FMOVQ 64(R14), F2
@@ -1337,8 +1398,28 @@ done95:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact96
+	CBZ R25, plain101
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VADD V7.S4, V21.S4, V21.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V24.S4, V24.S4
+	VADD V7.S4, V25.S4, V25.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V26.S4, V26.S4
+	VADD V7.S4, V27.S4, V27.S4
+plain101:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact102
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -1363,8 +1444,8 @@ done95:
 	WORD $0x4ea35739 // srshl v25.4s, v25.4s, v3.4s
 	WORD $0x4ea2575a // srshl v26.4s, v26.4s, v2.4s
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
-	B narrow97
-exact96:
+	B narrow103
+exact102:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -1401,7 +1482,7 @@ exact96:
 	WORD $0x4ea35739 // srshl v25.4s, v25.4s, v3.4s
 	WORD $0x4ea2575a // srshl v26.4s, v26.4s, v2.4s
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
-narrow97:
+narrow103:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x0e614a94 // sqxtn v20.4h, v20.4s
@@ -1434,7 +1515,7 @@ narrow97:
 	WORD $0x4e266f18 // smin v24.16b, v24.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part98
+	BNE part104
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
@@ -1447,38 +1528,10 @@ narrow97:
 	ADD R13, R12
 	VST1 V24.D[1], (R12)
 	ADD R13, R12
-	B stored99
-part98:
+	B stored105
+part104:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two100
-	VST1.P V7.S[0], 4(R23)
-	VUSHR $32, V7.D2, V7.D2
-two100:
-	TBZ $1, R22, one101
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one101:
-	TBZ $0, R22, row102
-	VST1 V7.B[0], (R23)
-row102:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V16.D[1], V7.D[0]
-	TBZ $2, R22, two103
-	VST1.P V7.S[0], 4(R23)
-	VUSHR $32, V7.D2, V7.D2
-two103:
-	TBZ $1, R22, one104
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one104:
-	TBZ $0, R22, row105
-	VST1 V7.B[0], (R23)
-row105:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V20.D[0], V7.D[0]
 	TBZ $2, R22, two106
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1492,7 +1545,7 @@ one107:
 row108:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V20.D[1], V7.D[0]
+	VMOV V16.D[1], V7.D[0]
 	TBZ $2, R22, two109
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1506,7 +1559,7 @@ one110:
 row111:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V24.D[0], V7.D[0]
+	VMOV V20.D[0], V7.D[0]
 	TBZ $2, R22, two112
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1520,7 +1573,7 @@ one113:
 row114:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V24.D[1], V7.D[0]
+	VMOV V20.D[1], V7.D[0]
 	TBZ $2, R22, two115
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1533,9 +1586,37 @@ one116:
 	VST1 V7.B[0], (R23)
 row117:
 	ADD R13, R12
-stored99:
+	MOVD R12, R23
+	VMOV V24.D[0], V7.D[0]
+	TBZ $2, R22, two118
+	VST1.P V7.S[0], 4(R23)
+	VUSHR $32, V7.D2, V7.D2
+two118:
+	TBZ $1, R22, one119
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one119:
+	TBZ $0, R22, row120
+	VST1 V7.B[0], (R23)
+row120:
+	ADD R13, R12
+	MOVD R12, R23
+	VMOV V24.D[1], V7.D[0]
+	TBZ $2, R22, two121
+	VST1.P V7.S[0], 4(R23)
+	VUSHR $32, V7.D2, V7.D2
+two121:
+	TBZ $1, R22, one122
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one122:
+	TBZ $0, R22, row123
+	VST1 V7.B[0], (R23)
+row123:
+	ADD R13, R12
+stored105:
 	SUBS $1, R15
-	BNE tile91
+	BNE tile96
 	RET
 
 // 7 rows, 8 columns.
@@ -1549,7 +1630,8 @@ TEXT s8DotprodR7x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile118:
+	MOVD 88(R0), R25
+tile124:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -1574,7 +1656,7 @@ tile118:
 	VMOV V17.B16, V27.B16
 	VMOV V16.B16, V28.B16
 	VMOV V17.B16, V29.B16
-	CBZ R11, tail120
+	CBZ R11, tail126
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -1591,7 +1673,7 @@ tile118:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop119:
+loop125:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -1668,16 +1750,16 @@ loop119:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	SUBS $1, R11
-	BNE loop119
-tail120:
+	BNE loop125
+tail126:
 	MOVD 32(R0), R11
-	CBZ R11, done122
+	CBZ R11, done128
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short121:
+short127:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -1706,8 +1788,8 @@ short121:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short121
-done122:
+	BNE short127
+done128:
 	FMOVQ 32(R14), F0
 	FMOVQ 48(R14), F1
 	FMOVQ 64(R14), F2
@@ -1715,8 +1797,31 @@ done122:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact123
+	CBZ R25, plain129
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VADD V7.S4, V21.S4, V21.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V24.S4, V24.S4
+	VADD V7.S4, V25.S4, V25.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V26.S4, V26.S4
+	VADD V7.S4, V27.S4, V27.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V28.S4, V28.S4
+	VADD V7.S4, V29.S4, V29.S4
+plain129:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact130
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -1745,8 +1850,8 @@ done122:
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
 	WORD $0x4ea2579c // srshl v28.4s, v28.4s, v2.4s
 	WORD $0x4ea357bd // srshl v29.4s, v29.4s, v3.4s
-	B narrow124
-exact123:
+	B narrow131
+exact130:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -1789,7 +1894,7 @@ exact123:
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
 	WORD $0x4ea2579c // srshl v28.4s, v28.4s, v2.4s
 	WORD $0x4ea357bd // srshl v29.4s, v29.4s, v3.4s
-narrow124:
+narrow131:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x0e614a94 // sqxtn v20.4h, v20.4s
@@ -1828,7 +1933,7 @@ narrow124:
 	WORD $0x4e266f9c // smin v28.16b, v28.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part125
+	BNE part132
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
@@ -1843,109 +1948,109 @@ narrow124:
 	ADD R13, R12
 	FMOVD F28, (R12)
 	ADD R13, R12
-	B stored126
-part125:
+	B stored133
+part132:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two127
+	TBZ $2, R22, two134
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two127:
-	TBZ $1, R22, one128
+two134:
+	TBZ $1, R22, one135
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one128:
-	TBZ $0, R22, row129
+one135:
+	TBZ $0, R22, row136
 	VST1 V7.B[0], (R23)
-row129:
+row136:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V16.D[1], V7.D[0]
-	TBZ $2, R22, two130
+	TBZ $2, R22, two137
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two130:
-	TBZ $1, R22, one131
+two137:
+	TBZ $1, R22, one138
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one131:
-	TBZ $0, R22, row132
+one138:
+	TBZ $0, R22, row139
 	VST1 V7.B[0], (R23)
-row132:
+row139:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[0], V7.D[0]
-	TBZ $2, R22, two133
+	TBZ $2, R22, two140
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two133:
-	TBZ $1, R22, one134
+two140:
+	TBZ $1, R22, one141
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one134:
-	TBZ $0, R22, row135
+one141:
+	TBZ $0, R22, row142
 	VST1 V7.B[0], (R23)
-row135:
+row142:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[1], V7.D[0]
-	TBZ $2, R22, two136
+	TBZ $2, R22, two143
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two136:
-	TBZ $1, R22, one137
+two143:
+	TBZ $1, R22, one144
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one137:
-	TBZ $0, R22, row138
+one144:
+	TBZ $0, R22, row145
 	VST1 V7.B[0], (R23)
-row138:
+row145:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V24.D[0], V7.D[0]
-	TBZ $2, R22, two139
+	TBZ $2, R22, two146
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two139:
-	TBZ $1, R22, one140
+two146:
+	TBZ $1, R22, one147
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one140:
-	TBZ $0, R22, row141
+one147:
+	TBZ $0, R22, row148
 	VST1 V7.B[0], (R23)
-row141:
+row148:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V24.D[1], V7.D[0]
-	TBZ $2, R22, two142
+	TBZ $2, R22, two149
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two142:
-	TBZ $1, R22, one143
+two149:
+	TBZ $1, R22, one150
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one143:
-	TBZ $0, R22, row144
+one150:
+	TBZ $0, R22, row151
 	VST1 V7.B[0], (R23)
-row144:
+row151:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V28.D[0], V7.D[0]
-	TBZ $2, R22, two145
+	TBZ $2, R22, two152
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two145:
-	TBZ $1, R22, one146
+two152:
+	TBZ $1, R22, one153
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one146:
-	TBZ $0, R22, row147
+one153:
+	TBZ $0, R22, row154
 	VST1 V7.B[0], (R23)
-row147:
+row154:
 	ADD R13, R12
-stored126:
+stored133:
 	SUBS $1, R15
-	BNE tile118
+	BNE tile124
 	RET
 
 // 8 rows, 8 columns.
@@ -1959,7 +2064,8 @@ TEXT s8DotprodR8x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile148:
+	MOVD 88(R0), R25
+tile155:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -1987,7 +2093,7 @@ tile148:
 	VMOV V17.B16, V29.B16
 	VMOV V16.B16, V30.B16
 	VMOV V17.B16, V31.B16
-	CBZ R11, tail150
+	CBZ R11, tail157
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -2005,7 +2111,7 @@ tile148:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop149:
+loop156:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -2091,16 +2197,16 @@ loop149:
 	FMOVQ 112(R10), F15
 	WORD $0x3ce96907 // ldr q7, [x8, x9]
 	SUBS $1, R11
-	BNE loop149
-tail150:
+	BNE loop156
+tail157:
 	MOVD 32(R0), R11
-	CBZ R11, done152
+	CBZ R11, done159
 	MOVD 24(R0), R9
 	LSL $4, R9
 	ADD $12, R19, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
-short151:
+short158:
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
 	FMOVS (R1)(R9), F0
@@ -2132,8 +2238,8 @@ short151:
 	CSEL LT, R9, R24, R9
 	ADD $32, R10
 	SUBS $1, R11
-	BNE short151
-done152:
+	BNE short158
+done159:
 	FMOVQ 32(R14), F0
 	FMOVQ 48(R14), F1
 	FMOVQ 64(R14), F2
@@ -2141,8 +2247,34 @@ done152:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact153
+	CBZ R25, plain160
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VADD V7.S4, V17.S4, V17.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VADD V7.S4, V21.S4, V21.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V24.S4, V24.S4
+	VADD V7.S4, V25.S4, V25.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V26.S4, V26.S4
+	VADD V7.S4, V27.S4, V27.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V28.S4, V28.S4
+	VADD V7.S4, V29.S4, V29.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V30.S4, V30.S4
+	VADD V7.S4, V31.S4, V31.S4
+plain160:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact161
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -2175,8 +2307,8 @@ done152:
 	WORD $0x4ea357bd // srshl v29.4s, v29.4s, v3.4s
 	WORD $0x4ea257de // srshl v30.4s, v30.4s, v2.4s
 	WORD $0x4ea357ff // srshl v31.4s, v31.4s, v3.4s
-	B narrow154
-exact153:
+	B narrow162
+exact161:
 	WORD $0x6ea0b610 // sqrdmulh v16.4s, v16.4s, v0.4s
 	WORD $0x6ea1b631 // sqrdmulh v17.4s, v17.4s, v1.4s
 	WORD $0x6ea0b652 // sqrdmulh v18.4s, v18.4s, v0.4s
@@ -2225,7 +2357,7 @@ exact153:
 	WORD $0x4ea357bd // srshl v29.4s, v29.4s, v3.4s
 	WORD $0x4ea257de // srshl v30.4s, v30.4s, v2.4s
 	WORD $0x4ea357ff // srshl v31.4s, v31.4s, v3.4s
-narrow154:
+narrow162:
 	WORD $0x0e614a10 // sqxtn v16.4h, v16.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
 	WORD $0x0e614a94 // sqxtn v20.4h, v20.4s
@@ -2268,7 +2400,7 @@ narrow154:
 	WORD $0x4e266f9c // smin v28.16b, v28.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part155
+	BNE part163
 	FMOVD F16, (R12)
 	ADD R13, R12
 	VST1 V16.D[1], (R12)
@@ -2285,123 +2417,123 @@ narrow154:
 	ADD R13, R12
 	VST1 V28.D[1], (R12)
 	ADD R13, R12
-	B stored156
-part155:
+	B stored164
+part163:
 	MOVD R12, R23
 	VMOV V16.D[0], V7.D[0]
-	TBZ $2, R22, two157
+	TBZ $2, R22, two165
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two157:
-	TBZ $1, R22, one158
+two165:
+	TBZ $1, R22, one166
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one158:
-	TBZ $0, R22, row159
+one166:
+	TBZ $0, R22, row167
 	VST1 V7.B[0], (R23)
-row159:
+row167:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V16.D[1], V7.D[0]
-	TBZ $2, R22, two160
+	TBZ $2, R22, two168
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two160:
-	TBZ $1, R22, one161
+two168:
+	TBZ $1, R22, one169
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one161:
-	TBZ $0, R22, row162
+one169:
+	TBZ $0, R22, row170
 	VST1 V7.B[0], (R23)
-row162:
+row170:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[0], V7.D[0]
-	TBZ $2, R22, two163
+	TBZ $2, R22, two171
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two163:
-	TBZ $1, R22, one164
+two171:
+	TBZ $1, R22, one172
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one164:
-	TBZ $0, R22, row165
+one172:
+	TBZ $0, R22, row173
 	VST1 V7.B[0], (R23)
-row165:
+row173:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V20.D[1], V7.D[0]
-	TBZ $2, R22, two166
+	TBZ $2, R22, two174
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two166:
-	TBZ $1, R22, one167
+two174:
+	TBZ $1, R22, one175
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one167:
-	TBZ $0, R22, row168
+one175:
+	TBZ $0, R22, row176
 	VST1 V7.B[0], (R23)
-row168:
+row176:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V24.D[0], V7.D[0]
-	TBZ $2, R22, two169
+	TBZ $2, R22, two177
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two169:
-	TBZ $1, R22, one170
+two177:
+	TBZ $1, R22, one178
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one170:
-	TBZ $0, R22, row171
+one178:
+	TBZ $0, R22, row179
 	VST1 V7.B[0], (R23)
-row171:
+row179:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V24.D[1], V7.D[0]
-	TBZ $2, R22, two172
+	TBZ $2, R22, two180
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two172:
-	TBZ $1, R22, one173
+two180:
+	TBZ $1, R22, one181
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one173:
-	TBZ $0, R22, row174
+one181:
+	TBZ $0, R22, row182
 	VST1 V7.B[0], (R23)
-row174:
+row182:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V28.D[0], V7.D[0]
-	TBZ $2, R22, two175
+	TBZ $2, R22, two183
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two175:
-	TBZ $1, R22, one176
+two183:
+	TBZ $1, R22, one184
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one176:
-	TBZ $0, R22, row177
+one184:
+	TBZ $0, R22, row185
 	VST1 V7.B[0], (R23)
-row177:
+row185:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V28.D[1], V7.D[0]
-	TBZ $2, R22, two178
+	TBZ $2, R22, two186
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two178:
-	TBZ $1, R22, one179
+two186:
+	TBZ $1, R22, one187
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one179:
-	TBZ $0, R22, row180
+one187:
+	TBZ $0, R22, row188
 	VST1 V7.B[0], (R23)
-row180:
+row188:
 	ADD R13, R12
-stored156:
+stored164:
 	SUBS $1, R15
-	BNE tile148
+	BNE tile155
 	RET
 
 DATA s8DotprodTiles<>+0(SB)/8, $s8DotprodR1x8<>(SB)

@@ -15,6 +15,7 @@ TEXT s8I8mmR1x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
+	MOVD 88(R0), R25
 tile1:
 	MOVD R20, R1
 	ADD R21, R1, R20
@@ -87,21 +88,26 @@ done4:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact5
+	CBZ R25, plain5
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+plain5:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact6
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x4ea25508 // srshl v8.4s, v8.4s, v2.4s
 	WORD $0x4ea35610 // srshl v16.4s, v16.4s, v3.4s
-	B narrow6
-exact5:
+	B narrow7
+exact6:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x4f211508 // ssra v8.4s, v8.4s, #31
 	WORD $0x4f211610 // ssra v16.4s, v16.4s, #31
 	WORD $0x4ea25508 // srshl v8.4s, v8.4s, v2.4s
 	WORD $0x4ea35610 // srshl v16.4s, v16.4s, v3.4s
-narrow6:
+narrow7:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x4e614a08 // sqxtn2 v8.8h, v16.4s
 	WORD $0x4e640d08 // sqadd v8.8h, v8.8h, v4.8h
@@ -110,26 +116,26 @@ narrow6:
 	WORD $0x4e266d08 // smin v8.16b, v8.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part7
+	BNE part8
 	FMOVD F8, (R12)
 	ADD R13, R12
-	B stored8
-part7:
+	B stored9
+part8:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two9
+	TBZ $2, R22, two10
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two9:
-	TBZ $1, R22, one10
+two10:
+	TBZ $1, R22, one11
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one10:
-	TBZ $0, R22, row11
+one11:
+	TBZ $0, R22, row12
 	VST1 V7.B[0], (R23)
-row11:
+row12:
 	ADD R13, R12
-stored8:
+stored9:
 	SUBS $1, R15
 	BNE tile1
 	RET
@@ -145,7 +151,8 @@ TEXT s8I8mmR2x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile12:
+	MOVD 88(R0), R25
+tile13:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R20
@@ -156,7 +163,7 @@ tile12:
 	VLD1R.P 8(R22), [V17.D2]
 	VLD1R.P 8(R22), [V18.D2]
 	VLD1R.P 8(R22), [V19.D2]
-	CBZ R11, tail14
+	CBZ R11, tail15
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -164,7 +171,7 @@ tile12:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop13:
+loop14:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -190,10 +197,10 @@ loop13:
 	FMOVQ 48(R10), F11
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	SUBS $1, R11
-	BNE loop13
-tail14:
+	BNE loop14
+tail15:
 	MOVD 32(R0), R11
-	CBZ R11, done15
+	CBZ R11, done16
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -206,7 +213,7 @@ tail14:
 	WORD $0x4e89a411 // smmla v17.4s, v0.16b, v9.16b
 	WORD $0x4e8aa412 // smmla v18.4s, v0.16b, v10.16b
 	WORD $0x4e8ba413 // smmla v19.4s, v0.16b, v11.16b
-done15:
+done16:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -218,8 +225,16 @@ done15:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact16
+	CBZ R25, plain17
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+plain17:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact18
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -228,8 +243,8 @@ done15:
 	WORD $0x4ea35610 // srshl v16.4s, v16.4s, v3.4s
 	WORD $0x4ea25631 // srshl v17.4s, v17.4s, v2.4s
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
-	B narrow17
-exact16:
+	B narrow19
+exact18:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -242,7 +257,7 @@ exact16:
 	WORD $0x4ea35610 // srshl v16.4s, v16.4s, v3.4s
 	WORD $0x4ea25631 // srshl v17.4s, v17.4s, v2.4s
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
-narrow17:
+narrow19:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x4e614a08 // sqxtn2 v8.8h, v16.4s
@@ -255,44 +270,44 @@ narrow17:
 	WORD $0x4e266d08 // smin v8.16b, v8.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part18
+	BNE part20
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
 	ADD R13, R12
-	B stored19
-part18:
+	B stored21
+part20:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two20
+	TBZ $2, R22, two22
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two20:
-	TBZ $1, R22, one21
+two22:
+	TBZ $1, R22, one23
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one21:
-	TBZ $0, R22, row22
+one23:
+	TBZ $0, R22, row24
 	VST1 V7.B[0], (R23)
-row22:
+row24:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V8.D[1], V7.D[0]
-	TBZ $2, R22, two23
+	TBZ $2, R22, two25
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two23:
-	TBZ $1, R22, one24
+two25:
+	TBZ $1, R22, one26
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one24:
-	TBZ $0, R22, row25
+one26:
+	TBZ $0, R22, row27
 	VST1 V7.B[0], (R23)
-row25:
+row27:
 	ADD R13, R12
-stored19:
+stored21:
 	SUBS $1, R15
-	BNE tile12
+	BNE tile13
 	RET
 
 // 3 rows, 8 columns.
@@ -306,7 +321,8 @@ TEXT s8I8mmR3x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile26:
+	MOVD 88(R0), R25
+tile28:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -322,7 +338,7 @@ tile26:
 	VMOV V17.B16, V21.B16
 	VMOV V18.B16, V22.B16
 	VMOV V19.B16, V23.B16
-	CBZ R11, tail28
+	CBZ R11, tail30
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -332,7 +348,7 @@ tile26:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop27:
+loop29:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -370,10 +386,10 @@ loop27:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96863 // ldr q3, [x3, x9]
 	SUBS $1, R11
-	BNE loop27
-tail28:
+	BNE loop29
+tail30:
 	MOVD 32(R0), R11
-	CBZ R11, done29
+	CBZ R11, done31
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -393,7 +409,7 @@ tail28:
 	WORD $0x4e8aa456 // smmla v22.4s, v2.16b, v10.16b
 	WORD $0x4e8ba413 // smmla v19.4s, v0.16b, v11.16b
 	WORD $0x4e8ba457 // smmla v23.4s, v2.16b, v11.16b
-done29:
+done31:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -409,8 +425,19 @@ done29:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact30
+	CBZ R25, plain32
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V20.S4, V20.S4
+plain32:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact33
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -423,8 +450,8 @@ done29:
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
 	WORD $0x4ea25652 // srshl v18.4s, v18.4s, v2.4s
 	WORD $0x4ea35694 // srshl v20.4s, v20.4s, v3.4s
-	B narrow31
-exact30:
+	B narrow34
+exact33:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -443,7 +470,7 @@ exact30:
 	WORD $0x4ea35673 // srshl v19.4s, v19.4s, v3.4s
 	WORD $0x4ea25652 // srshl v18.4s, v18.4s, v2.4s
 	WORD $0x4ea35694 // srshl v20.4s, v20.4s, v3.4s
-narrow31:
+narrow34:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
@@ -462,31 +489,17 @@ narrow31:
 	WORD $0x4e266e52 // smin v18.16b, v18.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part32
+	BNE part35
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
 	ADD R13, R12
 	FMOVD F18, (R12)
 	ADD R13, R12
-	B stored33
-part32:
+	B stored36
+part35:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two34
-	VST1.P V7.S[0], 4(R23)
-	VUSHR $32, V7.D2, V7.D2
-two34:
-	TBZ $1, R22, one35
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one35:
-	TBZ $0, R22, row36
-	VST1 V7.B[0], (R23)
-row36:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V8.D[1], V7.D[0]
 	TBZ $2, R22, two37
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -500,7 +513,7 @@ one38:
 row39:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V18.D[0], V7.D[0]
+	VMOV V8.D[1], V7.D[0]
 	TBZ $2, R22, two40
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -513,9 +526,23 @@ one41:
 	VST1 V7.B[0], (R23)
 row42:
 	ADD R13, R12
-stored33:
+	MOVD R12, R23
+	VMOV V18.D[0], V7.D[0]
+	TBZ $2, R22, two43
+	VST1.P V7.S[0], 4(R23)
+	VUSHR $32, V7.D2, V7.D2
+two43:
+	TBZ $1, R22, one44
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one44:
+	TBZ $0, R22, row45
+	VST1 V7.B[0], (R23)
+row45:
+	ADD R13, R12
+stored36:
 	SUBS $1, R15
-	BNE tile26
+	BNE tile28
 	RET
 
 // 4 rows, 8 columns.
@@ -529,7 +556,8 @@ TEXT s8I8mmR4x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile43:
+	MOVD 88(R0), R25
+tile46:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -546,7 +574,7 @@ tile43:
 	VMOV V17.B16, V21.B16
 	VMOV V18.B16, V22.B16
 	VMOV V19.B16, V23.B16
-	CBZ R11, tail45
+	CBZ R11, tail48
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -556,7 +584,7 @@ tile43:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop44:
+loop47:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -594,10 +622,10 @@ loop44:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	SUBS $1, R11
-	BNE loop44
-tail45:
+	BNE loop47
+tail48:
 	MOVD 32(R0), R11
-	CBZ R11, done46
+	CBZ R11, done49
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -617,7 +645,7 @@ tail45:
 	WORD $0x4e8aa456 // smmla v22.4s, v2.16b, v10.16b
 	WORD $0x4e8ba413 // smmla v19.4s, v0.16b, v11.16b
 	WORD $0x4e8ba457 // smmla v23.4s, v2.16b, v11.16b
-done46:
+done49:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -633,8 +661,22 @@ done46:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact47
+	CBZ R25, plain50
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V21.S4, V21.S4
+	VADD V7.S4, V23.S4, V23.S4
+plain50:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact51
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -651,8 +693,8 @@ done46:
 	WORD $0x4ea35694 // srshl v20.4s, v20.4s, v3.4s
 	WORD $0x4ea256b5 // srshl v21.4s, v21.4s, v2.4s
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
-	B narrow48
-exact47:
+	B narrow52
+exact51:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -677,7 +719,7 @@ exact47:
 	WORD $0x4ea35694 // srshl v20.4s, v20.4s, v3.4s
 	WORD $0x4ea256b5 // srshl v21.4s, v21.4s, v2.4s
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
-narrow48:
+narrow52:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
@@ -700,7 +742,7 @@ narrow48:
 	WORD $0x4e266e52 // smin v18.16b, v18.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part49
+	BNE part53
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
@@ -709,67 +751,67 @@ narrow48:
 	ADD R13, R12
 	VST1 V18.D[1], (R12)
 	ADD R13, R12
-	B stored50
-part49:
+	B stored54
+part53:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two51
+	TBZ $2, R22, two55
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two51:
-	TBZ $1, R22, one52
+two55:
+	TBZ $1, R22, one56
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one52:
-	TBZ $0, R22, row53
+one56:
+	TBZ $0, R22, row57
 	VST1 V7.B[0], (R23)
-row53:
+row57:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V8.D[1], V7.D[0]
-	TBZ $2, R22, two54
+	TBZ $2, R22, two58
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two54:
-	TBZ $1, R22, one55
+two58:
+	TBZ $1, R22, one59
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one55:
-	TBZ $0, R22, row56
+one59:
+	TBZ $0, R22, row60
 	VST1 V7.B[0], (R23)
-row56:
+row60:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[0], V7.D[0]
-	TBZ $2, R22, two57
+	TBZ $2, R22, two61
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two57:
-	TBZ $1, R22, one58
+two61:
+	TBZ $1, R22, one62
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one58:
-	TBZ $0, R22, row59
+one62:
+	TBZ $0, R22, row63
 	VST1 V7.B[0], (R23)
-row59:
+row63:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[1], V7.D[0]
-	TBZ $2, R22, two60
+	TBZ $2, R22, two64
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two60:
-	TBZ $1, R22, one61
+two64:
+	TBZ $1, R22, one65
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one61:
-	TBZ $0, R22, row62
+one65:
+	TBZ $0, R22, row66
 	VST1 V7.B[0], (R23)
-row62:
+row66:
 	ADD R13, R12
-stored50:
+stored54:
 	SUBS $1, R15
-	BNE tile43
+	BNE tile46
 	RET
 
 // 5 rows, 8 columns.
@@ -783,7 +825,8 @@ TEXT s8I8mmR5x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile63:
+	MOVD 88(R0), R25
+tile67:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -805,7 +848,7 @@ tile63:
 	VMOV V17.B16, V25.B16
 	VMOV V18.B16, V26.B16
 	VMOV V19.B16, V27.B16
-	CBZ R11, tail65
+	CBZ R11, tail69
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -817,7 +860,7 @@ tile63:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop64:
+loop68:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -867,10 +910,10 @@ loop64:
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a5 // ldr q5, [x5, x9]
 	SUBS $1, R11
-	BNE loop64
-tail65:
+	BNE loop68
+tail69:
 	MOVD 32(R0), R11
-	CBZ R11, done66
+	CBZ R11, done70
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -897,7 +940,7 @@ tail65:
 	WORD $0x4e8ba413 // smmla v19.4s, v0.16b, v11.16b
 	WORD $0x4e8ba457 // smmla v23.4s, v2.16b, v11.16b
 	WORD $0x4e8ba49b // smmla v27.4s, v4.16b, v11.16b
-done66:
+done70:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -917,8 +960,25 @@ done66:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact67
+	CBZ R25, plain71
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V21.S4, V21.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V24.S4, V24.S4
+plain71:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact72
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -939,8 +999,8 @@ done66:
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
 	WORD $0x4ea256d6 // srshl v22.4s, v22.4s, v2.4s
 	WORD $0x4ea35718 // srshl v24.4s, v24.4s, v3.4s
-	B narrow68
-exact67:
+	B narrow73
+exact72:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -971,7 +1031,7 @@ exact67:
 	WORD $0x4ea356f7 // srshl v23.4s, v23.4s, v3.4s
 	WORD $0x4ea256d6 // srshl v22.4s, v22.4s, v2.4s
 	WORD $0x4ea35718 // srshl v24.4s, v24.4s, v3.4s
-narrow68:
+narrow73:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
@@ -1000,7 +1060,7 @@ narrow68:
 	WORD $0x4e266ed6 // smin v22.16b, v22.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part69
+	BNE part74
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
@@ -1011,81 +1071,81 @@ narrow68:
 	ADD R13, R12
 	FMOVD F22, (R12)
 	ADD R13, R12
-	B stored70
-part69:
+	B stored75
+part74:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two71
+	TBZ $2, R22, two76
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two71:
-	TBZ $1, R22, one72
+two76:
+	TBZ $1, R22, one77
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one72:
-	TBZ $0, R22, row73
+one77:
+	TBZ $0, R22, row78
 	VST1 V7.B[0], (R23)
-row73:
+row78:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V8.D[1], V7.D[0]
-	TBZ $2, R22, two74
+	TBZ $2, R22, two79
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two74:
-	TBZ $1, R22, one75
+two79:
+	TBZ $1, R22, one80
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one75:
-	TBZ $0, R22, row76
+one80:
+	TBZ $0, R22, row81
 	VST1 V7.B[0], (R23)
-row76:
+row81:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[0], V7.D[0]
-	TBZ $2, R22, two77
+	TBZ $2, R22, two82
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two77:
-	TBZ $1, R22, one78
+two82:
+	TBZ $1, R22, one83
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one78:
-	TBZ $0, R22, row79
+one83:
+	TBZ $0, R22, row84
 	VST1 V7.B[0], (R23)
-row79:
+row84:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[1], V7.D[0]
-	TBZ $2, R22, two80
+	TBZ $2, R22, two85
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two80:
-	TBZ $1, R22, one81
+two85:
+	TBZ $1, R22, one86
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one81:
-	TBZ $0, R22, row82
+one86:
+	TBZ $0, R22, row87
 	VST1 V7.B[0], (R23)
-row82:
+row87:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V22.D[0], V7.D[0]
-	TBZ $2, R22, two83
+	TBZ $2, R22, two88
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two83:
-	TBZ $1, R22, one84
+two88:
+	TBZ $1, R22, one89
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one84:
-	TBZ $0, R22, row85
+one89:
+	TBZ $0, R22, row90
 	VST1 V7.B[0], (R23)
-row85:
+row90:
 	ADD R13, R12
-stored70:
+stored75:
 	SUBS $1, R15
-	BNE tile63
+	BNE tile67
 	RET
 
 // 6 rows, 8 columns.
@@ -1099,7 +1159,8 @@ TEXT s8I8mmR6x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile86:
+	MOVD 88(R0), R25
+tile91:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -1122,7 +1183,7 @@ tile86:
 	VMOV V17.B16, V25.B16
 	VMOV V18.B16, V26.B16
 	VMOV V19.B16, V27.B16
-	CBZ R11, tail88
+	CBZ R11, tail93
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -1134,7 +1195,7 @@ tile86:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop87:
+loop92:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -1184,10 +1245,10 @@ loop87:
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	SUBS $1, R11
-	BNE loop87
-tail88:
+	BNE loop92
+tail93:
 	MOVD 32(R0), R11
-	CBZ R11, done89
+	CBZ R11, done94
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -1214,7 +1275,7 @@ tail88:
 	WORD $0x4e8ba413 // smmla v19.4s, v0.16b, v11.16b
 	WORD $0x4e8ba457 // smmla v23.4s, v2.16b, v11.16b
 	WORD $0x4e8ba49b // smmla v27.4s, v4.16b, v11.16b
-done89:
+done94:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -1234,8 +1295,28 @@ done89:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact90
+	CBZ R25, plain95
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V21.S4, V21.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V24.S4, V24.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V25.S4, V25.S4
+	VADD V7.S4, V27.S4, V27.S4
+plain95:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact96
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -1260,8 +1341,8 @@ done89:
 	WORD $0x4ea35718 // srshl v24.4s, v24.4s, v3.4s
 	WORD $0x4ea25739 // srshl v25.4s, v25.4s, v2.4s
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
-	B narrow91
-exact90:
+	B narrow97
+exact96:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -1298,7 +1379,7 @@ exact90:
 	WORD $0x4ea35718 // srshl v24.4s, v24.4s, v3.4s
 	WORD $0x4ea25739 // srshl v25.4s, v25.4s, v2.4s
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
-narrow91:
+narrow97:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
@@ -1331,7 +1412,7 @@ narrow91:
 	WORD $0x4e266ed6 // smin v22.16b, v22.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part92
+	BNE part98
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
@@ -1344,38 +1425,10 @@ narrow91:
 	ADD R13, R12
 	VST1 V22.D[1], (R12)
 	ADD R13, R12
-	B stored93
-part92:
+	B stored99
+part98:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two94
-	VST1.P V7.S[0], 4(R23)
-	VUSHR $32, V7.D2, V7.D2
-two94:
-	TBZ $1, R22, one95
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one95:
-	TBZ $0, R22, row96
-	VST1 V7.B[0], (R23)
-row96:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V8.D[1], V7.D[0]
-	TBZ $2, R22, two97
-	VST1.P V7.S[0], 4(R23)
-	VUSHR $32, V7.D2, V7.D2
-two97:
-	TBZ $1, R22, one98
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one98:
-	TBZ $0, R22, row99
-	VST1 V7.B[0], (R23)
-row99:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V18.D[0], V7.D[0]
 	TBZ $2, R22, two100
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1389,7 +1442,7 @@ one101:
 row102:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V18.D[1], V7.D[0]
+	VMOV V8.D[1], V7.D[0]
 	TBZ $2, R22, two103
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1403,7 +1456,7 @@ one104:
 row105:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V22.D[0], V7.D[0]
+	VMOV V18.D[0], V7.D[0]
 	TBZ $2, R22, two106
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1417,7 +1470,7 @@ one107:
 row108:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V22.D[1], V7.D[0]
+	VMOV V18.D[1], V7.D[0]
 	TBZ $2, R22, two109
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
@@ -1430,9 +1483,37 @@ one110:
 	VST1 V7.B[0], (R23)
 row111:
 	ADD R13, R12
-stored93:
+	MOVD R12, R23
+	VMOV V22.D[0], V7.D[0]
+	TBZ $2, R22, two112
+	VST1.P V7.S[0], 4(R23)
+	VUSHR $32, V7.D2, V7.D2
+two112:
+	TBZ $1, R22, one113
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one113:
+	TBZ $0, R22, row114
+	VST1 V7.B[0], (R23)
+row114:
+	ADD R13, R12
+	MOVD R12, R23
+	VMOV V22.D[1], V7.D[0]
+	TBZ $2, R22, two115
+	VST1.P V7.S[0], 4(R23)
+	VUSHR $32, V7.D2, V7.D2
+two115:
+	TBZ $1, R22, one116
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one116:
+	TBZ $0, R22, row117
+	VST1 V7.B[0], (R23)
+row117:
+	ADD R13, R12
+stored99:
 	SUBS $1, R15
-	BNE tile86
+	BNE tile91
 	RET
 
 // 7 rows, 8 columns.
@@ -1446,7 +1527,8 @@ TEXT s8I8mmR7x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile112:
+	MOVD 88(R0), R25
+tile118:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -1474,7 +1556,7 @@ tile112:
 	VMOV V17.B16, V29.B16
 	VMOV V18.B16, V30.B16
 	VMOV V19.B16, V31.B16
-	CBZ R11, tail114
+	CBZ R11, tail120
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -1488,7 +1570,7 @@ tile112:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop113:
+loop119:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -1550,10 +1632,10 @@ loop113:
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e7 // ldr q7, [x7, x9]
 	SUBS $1, R11
-	BNE loop113
-tail114:
+	BNE loop119
+tail120:
 	MOVD 32(R0), R11
-	CBZ R11, done115
+	CBZ R11, done121
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -1587,7 +1669,7 @@ tail114:
 	WORD $0x4e8ba457 // smmla v23.4s, v2.16b, v11.16b
 	WORD $0x4e8ba49b // smmla v27.4s, v4.16b, v11.16b
 	WORD $0x4e8ba4df // smmla v31.4s, v6.16b, v11.16b
-done115:
+done121:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -1611,8 +1693,31 @@ done115:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact116
+	CBZ R25, plain122
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V21.S4, V21.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V24.S4, V24.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V25.S4, V25.S4
+	VADD V7.S4, V27.S4, V27.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V26.S4, V26.S4
+	VADD V7.S4, V28.S4, V28.S4
+plain122:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact123
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -1641,8 +1746,8 @@ done115:
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
 	WORD $0x4ea2575a // srshl v26.4s, v26.4s, v2.4s
 	WORD $0x4ea3579c // srshl v28.4s, v28.4s, v3.4s
-	B narrow117
-exact116:
+	B narrow124
+exact123:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -1685,7 +1790,7 @@ exact116:
 	WORD $0x4ea3577b // srshl v27.4s, v27.4s, v3.4s
 	WORD $0x4ea2575a // srshl v26.4s, v26.4s, v2.4s
 	WORD $0x4ea3579c // srshl v28.4s, v28.4s, v3.4s
-narrow117:
+narrow124:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
@@ -1724,7 +1829,7 @@ narrow117:
 	WORD $0x4e266f5a // smin v26.16b, v26.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part118
+	BNE part125
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
@@ -1739,109 +1844,109 @@ narrow117:
 	ADD R13, R12
 	FMOVD F26, (R12)
 	ADD R13, R12
-	B stored119
-part118:
+	B stored126
+part125:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two120
+	TBZ $2, R22, two127
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two120:
-	TBZ $1, R22, one121
+two127:
+	TBZ $1, R22, one128
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one121:
-	TBZ $0, R22, row122
+one128:
+	TBZ $0, R22, row129
 	VST1 V7.B[0], (R23)
-row122:
+row129:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V8.D[1], V7.D[0]
-	TBZ $2, R22, two123
+	TBZ $2, R22, two130
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two123:
-	TBZ $1, R22, one124
+two130:
+	TBZ $1, R22, one131
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one124:
-	TBZ $0, R22, row125
+one131:
+	TBZ $0, R22, row132
 	VST1 V7.B[0], (R23)
-row125:
+row132:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[0], V7.D[0]
-	TBZ $2, R22, two126
+	TBZ $2, R22, two133
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two126:
-	TBZ $1, R22, one127
+two133:
+	TBZ $1, R22, one134
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one127:
-	TBZ $0, R22, row128
+one134:
+	TBZ $0, R22, row135
 	VST1 V7.B[0], (R23)
-row128:
+row135:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[1], V7.D[0]
-	TBZ $2, R22, two129
+	TBZ $2, R22, two136
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two129:
-	TBZ $1, R22, one130
+two136:
+	TBZ $1, R22, one137
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one130:
-	TBZ $0, R22, row131
+one137:
+	TBZ $0, R22, row138
 	VST1 V7.B[0], (R23)
-row131:
+row138:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V22.D[0], V7.D[0]
-	TBZ $2, R22, two132
+	TBZ $2, R22, two139
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two132:
-	TBZ $1, R22, one133
+two139:
+	TBZ $1, R22, one140
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one133:
-	TBZ $0, R22, row134
+one140:
+	TBZ $0, R22, row141
 	VST1 V7.B[0], (R23)
-row134:
+row141:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V22.D[1], V7.D[0]
-	TBZ $2, R22, two135
+	TBZ $2, R22, two142
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two135:
-	TBZ $1, R22, one136
+two142:
+	TBZ $1, R22, one143
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one136:
-	TBZ $0, R22, row137
+one143:
+	TBZ $0, R22, row144
 	VST1 V7.B[0], (R23)
-row137:
+row144:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V26.D[0], V7.D[0]
-	TBZ $2, R22, two138
+	TBZ $2, R22, two145
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two138:
-	TBZ $1, R22, one139
+two145:
+	TBZ $1, R22, one146
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one139:
-	TBZ $0, R22, row140
+one146:
+	TBZ $0, R22, row147
 	VST1 V7.B[0], (R23)
-row140:
+row147:
 	ADD R13, R12
-stored119:
+stored126:
 	SUBS $1, R15
-	BNE tile112
+	BNE tile118
 	RET
 
 // 8 rows, 8 columns.
@@ -1855,7 +1960,8 @@ TEXT s8I8mmR8x8<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile141:
+	MOVD 88(R0), R25
+tile148:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -1884,7 +1990,7 @@ tile141:
 	VMOV V17.B16, V29.B16
 	VMOV V18.B16, V30.B16
 	VMOV V19.B16, V31.B16
-	CBZ R11, tail143
+	CBZ R11, tail150
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -1898,7 +2004,7 @@ tile141:
 	FMOVQ 16(R10), F9
 	FMOVQ 32(R10), F10
 	FMOVQ 48(R10), F11
-loop142:
+loop149:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -1960,10 +2066,10 @@ loop142:
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce96907 // ldr q7, [x8, x9]
 	SUBS $1, R11
-	BNE loop142
-tail143:
+	BNE loop149
+tail150:
 	MOVD 32(R0), R11
-	CBZ R11, done144
+	CBZ R11, done151
 	ADD $8, R19, R9
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -1997,7 +2103,7 @@ tail143:
 	WORD $0x4e8ba457 // smmla v23.4s, v2.16b, v11.16b
 	WORD $0x4e8ba49b // smmla v27.4s, v4.16b, v11.16b
 	WORD $0x4e8ba4df // smmla v31.4s, v6.16b, v11.16b
-done144:
+done151:
 	VTRN1 V17.D2, V16.D2, V8.D2
 	VTRN2 V17.D2, V16.D2, V17.D2
 	VTRN1 V19.D2, V18.D2, V16.D2
@@ -2021,8 +2127,34 @@ done144:
 	FMOVQ 96(R14), F4
 	FMOVQ 112(R14), F5
 	FMOVQ 128(R14), F6
-	MOVBU 88(R0), R22
-	CBNZ R22, exact145
+	CBZ R25, plain152
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V8.S4, V8.S4
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V17.S4, V17.S4
+	VADD V7.S4, V19.S4, V19.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V18.S4, V18.S4
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V21.S4, V21.S4
+	VADD V7.S4, V23.S4, V23.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V22.S4, V22.S4
+	VADD V7.S4, V24.S4, V24.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V25.S4, V25.S4
+	VADD V7.S4, V27.S4, V27.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V26.S4, V26.S4
+	VADD V7.S4, V28.S4, V28.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V29.S4, V29.S4
+	VADD V7.S4, V31.S4, V31.S4
+plain152:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact153
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -2055,8 +2187,8 @@ done144:
 	WORD $0x4ea3579c // srshl v28.4s, v28.4s, v3.4s
 	WORD $0x4ea257bd // srshl v29.4s, v29.4s, v2.4s
 	WORD $0x4ea357ff // srshl v31.4s, v31.4s, v3.4s
-	B narrow146
-exact145:
+	B narrow154
+exact153:
 	WORD $0x6ea0b508 // sqrdmulh v8.4s, v8.4s, v0.4s
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea0b631 // sqrdmulh v17.4s, v17.4s, v0.4s
@@ -2105,7 +2237,7 @@ exact145:
 	WORD $0x4ea3579c // srshl v28.4s, v28.4s, v3.4s
 	WORD $0x4ea257bd // srshl v29.4s, v29.4s, v2.4s
 	WORD $0x4ea357ff // srshl v31.4s, v31.4s, v3.4s
-narrow146:
+narrow154:
 	WORD $0x0e614908 // sqxtn v8.4h, v8.4s
 	WORD $0x0e614a31 // sqxtn v17.4h, v17.4s
 	WORD $0x0e614a52 // sqxtn v18.4h, v18.4s
@@ -2148,7 +2280,7 @@ narrow146:
 	WORD $0x4e266f5a // smin v26.16b, v26.16b, v6.16b
 	MOVD 80(R0), R22
 	CMP $8, R22
-	BNE part147
+	BNE part155
 	FMOVD F8, (R12)
 	ADD R13, R12
 	VST1 V8.D[1], (R12)
@@ -2165,123 +2297,123 @@ narrow146:
 	ADD R13, R12
 	VST1 V26.D[1], (R12)
 	ADD R13, R12
-	B stored148
-part147:
+	B stored156
+part155:
 	MOVD R12, R23
 	VMOV V8.D[0], V7.D[0]
-	TBZ $2, R22, two149
+	TBZ $2, R22, two157
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two149:
-	TBZ $1, R22, one150
+two157:
+	TBZ $1, R22, one158
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one150:
-	TBZ $0, R22, row151
+one158:
+	TBZ $0, R22, row159
 	VST1 V7.B[0], (R23)
-row151:
+row159:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V8.D[1], V7.D[0]
-	TBZ $2, R22, two152
+	TBZ $2, R22, two160
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two152:
-	TBZ $1, R22, one153
+two160:
+	TBZ $1, R22, one161
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one153:
-	TBZ $0, R22, row154
+one161:
+	TBZ $0, R22, row162
 	VST1 V7.B[0], (R23)
-row154:
+row162:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[0], V7.D[0]
-	TBZ $2, R22, two155
+	TBZ $2, R22, two163
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two155:
-	TBZ $1, R22, one156
+two163:
+	TBZ $1, R22, one164
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one156:
-	TBZ $0, R22, row157
+one164:
+	TBZ $0, R22, row165
 	VST1 V7.B[0], (R23)
-row157:
+row165:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V18.D[1], V7.D[0]
-	TBZ $2, R22, two158
+	TBZ $2, R22, two166
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two158:
-	TBZ $1, R22, one159
+two166:
+	TBZ $1, R22, one167
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one159:
-	TBZ $0, R22, row160
+one167:
+	TBZ $0, R22, row168
 	VST1 V7.B[0], (R23)
-row160:
+row168:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V22.D[0], V7.D[0]
-	TBZ $2, R22, two161
+	TBZ $2, R22, two169
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two161:
-	TBZ $1, R22, one162
+two169:
+	TBZ $1, R22, one170
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one162:
-	TBZ $0, R22, row163
+one170:
+	TBZ $0, R22, row171
 	VST1 V7.B[0], (R23)
-row163:
+row171:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V22.D[1], V7.D[0]
-	TBZ $2, R22, two164
+	TBZ $2, R22, two172
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two164:
-	TBZ $1, R22, one165
+two172:
+	TBZ $1, R22, one173
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one165:
-	TBZ $0, R22, row166
+one173:
+	TBZ $0, R22, row174
 	VST1 V7.B[0], (R23)
-row166:
+row174:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V26.D[0], V7.D[0]
-	TBZ $2, R22, two167
+	TBZ $2, R22, two175
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two167:
-	TBZ $1, R22, one168
+two175:
+	TBZ $1, R22, one176
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one168:
-	TBZ $0, R22, row169
+one176:
+	TBZ $0, R22, row177
 	VST1 V7.B[0], (R23)
-row169:
+row177:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V26.D[1], V7.D[0]
-	TBZ $2, R22, two170
+	TBZ $2, R22, two178
 	VST1.P V7.S[0], 4(R23)
 	VUSHR $32, V7.D2, V7.D2
-two170:
-	TBZ $1, R22, one171
+two178:
+	TBZ $1, R22, one179
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one171:
-	TBZ $0, R22, row172
+one179:
+	TBZ $0, R22, row180
 	VST1 V7.B[0], (R23)
-row172:
+row180:
 	ADD R13, R12
-stored148:
+stored156:
 	SUBS $1, R15
-	BNE tile141
+	BNE tile148
 	RET
 
 DATA s8I8mmTiles<>+0(SB)/8, $s8I8mmR1x8<>(SB)

@@ -22,6 +22,7 @@ type s8Arm struct {
 	row    int // bytes of a row as the tiles read it: k, or more where it is shorter than they can read
 	blocks int
 	groups int
+	wZero  int32
 	exact  bool
 	panels []s8ArmPanel
 }
@@ -35,12 +36,9 @@ type s8ArmPanel struct {
 }
 
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
-// rescaling relies on, or when weights have a zero point: the generic kernel then does it. bias is that of sums over raw inputs.
+// rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
 func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
-	if wZero != 0 {
-		return nil
-	}
-	p := &s8Arm{n: n, k: k, row: k, exact: lo < zero}
+	p := &s8Arm{n: n, k: k, row: k, wZero: wZero, exact: lo < zero}
 	var shape *armShape
 	switch {
 	case cpu.Has(cpu.I8MM):
@@ -96,28 +94,63 @@ func (p *s8Arm) bytes() (s8, s32 int) {
 	return s8, s32
 }
 
-// scratch returns the bytes that run needs for m rows: room for rows that are too short to be read where they lie.
+// scratch returns the bytes that run needs for m rows: for rows that are too short to be read where they lie, and for sums of rows.
 func (p *s8Arm) scratch(m int) int {
-	if p.row == p.k {
-		return 0
+	rows, n := p.panels[0].shape.rowsPerBlock(m, p.row), 0
+	if p.row != p.k {
+		n = rows * p.row
 	}
-	return p.panels[0].shape.rowsPerBlock(m, p.row) * p.row
+	if p.wZero != 0 {
+		n += 4*rows + 3
+	}
+	return n
 }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
 func (p *s8Arm) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byte) {
 	_, _ = x[(m-1)*ldx+p.k-1], dst[(m-1)*ldd+p.n-1]
 	block := p.panels[0].shape.rowsPerBlock(m, p.row)
+	var fix []int32
+	if p.wZero != 0 {
+		at := int(-uintptr(unsafe.Pointer(&scratch[0])) & 3)
+		fix = unsafe.Slice((*int32)(unsafe.Pointer(&scratch[at])), block)
+		scratch = scratch[at+4*block:]
+	}
 	for i := 0; i < m; i += block {
 		rows := min(block, m-i)
 		a, lda := x[i*ldx:], ldx
 		if p.row != p.k {
 			a, lda = widenRows(scratch, p.row, a, ldx, p.k, rows), p.row
 		}
+		if p.wZero != 0 {
+			rowSums(fix[:rows], a, lda, p.k)
+			for r := range rows {
+				fix[r] *= -p.wZero
+			}
+		}
 		for j := range p.panels {
 			q := &p.panels[j]
 			t := armTile{w: unsafe.Pointer(&q.w[0]), blocks: p.blocks, groups: p.groups, bytes: p.row, par: unsafe.Pointer(&q.par[0]), cols: q.n, exact: p.exact}
+			if p.wZero != 0 {
+				t.fix = unsafe.Pointer(&fix[0])
+			}
 			runRows(q.shape, &t, dst[i*ldd+q.first:], ldd, a, lda, rows)
+		}
+	}
+}
+
+//go:noescape
+func rowSumsNeon(t *armTile)
+
+// rowSums adds up k values of each row.
+func rowSums(sums []int32, x []int8, ldx, k int) {
+	whole := k &^ 15
+	if clear(sums); whole > 0 {
+		rowSumsNeon(&armTile{a: unsafe.Pointer(&x[0]), lda: ldx, blocks: whole / 16, dst: unsafe.Pointer(&sums[0]), tiles: len(sums)})
+	}
+	for r := range sums {
+		for _, v := range x[r*ldx+whole : r*ldx+k] {
+			sums[r] += int32(v)
 		}
 	}
 }

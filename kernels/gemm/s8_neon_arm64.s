@@ -15,6 +15,7 @@ TEXT s8NeonR1x4<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
+	MOVD 88(R0), R25
 tile1:
 	MOVD R20, R1
 	ADD R21, R1, R20
@@ -83,16 +84,20 @@ done4:
 	VADDP V19.S4, V18.S4, V18.S4
 	VADDP V18.S4, V16.S4, V16.S4
 	VADD V0.S4, V16.S4, V16.S4
-	MOVBU 88(R0), R22
-	CBNZ R22, exact5
+	CBZ R25, plain5
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+plain5:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact6
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
-	B narrow6
-exact5:
+	B narrow7
+exact6:
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x4f211610 // ssra v16.4s, v16.4s, #31
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
-narrow6:
+narrow7:
 	WORD $0x0e614a06 // sqxtn v6.4h, v16.4s
 	WORD $0x4e630cc6 // sqadd v6.8h, v6.8h, v3.8h
 	WORD $0x0e2148c6 // sqxtn v6.8b, v6.8h
@@ -100,22 +105,22 @@ narrow6:
 	WORD $0x4e256cc6 // smin v6.16b, v6.16b, v5.16b
 	MOVD 80(R0), R22
 	CMP $4, R22
-	BNE part7
+	BNE part8
 	VST1 V6.S[0], (R12)
 	ADD R13, R12
-	B stored8
-part7:
+	B stored9
+part8:
 	MOVD R12, R23
 	VMOV V6.S[0], V7.S[0]
-	TBZ $1, R22, one9
+	TBZ $1, R22, one10
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one9:
-	TBZ $0, R22, row10
+one10:
+	TBZ $0, R22, row11
 	VST1 V7.B[0], (R23)
-row10:
+row11:
 	ADD R13, R12
-stored8:
+stored9:
 	SUBS $1, R15
 	BNE tile1
 	RET
@@ -131,7 +136,8 @@ TEXT s8NeonR2x4<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile11:
+	MOVD 88(R0), R25
+tile12:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R20
@@ -145,7 +151,7 @@ tile11:
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-	CBZ R11, tail13
+	CBZ R11, tail14
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -153,7 +159,7 @@ tile11:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop12:
+loop13:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -189,10 +195,10 @@ loop12:
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
 	SUBS $1, R11
-	BNE loop12
-tail13:
+	BNE loop13
+tail14:
 	MOVD 32(R0), R11
-	CBZ R11, done14
+	CBZ R11, done15
 	ADD $8, R19, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
@@ -216,7 +222,7 @@ tail13:
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
-done14:
+done15:
 	FMOVQ 0(R14), F0
 	FMOVQ 16(R14), F1
 	FMOVQ 32(R14), F2
@@ -231,21 +237,27 @@ done14:
 	VADDP V22.S4, V20.S4, V20.S4
 	VADD V0.S4, V16.S4, V16.S4
 	VADD V0.S4, V20.S4, V20.S4
-	MOVBU 88(R0), R22
-	CBNZ R22, exact15
+	CBZ R25, plain16
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+plain16:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact17
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea1b694 // sqrdmulh v20.4s, v20.4s, v1.4s
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
-	B narrow16
-exact15:
+	B narrow18
+exact17:
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea1b694 // sqrdmulh v20.4s, v20.4s, v1.4s
 	WORD $0x4f211610 // ssra v16.4s, v16.4s, #31
 	WORD $0x4f211694 // ssra v20.4s, v20.4s, #31
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
-narrow16:
+narrow18:
 	WORD $0x0e614a06 // sqxtn v6.4h, v16.4s
 	WORD $0x4e614a86 // sqxtn2 v6.8h, v20.4s
 	WORD $0x4e630cc6 // sqadd v6.8h, v6.8h, v3.8h
@@ -254,25 +266,15 @@ narrow16:
 	WORD $0x4e256cc6 // smin v6.16b, v6.16b, v5.16b
 	MOVD 80(R0), R22
 	CMP $4, R22
-	BNE part17
+	BNE part19
 	VST1 V6.S[0], (R12)
 	ADD R13, R12
 	VST1 V6.S[1], (R12)
 	ADD R13, R12
-	B stored18
-part17:
+	B stored20
+part19:
 	MOVD R12, R23
 	VMOV V6.S[0], V7.S[0]
-	TBZ $1, R22, one19
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one19:
-	TBZ $0, R22, row20
-	VST1 V7.B[0], (R23)
-row20:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V6.S[1], V7.S[0]
 	TBZ $1, R22, one21
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
@@ -281,9 +283,19 @@ one21:
 	VST1 V7.B[0], (R23)
 row22:
 	ADD R13, R12
-stored18:
+	MOVD R12, R23
+	VMOV V6.S[1], V7.S[0]
+	TBZ $1, R22, one23
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one23:
+	TBZ $0, R22, row24
+	VST1 V7.B[0], (R23)
+row24:
+	ADD R13, R12
+stored20:
 	SUBS $1, R15
-	BNE tile11
+	BNE tile12
 	RET
 
 // 3 rows, 4 columns.
@@ -297,7 +309,8 @@ TEXT s8NeonR3x4<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile23:
+	MOVD 88(R0), R25
+tile25:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -316,7 +329,7 @@ tile23:
 	VEOR V25.B16, V25.B16, V25.B16
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
-	CBZ R11, tail25
+	CBZ R11, tail27
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -325,7 +338,7 @@ tile23:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop24:
+loop26:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -374,10 +387,10 @@ loop24:
 	WORD $0x4e60695a // sadalp v26.4s, v10.8h
 	WORD $0x4e60697b // sadalp v27.4s, v11.8h
 	SUBS $1, R11
-	BNE loop24
-tail25:
+	BNE loop26
+tail27:
 	MOVD 32(R0), R11
-	CBZ R11, done26
+	CBZ R11, done28
 	ADD $8, R19, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
@@ -410,7 +423,7 @@ tail25:
 	WORD $0x4e606939 // sadalp v25.4s, v9.8h
 	WORD $0x4e60695a // sadalp v26.4s, v10.8h
 	WORD $0x4e60697b // sadalp v27.4s, v11.8h
-done26:
+done28:
 	FMOVQ 0(R14), F0
 	FMOVQ 16(R14), F1
 	FMOVQ 32(R14), F2
@@ -429,16 +442,24 @@ done26:
 	VADD V0.S4, V16.S4, V16.S4
 	VADD V0.S4, V20.S4, V20.S4
 	VADD V0.S4, V24.S4, V24.S4
-	MOVBU 88(R0), R22
-	CBNZ R22, exact27
+	CBZ R25, plain29
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V24.S4, V24.S4
+plain29:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact30
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea1b694 // sqrdmulh v20.4s, v20.4s, v1.4s
 	WORD $0x6ea1b718 // sqrdmulh v24.4s, v24.4s, v1.4s
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
 	WORD $0x4ea25718 // srshl v24.4s, v24.4s, v2.4s
-	B narrow28
-exact27:
+	B narrow31
+exact30:
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea1b694 // sqrdmulh v20.4s, v20.4s, v1.4s
 	WORD $0x6ea1b718 // sqrdmulh v24.4s, v24.4s, v1.4s
@@ -448,7 +469,7 @@ exact27:
 	WORD $0x4ea25610 // srshl v16.4s, v16.4s, v2.4s
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
 	WORD $0x4ea25718 // srshl v24.4s, v24.4s, v2.4s
-narrow28:
+narrow31:
 	WORD $0x0e614a06 // sqxtn v6.4h, v16.4s
 	WORD $0x4e614a86 // sqxtn2 v6.8h, v20.4s
 	WORD $0x0e614b07 // sqxtn v7.4h, v24.4s
@@ -460,48 +481,48 @@ narrow28:
 	WORD $0x4e256cc6 // smin v6.16b, v6.16b, v5.16b
 	MOVD 80(R0), R22
 	CMP $4, R22
-	BNE part29
+	BNE part32
 	VST1 V6.S[0], (R12)
 	ADD R13, R12
 	VST1 V6.S[1], (R12)
 	ADD R13, R12
 	VST1 V6.S[2], (R12)
 	ADD R13, R12
-	B stored30
-part29:
+	B stored33
+part32:
 	MOVD R12, R23
 	VMOV V6.S[0], V7.S[0]
-	TBZ $1, R22, one31
+	TBZ $1, R22, one34
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one31:
-	TBZ $0, R22, row32
+one34:
+	TBZ $0, R22, row35
 	VST1 V7.B[0], (R23)
-row32:
+row35:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V6.S[1], V7.S[0]
-	TBZ $1, R22, one33
+	TBZ $1, R22, one36
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one33:
-	TBZ $0, R22, row34
+one36:
+	TBZ $0, R22, row37
 	VST1 V7.B[0], (R23)
-row34:
+row37:
 	ADD R13, R12
 	MOVD R12, R23
 	VMOV V6.S[2], V7.S[0]
-	TBZ $1, R22, one35
+	TBZ $1, R22, one38
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
-one35:
-	TBZ $0, R22, row36
+one38:
+	TBZ $0, R22, row39
 	VST1 V7.B[0], (R23)
-row36:
+row39:
 	ADD R13, R12
-stored30:
+stored33:
 	SUBS $1, R15
-	BNE tile23
+	BNE tile25
 	RET
 
 // 4 rows, 4 columns.
@@ -515,7 +536,8 @@ TEXT s8NeonR4x4<>(SB), NOSPLIT, $0-8
 	MOVD 72(R0), R15
 	MOVD 40(R0), R19
 	SUB $16, R19
-tile37:
+	MOVD 88(R0), R25
+tile40:
 	MOVD R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
@@ -539,7 +561,7 @@ tile37:
 	VEOR V29.B16, V29.B16, V29.B16
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
-	CBZ R11, tail39
+	CBZ R11, tail42
 	MOVD $0, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
@@ -549,7 +571,7 @@ tile37:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop38:
+loop41:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
@@ -611,10 +633,10 @@ loop38:
 	WORD $0x4e6069de // sadalp v30.4s, v14.8h
 	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
 	SUBS $1, R11
-	BNE loop38
-tail39:
+	BNE loop41
+tail42:
 	MOVD 32(R0), R11
-	CBZ R11, done40
+	CBZ R11, done43
 	ADD $8, R19, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
@@ -656,7 +678,7 @@ tail39:
 	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
 	WORD $0x4e6069de // sadalp v30.4s, v14.8h
 	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
-done40:
+done43:
 	FMOVQ 0(R14), F0
 	FMOVQ 16(R14), F1
 	FMOVQ 32(R14), F2
@@ -679,8 +701,18 @@ done40:
 	VADD V0.S4, V20.S4, V20.S4
 	VADD V0.S4, V24.S4, V24.S4
 	VADD V0.S4, V28.S4, V28.S4
-	MOVBU 88(R0), R22
-	CBNZ R22, exact41
+	CBZ R25, plain44
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V16.S4, V16.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V20.S4, V20.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V24.S4, V24.S4
+	VLD1R.P 4(R25), [V7.S4]
+	VADD V7.S4, V28.S4, V28.S4
+plain44:
+	MOVBU 96(R0), R22
+	CBNZ R22, exact45
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea1b694 // sqrdmulh v20.4s, v20.4s, v1.4s
 	WORD $0x6ea1b718 // sqrdmulh v24.4s, v24.4s, v1.4s
@@ -689,8 +721,8 @@ done40:
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
 	WORD $0x4ea25718 // srshl v24.4s, v24.4s, v2.4s
 	WORD $0x4ea2579c // srshl v28.4s, v28.4s, v2.4s
-	B narrow42
-exact41:
+	B narrow46
+exact45:
 	WORD $0x6ea1b610 // sqrdmulh v16.4s, v16.4s, v1.4s
 	WORD $0x6ea1b694 // sqrdmulh v20.4s, v20.4s, v1.4s
 	WORD $0x6ea1b718 // sqrdmulh v24.4s, v24.4s, v1.4s
@@ -703,7 +735,7 @@ exact41:
 	WORD $0x4ea25694 // srshl v20.4s, v20.4s, v2.4s
 	WORD $0x4ea25718 // srshl v24.4s, v24.4s, v2.4s
 	WORD $0x4ea2579c // srshl v28.4s, v28.4s, v2.4s
-narrow42:
+narrow46:
 	WORD $0x0e614a06 // sqxtn v6.4h, v16.4s
 	WORD $0x4e614a86 // sqxtn2 v6.8h, v20.4s
 	WORD $0x0e614b07 // sqxtn v7.4h, v24.4s
@@ -716,7 +748,7 @@ narrow42:
 	WORD $0x4e256cc6 // smin v6.16b, v6.16b, v5.16b
 	MOVD 80(R0), R22
 	CMP $4, R22
-	BNE part43
+	BNE part47
 	VST1 V6.S[0], (R12)
 	ADD R13, R12
 	VST1 V6.S[1], (R12)
@@ -725,30 +757,10 @@ narrow42:
 	ADD R13, R12
 	VST1 V6.S[3], (R12)
 	ADD R13, R12
-	B stored44
-part43:
+	B stored48
+part47:
 	MOVD R12, R23
 	VMOV V6.S[0], V7.S[0]
-	TBZ $1, R22, one45
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one45:
-	TBZ $0, R22, row46
-	VST1 V7.B[0], (R23)
-row46:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V6.S[1], V7.S[0]
-	TBZ $1, R22, one47
-	VST1.P V7.H[0], 2(R23)
-	VUSHR $16, V7.D2, V7.D2
-one47:
-	TBZ $0, R22, row48
-	VST1 V7.B[0], (R23)
-row48:
-	ADD R13, R12
-	MOVD R12, R23
-	VMOV V6.S[2], V7.S[0]
 	TBZ $1, R22, one49
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
@@ -758,7 +770,7 @@ one49:
 row50:
 	ADD R13, R12
 	MOVD R12, R23
-	VMOV V6.S[3], V7.S[0]
+	VMOV V6.S[1], V7.S[0]
 	TBZ $1, R22, one51
 	VST1.P V7.H[0], 2(R23)
 	VUSHR $16, V7.D2, V7.D2
@@ -767,9 +779,29 @@ one51:
 	VST1 V7.B[0], (R23)
 row52:
 	ADD R13, R12
-stored44:
+	MOVD R12, R23
+	VMOV V6.S[2], V7.S[0]
+	TBZ $1, R22, one53
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one53:
+	TBZ $0, R22, row54
+	VST1 V7.B[0], (R23)
+row54:
+	ADD R13, R12
+	MOVD R12, R23
+	VMOV V6.S[3], V7.S[0]
+	TBZ $1, R22, one55
+	VST1.P V7.H[0], 2(R23)
+	VUSHR $16, V7.D2, V7.D2
+one55:
+	TBZ $0, R22, row56
+	VST1 V7.B[0], (R23)
+row56:
+	ADD R13, R12
+stored48:
 	SUBS $1, R15
-	BNE tile37
+	BNE tile40
 	RET
 
 DATA s8NeonTiles<>+0(SB)/8, $s8NeonR1x4<>(SB)
@@ -782,4 +814,29 @@ GLOBL s8NeonTiles<>(SB), RODATA|NOPTR, $32
 TEXT ·s8NeonTiles(SB), NOSPLIT, $0-8
 	MOVD $s8NeonTiles<>(SB), R0
 	MOVD R0, ret+0(FP)
+	RET
+
+// func rowSumsNeon(t *armTile)
+TEXT ·rowSumsNeon(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 72(R0), R15
+row57:
+	MOVD R20, R1
+	ADD R21, R20
+	MOVD 24(R0), R11
+	VEOR V0.B16, V0.B16, V0.B16
+loop58:
+	FMOVQ.P 16(R1), F1
+	WORD $0x4e202821 // saddlp v1.8h, v1.16b
+	WORD $0x4e606820 // sadalp v0.4s, v1.8h
+	SUBS $1, R11
+	BNE loop58
+	VADDP V0.S4, V0.S4, V0.S4
+	VADDP V0.S4, V0.S4, V0.S4
+	FMOVS.P F0, 4(R12)
+	SUBS $1, R15
+	BNE row57
 	RET

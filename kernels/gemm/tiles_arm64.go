@@ -18,8 +18,9 @@ type armTile struct {
 	ldd    int
 	par    unsafe.Pointer // what the store needs
 	tiles  int
-	cols   int  // that exist
-	exact  bool // int8: some output may lie below the zero point before it is clamped
+	cols   int            // that exist
+	fix    unsafe.Pointer // int8: an int32 for each row that comes to its sums; nil for none
+	exact  bool           // int8: some output may lie below the zero point before it is clamped
 }
 
 // armShape is how a family of tiles walks over rows and columns. Lengths are in bytes.
@@ -84,7 +85,7 @@ func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk)
 }
 
 // runRows runs tiles of nearly equal heights over m rows of x.
-func runRows[T, U int8 | float32 | byte](s *armShape, t *armTile, dst []T, ldd int, x []U, ldx, m int) {
+func runRows[T int8 | float32](s *armShape, t *armTile, dst []T, ldd int, x []T, ldx, m int) {
 	t.lda, t.ldd = ldx*int(unsafe.Sizeof(x[0])), ldd*int(unsafe.Sizeof(dst[0]))
 	tiles := (m + s.rows - 1) / s.rows
 	height, taller := m/tiles, m%tiles
@@ -94,6 +95,9 @@ func runRows[T, U int8 | float32 | byte](s *armShape, t *armTile, dst []T, ldd i
 		call.Tile(s.tiles[height], unsafe.Pointer(t))
 		if done = taller * (height + 1); done == m {
 			return
+		}
+		if t.fix != nil {
+			t.fix = unsafe.Add(t.fix, 4*done)
 		}
 	}
 	t.a, t.dst, t.tiles = unsafe.Pointer(&x[done*ldx]), unsafe.Pointer(&dst[done*ldd]), tiles-taller

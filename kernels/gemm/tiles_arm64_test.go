@@ -68,7 +68,8 @@ func checkS8Arm(t *testing.T, r *rand.Rand, m, n, k int, relu, symmetric bool, o
 			q.Shift[i] = -31
 		}
 	}
-	p := packS8Arch(w, n, k, bias, q.Mult, q.Shift, 0, q.Zero, q.Min, q.Max)
+	wZero := int32(r.IntN(2) * (r.IntN(256) - 128))
+	p := packS8Arch(w, n, k, bias, q.Mult, q.Shift, wZero, q.Zero, q.Min, q.Max)
 	if p == nil {
 		t.Fatal("not packed")
 	}
@@ -77,7 +78,7 @@ func checkS8Arm(t *testing.T, r *rand.Rand, m, n, k int, relu, symmetric bool, o
 		got[i] = 99
 	}
 	before := append([]int8(nil), x...)
-	p.run(got, ldd, x, ldx, m, make([]byte, p.scratch(m)))
+	p.run(got, ldd, x, ldx, m, kerneltest.Guarded[byte](t, p.scratch(m), atEnd))
 	for i, v := range before {
 		if x[i] != v {
 			t.Fatal("the input was written")
@@ -88,12 +89,12 @@ func checkS8Arm(t *testing.T, r *rand.Rand, m, n, k int, relu, symmetric bool, o
 		if j < n {
 			acc := bias[j]
 			for l := range k {
-				acc += int32(x[i*ldx+l]) * int32(w[j*k+l])
+				acc += int32(x[i*ldx+l]) * (int32(w[j*k+l]) - wZero)
 			}
 			want = q.Apply(acc, j)
 		}
 		if v != want {
-			t.Fatalf("%s: n=%d k=%d m=%d relu=%v symmetric=%v: row %d column %d: got %d, want %d", p.id(), n, k, m, relu, symmetric, i, j, v, want)
+			t.Fatalf("%s: n=%d k=%d m=%d relu=%v symmetric=%v zero=%d: row %d column %d: got %d, want %d", p.id(), n, k, m, relu, symmetric, wZero, i, j, v, want)
 		}
 	}
 }

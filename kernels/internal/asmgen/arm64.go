@@ -54,7 +54,10 @@ func (a arm64) saddw(d, n, m int)  { a.three(0x0E601000, "saddw", "4s", "4s", "4
 func (a arm64) saddw2(d, n, m int) { a.three(0x4E601000, "saddw2", "4s", "4s", "8h", d, n, m) }
 
 // sadalp adds neighbouring halfwords of n to the words of d.
-func (a arm64) sadalp(d, n int)      { a.two(0x4E606800, "sadalp", "4s", "8h", d, n) }
+func (a arm64) sadalp(d, n int) { a.two(0x4E606800, "sadalp", "4s", "8h", d, n) }
+
+// saddlp adds neighbouring bytes.
+func (a arm64) saddlp(d, n int)      { a.two(0x4E202800, "saddlp", "8h", "16b", d, n) }
 func (a arm64) sqrdmulh(d, n, m int) { a.three(0x6EA0B400, "sqrdmulh", "4s", "4s", "4s", d, n, m) }
 
 // ssra31 adds to each word of d the sign of n: −1 where it is negative.

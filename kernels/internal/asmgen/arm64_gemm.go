@@ -6,7 +6,7 @@ import "fmt"
 //
 // Register use: R0 argument; R1 to R8 rows; R9 offset in the rows; R10 weights; R11 count; R12 output, R13 its stride; R14 parameters; R15
 // tiles left; R19 offset of a row's last 16 bytes; R20 first row of the tile, R21 their stride; R22 and R23 free; R24 offset of the last
-// short group. V16 to V31 are sums; below lie rows, weights and temporaries.
+// short group; R25 addends of the rows, or nil. V16 to V31 are sums; below lie rows, weights and temporaries.
 //
 // The loop over blocks of 16 bytes loads the next block while it works on the present one. Behind the last block of a row there may be nothing
 // to load, so the offset stops at the row's last 16 bytes: a last block that is not full overlaps the one before it, with weights of zero
@@ -23,7 +23,8 @@ const (
 	argPar    = 64
 	argTiles  = 72
 	argCols   = 80
-	argExact  = 88
+	argFix    = 88
+	argExact  = 96
 )
 
 // armTiles are the families of tiles: name of the functions, columns, most rows.
@@ -52,6 +53,9 @@ func gemmArm64(family int) []byte {
 		names = append(names, name)
 	}
 	a.table(f.name+"Tiles", names)
+	if f.name == "s8Neon" {
+		rowSumsArm64(a)
+	}
 	return a.Bytes()
 }
 
@@ -66,6 +70,7 @@ func (a arm64) begin(rows int) string {
 	a.op("MOVD %d(R0), R15", argTiles)
 	a.op("MOVD %d(R0), R19", argBytes)
 	a.op("SUB $16, R19")
+	a.op("MOVD %d(R0), R25", argFix)
 	tile := a.label("tile")
 	a.at(tile)
 	a.op("MOVD R20, R1")
@@ -201,7 +206,17 @@ func tileElem(a arm64, rows int, float bool) {
 
 // rescale turns sums of x, whose columns' multipliers and shifts lie in the vectors mult(x) and shift(x), into outputs without the zero point:
 // exactly requant.Mul for right shifts of at least 1. Where outputs below the zero point are clamped away, the sign does not count.
-func (a arm64) rescale(x []int, mult, shift func(i int) int) {
+// An addend of its row comes to each sum first, if there are any; V7 is room for it.
+func (a arm64) rescale(x []int, rows int, mult, shift func(i int) int) {
+	plain := a.label("plain")
+	a.op("CBZ R25, %s", plain)
+	for i, r := range x {
+		if i%(len(x)/rows) == 0 {
+			a.op("VLD1R.P 4(R25), [V7.S4]")
+		}
+		a.add4s(r, r, 7)
+	}
+	a.at(plain)
 	exact, narrow := a.label("exact"), a.label("narrow")
 	a.op("MOVBU %d(R0), R22", argExact)
 	a.op("CBNZ R22, %s", exact)
@@ -235,7 +250,7 @@ func storeS8x8(a arm64, rows int, acc func(r, v int) int) {
 	for r := range rows {
 		x = append(x, acc(r, 0), acc(r, 1))
 	}
-	a.rescale(x, func(i int) int { return i % 2 }, func(i int) int { return 2 + i%2 })
+	a.rescale(x, rows, func(i int) int { return i % 2 }, func(i int) int { return 2 + i%2 })
 	for r := range rows {
 		a.sqxtn4h(acc(r, 0), acc(r, 0))
 	}
@@ -439,7 +454,7 @@ func storeS8x4(a arm64, rows int) {
 	for _, s := range x {
 		a.add4s(s, s, 0)
 	}
-	a.rescale(x, func(int) int { return 1 }, func(int) int { return 2 })
+	a.rescale(x, rows, func(int) int { return 1 }, func(int) int { return 2 })
 	// V6 and V7 become rows 0 and 1, and 2 and 3; then V6 all of them, four bytes each.
 	for r, s := range x {
 		if r%2 == 0 {
@@ -481,6 +496,35 @@ func storeS8x4(a arm64, rows int) {
 		a.op("ADD R13, R12")
 	}
 	a.at(done)
+}
+
+// rowSumsArm64 writes the sums of rows over their blocks of 16 bytes. Its argument is an armTile, too: rows, their stride, blocks; dst for int32 sums, tiles
+// for how many rows.
+func rowSumsArm64(a arm64) {
+	a.text("rowSumsNeon", "$0-8", "func rowSumsNeon(t *armTile)")
+	a.op("MOVD t+0(FP), R0")
+	a.op("MOVD %d(R0), R20", argA)
+	a.op("MOVD %d(R0), R21", argLda)
+	a.op("MOVD %d(R0), R12", argDst)
+	a.op("MOVD %d(R0), R15", argTiles)
+	row, loop := a.label("row"), a.label("loop")
+	a.at(row)
+	a.op("MOVD R20, R1")
+	a.op("ADD R21, R20")
+	a.op("MOVD %d(R0), R11", argBlocks)
+	a.zero(0)
+	a.at(loop)
+	a.op("FMOVQ.P 16(R1), F1")
+	a.saddlp(1, 1)
+	a.sadalp(0, 1)
+	a.op("SUBS $1, R11")
+	a.op("BNE %s", loop)
+	a.addp4s(0, 0, 0)
+	a.addp4s(0, 0, 0)
+	a.op("FMOVS.P F0, 4(R12)")
+	a.op("SUBS $1, R15")
+	a.op("BNE %s", row)
+	a.op("RET")
 }
 
 // tileI8mm is rows × 8 columns by SMMLA: two rows by two columns at a time, eight bytes deep. Two rows' blocks of 16 bytes become two vectors of eight bytes
