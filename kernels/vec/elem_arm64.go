@@ -13,6 +13,7 @@ type armElem struct {
 	stepA, stepB int // bytes from one block to the next
 	f            [5]float32
 	lo, hi       int8
+	zero         int32
 }
 
 // armPiece is how many values one call takes: less than 100 µs, in which the runtime cannot stop the goroutine.

@@ -1,6 +1,22 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
+
+func init() {
+	maps.Copy(files, map[string]func() []byte{
+		"gemm/s8_neon_arm64.s":           func() []byte { return gemmArm64(0) },
+		"gemm/s8_neonwide_arm64.s":       func() []byte { return gemmArm64(1) },
+		"gemm/s8_dotprod_arm64.s":        func() []byte { return gemmArm64(2) },
+		"gemm/s8_i8mm_arm64.s":           func() []byte { return gemmArm64(3) },
+		"gemm/f32_neon_arm64.s":          func() []byte { return gemmArm64(4) },
+		"conv/depthwise_s8_neon_arm64.s": depthwiseS8Arm64,
+		"vec/f32_neon_arm64.s":           vecF32Arm64,
+		"vec/s8_neon_arm64.s":            vecS8Arm64,
+	})
+}
 
 // arm64 writes assembly for ARMv8. Go's assembler knows loads, stores and some vector instructions; the rest are words, each with its mnemonic
 // in ARM's order of operands (destination first, the reverse of Go's) beside it. A test disassembles all of them.
@@ -107,6 +123,23 @@ func (a arm64) fcvtns(d, n int) { a.two(0x4E21A800, "fcvtns", "4s", "4s", d, n) 
 func (a arm64) fcmltZero(d, n int) {
 	a.compareZero(0x4EA0E800, "fcmlt", d, n)
 }
+
+// sxtl widens the low half of n, sxtl2 the high one.
+func (a arm64) sxtl8h(d, n int)  { a.two(0x0F08A400, "sxtl", "8h", "8b", d, n) }
+func (a arm64) sxtl28h(d, n int) { a.two(0x4F08A400, "sxtl2", "8h", "16b", d, n) }
+func (a arm64) sxtl4s(d, n int)  { a.two(0x0F10A400, "sxtl", "4s", "4h", d, n) }
+func (a arm64) sxtl24s(d, n int) { a.two(0x4F10A400, "sxtl2", "4s", "8h", d, n) }
+func (a arm64) scvtf(d, n int)   { a.two(0x4E21D800, "scvtf", "4s", "4s", d, n) }
+
+// fcvtms rounds down to integers.
+func (a arm64) fcvtms(d, n int) { a.two(0x4E21B800, "fcvtms", "4s", "4s", d, n) }
+
+// fcvtas rounds to integers, half away from zero.
+func (a arm64) fcvtas(d, n int) { a.two(0x4E21C800, "fcvtas", "4s", "4s", d, n) }
+
+// fmaxnm and fminnm return the other input where one is NaN.
+func (a arm64) fmaxnm(d, n, m int) { a.three(0x4E20C400, "fmaxnm", "4s", "4s", "4s", d, n, m) }
+func (a arm64) fminnm(d, n, m int) { a.three(0x4EA0C400, "fminnm", "4s", "4s", "4s", d, n, m) }
 
 // ldrq loads 16 bytes at register n plus register m.
 func (a arm64) ldrq(t, n, m int) {

@@ -10,6 +10,8 @@ const (
 	elemStepA  = 32
 	elemStepB  = 40
 	elemF      = 48 // five floats
+	elemLo     = 68 // lower and upper bound, bytes
+	elemZero   = 72 // zero point
 )
 
 // blocks writes a function that runs setup and then body for each block of size bytes of output: R1 output, R2 and R3 inputs, R7 and R8 free.

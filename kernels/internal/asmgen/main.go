@@ -12,7 +12,7 @@ import (
 	"os"
 )
 
-// files are the generated files below kernels, and what writes each.
+// files are the generated files below kernels, and what writes each; arm64.go adds those of arm64.
 var files = map[string]func() []byte{
 	"gemm/s8_avx512_amd64.s":           gemmS8AVX512,
 	"internal/flip/flip_amd64.s":       flipAVX512,
@@ -20,13 +20,6 @@ var files = map[string]func() []byte{
 	"gemm/s32_avx512_amd64.s":          gemmS32AVX512,
 	"gemm/pack_avx512_amd64.s":         gemmPackAVX512,
 	"gemm/f32_avx512_amd64.s":          gemmF32AVX512,
-	"gemm/s8_neon_arm64.s":             func() []byte { return gemmArm64(0) },
-	"gemm/s8_neonwide_arm64.s":         func() []byte { return gemmArm64(1) },
-	"gemm/s8_dotprod_arm64.s":          func() []byte { return gemmArm64(2) },
-	"gemm/s8_i8mm_arm64.s":             func() []byte { return gemmArm64(3) },
-	"vec/f32_neon_arm64.s":             vecF32Arm64,
-	"conv/depthwise_s8_neon_arm64.s":   depthwiseS8Arm64,
-	"gemm/f32_neon_arm64.s":            func() []byte { return gemmArm64(4) },
 	"gemm/s8_avx2_amd64.s":             gemmS8AVX2,
 	"gemm/s8_avxvnni_amd64.s":          gemmS8AVXVNNI,
 	"gemm/f32_avx2_amd64.s":            gemmF32AVX2,

@@ -54,6 +54,8 @@ var kernels = []kernel{
 	{"conv", "dwS8x16NineExact", 144, nil},
 	{"conv", "dwS8x16Any", 64, nil},
 	{"conv", "dwS8x8Nine", 72, nil},
+	{"vec", "lookupS8Neon", 16, nil},
+	{"vec", "sumS8Neon", 16, nil},
 	{"vec", "addPairF32Neon", 16, nil},
 	{"vec", "expF32Neon", 16, nil},
 	{"vec", "logisticF32Neon", 16, nil},

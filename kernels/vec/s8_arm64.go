@@ -1,0 +1,98 @@
+package vec
+
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/call"
+	"wayside/kernels/internal/cpu"
+)
+
+//go:noescape
+func lookupS8Neon(t *armElem)
+
+// pairS8Neon returns the table of functions of two int8 inputs, by kind.
+func pairS8Neon() *[2]uintptr
+
+// quantizeNeon returns the table of functions between float32 and integers: to and from int8, to and from int16.
+func quantizeNeon() *[4]uintptr
+
+var pairsS8, quantizers = pairS8Neon(), quantizeNeon()
+
+// ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
+func ISA8() string { return ISA() }
+
+func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
+	if !cpu.Has(cpu.Neon) {
+		return false
+	}
+	for len(src) >= 16 {
+		n := min(len(src)&^15, armPiece)
+		t := armElem{dst: unsafe.Pointer(&dst[0]), a: unsafe.Pointer(&src[0]), b: unsafe.Pointer(table), blocks: n / 16}
+		lookupS8Neon(&t)
+		dst, src = dst[n:], src[n:]
+	}
+	lookupS8Generic(dst, src, table)
+	return true
+}
+
+// pairS8Asm computes a function of two inputs.
+func pairS8Asm(kind pairKind, dst, a []int8, sa int, b []int8, sb int, p *pairParams) bool {
+	if len(dst) == 0 || !cpu.Has(cpu.Neon) {
+		return false
+	}
+	t := armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}
+	armRun(pairsS8[kind], &t, dst, a, sa, b, sb)
+	return true
+}
+
+// quantizeAsm works on int8 (small) or int16.
+func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, zero int32) bool {
+	if !cpu.Has(cpu.Neon) {
+		return false
+	}
+	size, fn := 2, quantizers[2]
+	if small {
+		size, fn = 1, quantizers[0]
+	}
+	for n := 0; len(src) >= 16; src = src[n:] {
+		n = min(len(src)&^15, armPiece)
+		t := armElem{dst: dst, a: unsafe.Pointer(&src[0]), blocks: n / 16, stepA: 64, f: [5]float32{scale}, zero: zero}
+		call.Tile(fn, unsafe.Pointer(&t))
+		if n == len(src) {
+			return true // dst would point behind its memory
+		}
+		dst = unsafe.Add(dst, n*size)
+	}
+	if small {
+		quantizeGeneric(unsafe.Slice((*int8)(dst), len(src)), src, scale, zero)
+	} else {
+		quantizeGeneric(unsafe.Slice((*int16)(dst), len(src)), src, scale, zero)
+	}
+	return true
+}
+
+// dequantizeAsm is the way back.
+func dequantizeAsm(dst []float32, src unsafe.Pointer, small bool, scale float32, zero int32) bool {
+	if !cpu.Has(cpu.Neon) {
+		return false
+	}
+	size, fn := 2, quantizers[3]
+	if small {
+		size, fn = 1, quantizers[1]
+	}
+	for n := 0; len(dst) >= 16; dst = dst[n:] {
+		n = min(len(dst)&^15, armPiece)
+		t := armElem{dst: unsafe.Pointer(&dst[0]), a: src, blocks: n / 16, stepA: 16 * size, f: [5]float32{scale}, zero: zero}
+		call.Tile(fn, unsafe.Pointer(&t))
+		if n == len(dst) {
+			return true
+		}
+		src = unsafe.Add(src, n*size)
+	}
+	if small {
+		dequantizeGeneric(dst, unsafe.Slice((*int8)(src), len(dst)), scale, zero)
+	} else {
+		dequantizeGeneric(dst, unsafe.Slice((*int16)(src), len(dst)), scale, zero)
+	}
+	return true
+}
