@@ -178,6 +178,7 @@ type recurrent struct {
 	gru                 [2]rnn.GRU
 	cell                [2]rnn.LSTM
 	w, r, b, p          bool // whether the slice is constant and held by the cell
+	packed              [2]*rnn.Packed
 }
 
 func compileRecurrent(c *graph.CompileCtx) (*graph.Kernel, error) {
@@ -224,13 +225,43 @@ func compileRecurrent(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if k.lstm {
 		id = "rnn.lstm/"
 	}
-	return &graph.Kernel{
+	kernel := &graph.Kernel{
 		ID:      id + types + "/generic",
 		MACs:    int64(k.steps) * int64(k.batch) * int64(k.directions) * int64(g*h) * int64(k.input+h),
 		Scratch: 4 * (8*h + 2*h),
 		Weights: weights,
 		Run:     k.run,
-	}, nil
+	}
+	if k.w && k.r && (k.b || c.In(3) == nil) && (k.p || c.In(7) == nil) && k.pack() {
+		kernel.ID = id + types + "/" + k.packed[0].ID()
+		kernel.Scratch = 4 * (2*h + k.packed[0].Scratch(k.steps))
+		kernel.Weights = map[tensor.DType]int{}
+		for _, p := range k.packed[:k.directions] {
+			f32, bf16 := p.Bytes()
+			kernel.Weights[tensor.F32] += f32
+			if bf16 > 0 {
+				kernel.Weights[tensor.BF16] += bf16
+			}
+		}
+		k.gru, k.cell = [2]rnn.GRU{}, [2]rnn.LSTM{}
+		kernel.Run = k.runPacked
+	}
+	return kernel, nil
+}
+
+// pack packs all directions, where there is something to gain.
+func (k *recurrent) pack() bool {
+	for d := range k.directions {
+		if k.lstm {
+			k.packed[d] = k.cell[d].Pack()
+		} else {
+			k.packed[d] = k.gru[d].Pack()
+		}
+		if k.packed[d] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // rows returns the part of t that belongs to direction d.
@@ -297,6 +328,65 @@ func (k *recurrent) stateAt(s []float32, b, d int) []float32 {
 	return s[i*k.hidden : (i+1)*k.hidden]
 }
 
+// begin copies the initial states of batch entry b and direction d to h and c, or zero.
+func (k *recurrent) begin(a *graph.Args, h, c []float32, b, d int) {
+	clear(h)
+	clear(c)
+	if t := input(a, 5); t != nil {
+		copy(h, k.stateAt(t.F32(), b, d))
+	}
+	if t := input(a, 6); t != nil {
+		copy(c, k.stateAt(t.F32(), b, d))
+	}
+}
+
+// end copies the states to the outputs that want them.
+func (k *recurrent) end(a *graph.Args, h, c []float32, b, d int) {
+	if yh := output(a, 1); yh != nil {
+		copy(k.stateAt(yh, b, d), h)
+	}
+	if yc := output(a, 2); yc != nil {
+		copy(k.stateAt(yc, b, d), c)
+	}
+}
+
+// rowAt returns the row of X and of Y that belongs to a step.
+func (k *recurrent) rowAt(s, b, d int) (x, y int) {
+	if k.batchFirst {
+		return b*k.steps + s, (b*k.steps+s)*k.directions + d
+	}
+	return s*k.batch + b, (s*k.directions+d)*k.batch + b
+}
+
+// runPacked is run for constant weights.
+func (k *recurrent) runPacked(a *graph.Args) error {
+	if k.steps == 0 {
+		return k.run(a)
+	}
+	n := k.hidden
+	scratch := tensor.As[float32](a.Scratch, 4)
+	h, c, scratch := scratch[:n], scratch[n:2*n], scratch[2*n:]
+	x, y := a.In[0].F32(), output(a, 0)
+	for d := range k.directions {
+		for b := range k.batch {
+			k.begin(a, h, c, b, d)
+			i, o := k.rowAt(0, b, d)
+			xs, ys := 0, 0
+			if k.steps > 1 {
+				xs, ys = k.rowAt(1, b, d)
+				xs, ys = xs-i, ys-o
+			}
+			var rows []float32
+			if y != nil {
+				rows = y[o*n:]
+			}
+			k.packed[d].Run(rows, ys*n, h, c, x[i*k.input:], xs*k.input, k.steps, k.reverse || d == 1, scratch)
+			k.end(a, h, c, b, d)
+		}
+	}
+	return nil
+}
+
 func (k *recurrent) run(a *graph.Args) error {
 	l := *k // cells whose weights are inputs are completed in a copy, so that plans stay shared
 	if t := input(a, 1); t != nil {
@@ -315,26 +405,16 @@ func (k *recurrent) run(a *graph.Args) error {
 	scratch := tensor.As[float32](a.Scratch, 4)
 	h, c, scratch := scratch[:n], scratch[n:2*n], scratch[2*n:]
 	x := a.In[0].F32()
-	y, yh, yc := output(a, 0), output(a, 1), output(a, 2)
+	y := output(a, 0)
 	for d := range l.directions {
 		backwards := l.reverse || d == 1
 		for b := range l.batch {
-			clear(h)
-			clear(c)
-			if t := input(a, 5); t != nil {
-				copy(h, l.stateAt(t.F32(), b, d))
-			}
-			if t := input(a, 6); t != nil {
-				copy(c, l.stateAt(t.F32(), b, d))
-			}
+			l.begin(a, h, c, b, d)
 			for s := range l.steps {
 				if backwards {
 					s = l.steps - 1 - s
 				}
-				i, o := s*l.batch+b, (s*l.directions+d)*l.batch+b
-				if l.batchFirst {
-					i, o = b*l.steps+s, (b*l.steps+s)*l.directions+d
-				}
+				i, o := l.rowAt(s, b, d)
 				xs := x[i*l.input : (i+1)*l.input]
 				if l.lstm {
 					l.cell[d].Step(h, c, xs, scratch)
@@ -345,12 +425,7 @@ func (k *recurrent) run(a *graph.Args) error {
 					copy(y[o*n:(o+1)*n], h)
 				}
 			}
-			if yh != nil {
-				copy(l.stateAt(yh, b, d), h)
-			}
-			if yc != nil {
-				copy(l.stateAt(yc, b, d), c)
-			}
+			l.end(a, h, c, b, d)
 		}
 	}
 	return nil

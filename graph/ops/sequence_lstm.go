@@ -333,7 +333,7 @@ func compileSequenceLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if cell.Proj.Present() {
 		macs += int64(m) * int64(o)
 	}
-	return &graph.Kernel{
+	kernel := &graph.Kernel{
 		ID: id, MACs: walk.rows() * macs, Scratch: 4*floats + bytes, Weights: h.weights,
 		Run: func(a *graph.Args) error {
 			f, q := scratchParts(a.Scratch, floats)
@@ -354,7 +354,36 @@ func compileSequenceLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 			}
 			return nil
 		},
-	}, nil
+	}
+	if p := cell.Pack(); p != nil {
+		packLSTM(kernel, p, &walk, n, m)
+	}
+	return kernel, nil
+}
+
+// packLSTM replaces a kernel by that of a packed cell.
+func packLSTM(k *graph.Kernel, p *rnn.Packed, w *walk, input, cells int) {
+	f32, _ := p.Bytes()
+	k.ID, k.Scratch, k.Weights = "rnn.lstm/f32/"+p.ID(), 4*p.Scratch(w.steps), map[tensor.DType]int{tensor.F32: f32}
+	k.Run = func(a *graph.Args) error {
+		s := tensor.As[float32](a.Scratch, 4)
+		x, hidden, state, y := a.In[0].F32(), a.In[lstmHidden].F32(), a.In[lstmCell].F32(), a.Out[0].F32()
+		stride := 1
+		if w.timeMajor || w.flat {
+			stride = w.batch
+		}
+		for range w.times() {
+			for b := range w.batch {
+				first := w.at(0, b)
+				if w.reverse {
+					first = w.at(w.steps-1, b)
+				}
+				h, c := hidden[b*cells:(b+1)*cells], state[b*cells:(b+1)*cells]
+				p.Run(y[first*cells:], stride*cells, h, c, x[first*input:], stride*input, w.steps, w.reverse, s)
+			}
+		}
+		return nil
+	}
 }
 
 // peepholeGates are the gates of the three peepholes in their order.
