@@ -236,10 +236,11 @@ func ShiftRight[T Integer](dst, a []T, sa int, b []T, sb int, bits T) {
 func And(dst, a []uint8, sa int, b []uint8, sb int) {
 	checkPair(len(dst), len(a), sa, len(b), sb)
 	for i := range dst {
-		dst[i] = 0
+		r := uint8(0) // dst may be a or b
 		if a[i*sa] != 0 && b[i*sb] != 0 {
-			dst[i] = 1
+			r = 1
 		}
+		dst[i] = r
 	}
 }
 
@@ -247,10 +248,11 @@ func And(dst, a []uint8, sa int, b []uint8, sb int) {
 func Or(dst, a []uint8, sa int, b []uint8, sb int) {
 	checkPair(len(dst), len(a), sa, len(b), sb)
 	for i := range dst {
-		dst[i] = 0
+		r := uint8(0)
 		if a[i*sa]|b[i*sb] != 0 {
-			dst[i] = 1
+			r = 1
 		}
+		dst[i] = r
 	}
 }
 

@@ -81,3 +81,19 @@ func TestFlippedBits(t *testing.T) {
 		t.Errorf("xor %v, want %v", got, want)
 	}
 }
+
+// TestLogicInPlace: the result may stand where one of the inputs does.
+func TestLogicInPlace(t *testing.T) {
+	a, b := []uint8{0, 0, 1, 2}, []uint8{0, 3, 0, 1}
+	for name, c := range map[string]struct {
+		f    func(dst, a []uint8, sa int, b []uint8, sb int)
+		want []uint8
+	}{"and": {And, []uint8{0, 0, 0, 1}}, "or": {Or, []uint8{0, 1, 1, 1}}} {
+		x, y := slices.Clone(a), slices.Clone(b)
+		c.f(x, x, 1, b, 1)
+		c.f(y, a, 1, y, 1)
+		if !slices.Equal(x, c.want) || !slices.Equal(y, c.want) {
+			t.Errorf("%s: %v on the first input, %v on the second, want %v", name, x, y, c.want)
+		}
+	}
+}
