@@ -129,9 +129,7 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		if attr.Finite {
 			lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
 		}
-		f := map[string]func(dst, a []float32, sa int, b []float32, sb int, lo, hi float32){
-			"Add": vec.AddF32, "Sub": vec.SubF32, "Mul": vec.MulF32, "Div": vec.DivF32}[c.N.Op]
-		k := binaryKernel(c, "f32", pairRun(pairSpread(c), func(dst, a []float32, sa int, b []float32, sb int) { f(dst, a, sa, b, sb, lo, hi) }))
+		k := binaryKernel(c, "f32", rowsRun(pairSpread(c), vec.NewArithF32(c.N.Op, lo, hi).Run))
 		k.ID = strings.TrimSuffix(k.ID, "generic") + vec.ISA()
 		return k, nil
 	case tensor.S16:

@@ -99,7 +99,7 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 
 // pairS8Kernel runs an int8 operator with two inputs.
 func pairS8Kernel(c *graph.CompileCtx, s *spread, p *vec.PairS8) *graph.Kernel {
-	k := binaryKernel(c, "s8", pairRun(s, p.Run))
+	k := binaryKernel(c, "s8", rowsRun(s, p.Run))
 	k.ID = strings.TrimSuffix(k.ID, "generic") + p.ISA()
 	return k
 }
@@ -151,7 +151,7 @@ func compileSquaredDifference(c *graph.CompileCtx) (*graph.Kernel, error) {
 	k := &graph.Kernel{InPlace: inPlace(c)}
 	switch a.DType {
 	case tensor.F32:
-		k.ID, k.Run = "vec.squared_difference/f32/"+vec.ISA(), pairRun(s, vec.SquaredDifferenceF32)
+		k.ID, k.Run = "vec.squared_difference/f32/"+vec.ISA(), rowsRun(s, vec.SquaredDifferenceF32.Run)
 		return k, nil
 	case tensor.S32:
 		k.ID, k.Run = "vec.squared_difference/s32/generic", pairRun(s, vec.SquaredDifference[int32])

@@ -24,6 +24,11 @@ func run[T, D any](f pairFunc[T, D]) func(*spread) func(*graph.Args) error {
 	return func(s *spread) func(*graph.Args) error { return pairRun(s, f) }
 }
 
+// runsOf is run for float32 functions that take many runs at once.
+func runsOf(p *vec.PairF32) func(*spread) func(*graph.Args) error {
+	return func(s *spread) func(*graph.Args) error { return rowsRun(s, p.Run) }
+}
+
 // try is run for a function that can fail.
 func try[T any](bad error, f tryFunc[T]) func(*spread) func(*graph.Args) error {
 	return func(s *spread) func(*graph.Args) error { return tryRun(s, bad, f) }
@@ -43,10 +48,10 @@ type runs = map[tensor.DType]func(*spread) func(*graph.Args) error
 
 var pairOps = []pairOp{
 	{name: "Maximum", tflite: "MAXIMUM", max: 4, bytes: true, run: runs{
-		tensor.F32: run(vec.MaxF32), tensor.S8: run(vec.Max[int8]), tensor.U8: run(vec.Max[uint8]),
+		tensor.F32: runsOf(vec.MaxF32), tensor.S8: run(vec.Max[int8]), tensor.U8: run(vec.Max[uint8]),
 		tensor.S16: run(vec.Max[int16]), tensor.S32: run(vec.Max[int32]), tensor.S64: run(vec.Max[int64])}},
 	{name: "Minimum", tflite: "MINIMUM", max: 4, bytes: true, run: runs{
-		tensor.F32: run(vec.MinF32), tensor.S8: run(vec.Min[int8]), tensor.U8: run(vec.Min[uint8]),
+		tensor.F32: runsOf(vec.MinF32), tensor.S8: run(vec.Min[int8]), tensor.U8: run(vec.Min[uint8]),
 		tensor.S16: run(vec.Min[int16]), tensor.S32: run(vec.Min[int32]), tensor.S64: run(vec.Min[int64])}},
 	{name: "FloorDiv", tflite: "FLOOR_DIV", max: 3, run: runs{
 		tensor.F32: try(errFloatDivideByZero, vec.FloorDivF32), tensor.S8: try(errDivideByZero, vec.FloorDivInt[int8]),

@@ -54,7 +54,7 @@ func compilePrelu(c *graph.CompileCtx) (*graph.Kernel, error) {
 		k.InPlace = []int{0}
 	}
 	if x.DType == tensor.F32 {
-		k.ID, k.Run = "vec.prelu/f32/"+vec.ISA(), pairRun(s, vec.PreluF32)
+		k.ID, k.Run = "vec.prelu/f32/"+vec.ISA(), rowsRun(s, vec.PreluF32.Run)
 		return k, nil
 	}
 	sx, sa, so := x.Quant.Scale[0], a.Quant.Scale[0], o.Quant.Scale[0]

@@ -3,6 +3,7 @@ package ops
 import (
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/vec"
 )
 
 // broadcastShape returns numpy's broadcast of two shapes.
@@ -120,6 +121,24 @@ func pairRun[T, D any](s *spread, f pairFunc[T, D]) func(*graph.Args) error {
 	return func(a *graph.Args) error {
 		x, y, d := elems[T](a.In[0]), elems[T](a.In[1]), elems[D](a.Out[0])
 		s.each(func(o int, p [3]int) { f(d[o:o+s.n], x[p[0]:], s.in[0], y[p[1]:], s.in[1]) })
+		return nil
+	}
+}
+
+// rowsRun is pairRun for functions that take all runs along an axis at once.
+func rowsRun[T any](s *spread, f func(dst, a, b []T, r *vec.Rows)) func(*graph.Args) error {
+	r := &vec.Rows{N: s.n, SA: s.in[0], SB: s.in[1], Count: 1}
+	outer := *s
+	if k := s.rank - 1; k >= 0 {
+		r.Count, r.StepA, r.StepB = s.outer[k], s.step[k][0], s.step[k][1]
+		outer.rank, outer.n, outer.runs = k, s.n*r.Count, 1
+		for _, d := range s.outer[:k] {
+			outer.runs *= d
+		}
+	}
+	return func(a *graph.Args) error {
+		x, y, d := elems[T](a.In[0]), elems[T](a.In[1]), elems[T](a.Out[0])
+		outer.each(func(o int, p [3]int) { f(d[o:o+outer.n], x[p[0]:], y[p[1]:], r) })
 		return nil
 	}
 }

@@ -17,69 +17,64 @@ const (
 	pairFunctions
 )
 
-// The float32 functions below give the same numbers with every kernel, save that a limit of 0 may leave −0.
+// Rows are runs of N elements of an operator with two inputs, Count of them. Those of dst follow each other; the inputs have strides within a run, 0
+// or 1, and steps from run to run.
+type Rows struct {
+	N, SA, SB           int
+	Count, StepA, StepB int
+}
 
-// AddF32 is Add for float32.
-func AddF32(dst, a []float32, sa int, b []float32, sb int, lo, hi float32) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairAdd, dst, a, sa, b, sb, lo, hi) {
-		Add(dst, a, sa, b, sb, lo, hi)
+// check makes sure that all runs lie within the slices.
+func (r *Rows) check(dst, a, b int) {
+	last := r.Count - 1
+	if dst != r.N*r.Count || dst > 0 && (a <= last*r.StepA+(r.N-1)*r.SA || b <= last*r.StepB+(r.N-1)*r.SB) {
+		panic("vec: slice length mismatch")
 	}
 }
 
-// SubF32 is Sub for float32.
-func SubF32(dst, a []float32, sa int, b []float32, sb int, lo, hi float32) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairSub, dst, a, sa, b, sb, lo, hi) {
-		Sub(dst, a, sa, b, sb, lo, hi)
+// eachRow calls f for every run.
+func eachRow[T any](dst, a, b []T, r *Rows, f func(dst, a []T, sa int, b []T, sb int)) {
+	for i := range min(r.Count, len(dst)) {
+		f(dst[i*r.N:(i+1)*r.N], a[i*r.StepA:], r.SA, b[i*r.StepB:], r.SB)
 	}
 }
 
-// MulF32 is Mul for float32.
-func MulF32(dst, a []float32, sa int, b []float32, sb int, lo, hi float32) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairMul, dst, a, sa, b, sb, lo, hi) {
-		Mul(dst, a, sa, b, sb, lo, hi)
-	}
+// PairF32 is a float32 function of two inputs. Its kernels give the same numbers everywhere, save that a limit of 0 may leave −0.
+type PairF32 struct {
+	kernel pairFunction
+	lo, hi float32
+	plain  func(dst, a []float32, sa int, b []float32, sb int)
 }
 
-// DivF32 computes a / b, limited to lo..hi.
-func DivF32(dst, a []float32, sa int, b []float32, sb int, lo, hi float32) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairDiv, dst, a, sa, b, sb, lo, hi) {
-		divF32(dst, a, sa, b, sb, lo, hi)
+// NewArithF32 returns Add, Sub, Mul or Div by its name, limited to lo..hi.
+func NewArithF32(op string, lo, hi float32) *PairF32 {
+	p := &PairF32{lo: lo, hi: hi}
+	f := Add[float32]
+	switch op {
+	case "Sub":
+		p.kernel, f = pairSub, Sub[float32]
+	case "Mul":
+		p.kernel, f = pairMul, Mul[float32]
+	case "Div":
+		p.kernel, f = pairDiv, divF32
 	}
+	p.plain = func(dst, a []float32, sa int, b []float32, sb int) { f(dst, a, sa, b, sb, lo, hi) }
+	return p
 }
 
-// MaxF32 is Max for float32.
-func MaxF32(dst, a []float32, sa int, b []float32, sb int) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairMax, dst, a, sa, b, sb, 0, 0) {
-		Max(dst, a, sa, b, sb)
-	}
-}
+// Functions of two inputs without limits: Max, Min, SquaredDifference; a where a ≥ 0, else a × b.
+var (
+	MaxF32               = &PairF32{kernel: pairMax, plain: Max[float32]}
+	MinF32               = &PairF32{kernel: pairMin, plain: Min[float32]}
+	SquaredDifferenceF32 = &PairF32{kernel: pairSquaredDifference, plain: SquaredDifference[float32]}
+	PreluF32             = &PairF32{kernel: pairPrelu, plain: preluF32}
+)
 
-// MinF32 is Min for float32.
-func MinF32(dst, a []float32, sa int, b []float32, sb int) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairMin, dst, a, sa, b, sb, 0, 0) {
-		Min(dst, a, sa, b, sb)
-	}
-}
-
-// SquaredDifferenceF32 is SquaredDifference for float32.
-func SquaredDifferenceF32(dst, a []float32, sa int, b []float32, sb int) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairSquaredDifference, dst, a, sa, b, sb, 0, 0) {
-		SquaredDifference(dst, a, sa, b, sb)
-	}
-}
-
-// PreluF32 computes a where a ≥ 0, else a × b.
-func PreluF32(dst, a []float32, sa int, b []float32, sb int) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !pairF32Asm(pairPrelu, dst, a, sa, b, sb, 0, 0) {
-		preluF32(dst, a, sa, b, sb)
+// Run computes all runs. dst may be an input whose runs follow each other.
+func (p *PairF32) Run(dst, a, b []float32, r *Rows) {
+	r.check(len(dst), len(a), len(b))
+	if len(dst) > 0 && !pairF32Asm(p.kernel, dst, a, b, r, p.lo, p.hi) {
+		eachRow(dst, a, b, r, p.plain)
 	}
 }
 

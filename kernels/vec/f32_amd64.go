@@ -7,11 +7,19 @@ import (
 	"wayside/kernels/internal/cpu"
 )
 
-// elemF32 is the argument of the assembly functions of one and two inputs, which know the offsets.
+// elemF32 is the argument of the assembly functions of one input, which know the offsets.
 type elemF32 struct {
-	dst, a, b *float32
+	dst, a, _ *float32
 	n         int
 	p, q      float32 // limits, or what else the function takes
+}
+
+// pairF32 is the argument of the assembly functions of two inputs.
+type pairF32 struct {
+	dst, a, b    *float32
+	n, rows      int
+	stepA, stepB int // bytes
+	lo, hi       float32
 }
 
 // softmaxF32 is the argument of the assembly softmax.
@@ -52,15 +60,15 @@ func ISA() string {
 	return "generic"
 }
 
-// pairF32Asm computes a function of two inputs; false where the generic loop must.
-func pairF32Asm(f pairFunction, dst, a []float32, sa int, b []float32, sb int, lo, hi float32) bool {
+// pairF32Asm computes rows of a function of two inputs; false where the generic loop must.
+func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bool {
 	mode := 0
 	switch {
-	case len(dst) == 0 || sa|sb == 0:
+	case r.SA|r.SB == 0:
 		return false
-	case sb == 0:
+	case r.SB == 0:
 		mode = 1
-	case sa == 0:
+	case r.SA == 0:
 		mode = 2
 	}
 	var fn uintptr
@@ -72,10 +80,12 @@ func pairF32Asm(f pairFunction, dst, a []float32, sa int, b []float32, sb int, l
 	default:
 		return false
 	}
-	for i := 0; i < len(dst); i += piece {
-		n := min(piece, len(dst)-i)
-		t := elemF32{dst: &dst[i], a: &a[i*sa], b: &b[i*sb], n: n, p: lo, q: hi}
-		call.Tile(fn, unsafe.Pointer(&t))
+	rows := max(piece/r.N, 1) // in one call
+	for i := 0; i < r.Count; i += rows {
+		for k := 0; k < r.N; k += piece {
+			t := pairF32{dst: &dst[i*r.N+k], a: &a[i*r.StepA+k*r.SA], b: &b[i*r.StepB+k*r.SB], n: min(piece, r.N-k), rows: min(rows, r.Count-i), stepA: 4 * r.StepA, stepB: 4 * r.StepB, lo: lo, hi: hi}
+			call.Tile(fn, unsafe.Pointer(&t))
+		}
 	}
 	return true
 }

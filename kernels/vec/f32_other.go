@@ -5,7 +5,7 @@ package vec
 // ISA names the instructions of the float32 kernels that run now, as in kernel ids.
 func ISA() string { return "generic" }
 
-func pairF32Asm(pairFunction, []float32, []float32, int, []float32, int, float32, float32) bool {
+func pairF32Asm(pairFunction, []float32, []float32, []float32, *Rows, float32, float32) bool {
 	return false
 }
 

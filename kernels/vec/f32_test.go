@@ -38,48 +38,63 @@ func same(a, b float32) bool { return a == b || a != a && b != b }
 
 func TestPairsF32(t *testing.T) {
 	inf := float32(math.Inf(1))
-	clamped := func(f, g func(dst, a []float32, sa int, b []float32, sb int, lo, hi float32), lo, hi float32) [2]func(dst, a []float32, sa int, b []float32, sb int) {
-		return [2]func(dst, a []float32, sa int, b []float32, sb int){
-			func(dst, a []float32, sa int, b []float32, sb int) { f(dst, a, sa, b, sb, lo, hi) },
-			func(dst, a []float32, sa int, b []float32, sb int) { g(dst, a, sa, b, sb, lo, hi) }}
-	}
-	cases := map[string][2]func(dst, a []float32, sa int, b []float32, sb int){
-		"add": clamped(AddF32, Add, -inf, inf), "add6": clamped(AddF32, Add, 0, 6), "sub": clamped(SubF32, Sub, -math.MaxFloat32, math.MaxFloat32),
-		"mul": clamped(MulF32, Mul, -inf, inf), "div": clamped(DivF32, divF32, -inf, inf), "max": {MaxF32, Max[float32]}, "min": {MinF32, Min[float32]},
-		"squaredDifference": {SquaredDifferenceF32, SquaredDifference[float32]}, "prelu": {PreluF32, preluF32},
+	cases := map[string]*PairF32{
+		"add": NewArithF32("Add", -inf, inf), "add6": NewArithF32("Add", 0, 6), "sub": NewArithF32("Sub", -math.MaxFloat32, math.MaxFloat32),
+		"mul": NewArithF32("Mul", -inf, inf), "div": NewArithF32("Div", -inf, inf), "max": MaxF32, "min": MinF32,
+		"squaredDifference": SquaredDifferenceF32, "prelu": PreluF32,
 	}
 	kerneltest.EachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, n := range sizes {
 			for _, atEnd := range []bool{false, true} {
-				for _, stride := range [][2]int{{1, 1}, {1, 0}, {0, 1}, {0, 0}} {
-					length := func(s int) int { return max(1, n*s) * min(n, 1) }
-					a, b := kerneltest.Guarded[float32](t, length(stride[0]), atEnd), kerneltest.Guarded[float32](t, length(stride[1]), atEnd)
-					dst, want := kerneltest.Guarded[float32](t, n, atEnd), make([]float32, n)
+				for _, p := range rowShapes(n) {
+					a, b := kerneltest.Guarded[float32](t, p.length(p.SA, p.StepA), atEnd), kerneltest.Guarded[float32](t, p.length(p.SB, p.StepB), atEnd)
+					dst, want := kerneltest.Guarded[float32](t, n*p.Count, atEnd), make([]float32, n*p.Count)
 					fill(a, r)
 					fill(b, r)
 					for name, f := range cases {
-						f[0](dst, a, stride[0], b, stride[1])
-						f[1](want, a, stride[0], b, stride[1])
-						for i := range dst {
-							if !same(dst[i], want[i]) {
-								t.Fatalf("%s n=%d strides %v: at %d %v, want %v (%v, %v)", name, n, stride, i, dst[i], want[i], a[i*stride[0]], b[i*stride[1]])
-							}
-						}
-						if stride[0] == 1 {
+						f.Run(dst, a, b, &p)
+						eachRow(want, a, b, &p, f.plain)
+						differ(t, name, &p, dst, want)
+						if len(a) == len(dst) {
 							in := append([]float32{}, a...)
-							f[0](in, in, 1, b, stride[1])
-							for i := range in {
-								if !same(in[i], want[i]) {
-									t.Fatalf("%s n=%d strides %v in place: at %d %v, want %v", name, n, stride, i, in[i], want[i])
-								}
-							}
+							f.Run(in, in, b, &p)
+							differ(t, name+" in place", &p, in, want)
 						}
 					}
 				}
 			}
 		}
 	})
+}
+
+// rowShapes are runs of n elements with all strides: one run, and several whose inputs go on, stand still or leave gaps.
+func rowShapes(n int) []Rows {
+	var all []Rows
+	for _, s := range [][2]int{{1, 1}, {1, 0}, {0, 1}, {0, 0}} {
+		all = append(all, Rows{N: n, SA: s[0], SB: s[1], Count: 1})
+		for _, step := range [][2]int{{n, 0}, {0, n}, {n + 3, n}, {n, 1}} {
+			all = append(all, Rows{N: n, SA: s[0], SB: s[1], Count: 5, StepA: step[0], StepB: step[1]})
+		}
+	}
+	return all
+}
+
+// length is how many elements an input of a stride and a step has.
+func (r *Rows) length(stride, step int) int {
+	if r.N == 0 {
+		return 0
+	}
+	return (r.Count-1)*step + (r.N-1)*stride + 1
+}
+
+func differ(t *testing.T, name string, p *Rows, got, want []float32) {
+	t.Helper()
+	for i := range want {
+		if !same(got[i], want[i]) {
+			t.Fatalf("%s %+v: at %d %v, want %v", name, *p, i, got[i], want[i])
+		}
+	}
 }
 
 // ulps is the distance of two floats in units in the last place of want, at least those of the smallest normal number.

@@ -124,7 +124,7 @@ func (p *PairS8) check(value func(a, b int) float64) {
 		p.params.f[at] = float32((least[side] + most[side]) / 2)
 	}
 	for i := range all {
-		if !pairS8Asm(p.kind, got[:], all[i:i+1], 0, all[:], 1, &p.params) || !slices.Equal(got[:], want[256*i:256*i+256]) {
+		if !pairS8Asm(p.kind, got[:], all[i:i+1], all[:], &Rows{N: 256, SB: 1, Count: 1}, &p.params) || !slices.Equal(got[:], want[256*i:256*i+256]) {
 			return
 		}
 	}
@@ -150,10 +150,10 @@ func (p *PairS8) ISA() string {
 	return "generic"
 }
 
-// Run computes dst[i] from a[i×sa] and b[i×sb]; dst may be an input with stride 1.
-func (p *PairS8) Run(dst, a []int8, sa int, b []int8, sb int) {
-	checkPair(len(dst), len(a), sa, len(b), sb)
-	if !p.fast || !pairS8Asm(p.kind, dst, a, sa, b, sb, &p.params) {
-		p.integers(dst, a, sa, b, sb)
+// Run computes all runs. dst may be an input whose runs follow each other.
+func (p *PairS8) Run(dst, a, b []int8, r *Rows) {
+	r.check(len(dst), len(a), len(b))
+	if len(dst) > 0 && (!p.fast || !pairS8Asm(p.kind, dst, a, b, r, &p.params)) {
+		eachRow(dst, a, b, r, p.integers)
 	}
 }

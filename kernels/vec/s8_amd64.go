@@ -15,8 +15,9 @@ type lookupTile struct {
 
 // pairTile is the argument of the assembly functions of two int8 inputs.
 type pairTile struct {
-	dst, a, b *int8
-	n         int
+	dst, a, b    *int8
+	n, rows      int
+	stepA, stepB int
 	pairParams
 }
 
@@ -68,21 +69,24 @@ func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
 	return true
 }
 
-// pairS8Asm computes a function of two inputs, of which one at least is not one value.
-func pairS8Asm(kind pairKind, dst, a []int8, sa int, b []int8, sb int, p *pairParams) bool {
+// pairS8Asm computes rows of a function of two inputs, of which one at least is not one value.
+func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
 	mode := 0
 	switch {
-	case len(dst) == 0 || sa|sb == 0 || !cpu.Has(cpu.AVX512VNNI):
+	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX512VNNI):
 		return false
-	case sb == 0:
+	case r.SB == 0:
 		mode = 1
-	case sa == 0:
+	case r.SA == 0:
 		mode = 2
 	}
-	for i := 0; i < len(dst); i += 4 * piece {
-		n := min(4*piece, len(dst)-i)
-		t := pairTile{dst: &dst[i], a: &a[i*sa], b: &b[i*sb], n: n, pairParams: *p}
-		call.Tile(pairS8Wide[3*int(kind)+mode], unsafe.Pointer(&t))
+	const most = 4 * piece
+	rows := max(most/r.N, 1) // in one call
+	for i := 0; i < r.Count; i += rows {
+		for k := 0; k < r.N; k += most {
+			t := pairTile{dst: &dst[i*r.N+k], a: &a[i*r.StepA+k*r.SA], b: &b[i*r.StepB+k*r.SB], n: min(most, r.N-k), rows: min(rows, r.Count-i), stepA: r.StepA, stepB: r.StepB, pairParams: *p}
+			call.Tile(pairS8Wide[3*int(kind)+mode], unsafe.Pointer(&t))
+		}
 	}
 	return true
 }

@@ -9,7 +9,7 @@ func ISA8() string { return "generic" }
 
 func lookupS8Asm([]int8, []int8, *[256]int8) bool { return false }
 
-func pairS8Asm(pairKind, []int8, []int8, int, []int8, int, *pairParams) bool { return false }
+func pairS8Asm(pairKind, []int8, []int8, []int8, *Rows, *pairParams) bool { return false }
 
 func quantizeAsm(unsafe.Pointer, []float32, bool, float32, int32) bool { return false }
 

@@ -70,26 +70,28 @@ func TestPairsS8(t *testing.T) {
 			}
 			for i := range all {
 				p.integers(want, all[i:i+1], 0, all, 1)
-				p.Run(got, all[i:i+1], 0, all, 1)
+				p.Run(got, all[i:i+1], all, &Rows{N: 256, SB: 1, Count: 1})
 				if !slices.Equal(got, want) {
 					t.Fatalf("case %d: first input %d differs", at, all[i])
 				}
 				p.integers(want, all, 1, all[i:i+1], 0)
-				p.Run(got, all, 1, all[i:i+1], 0)
+				p.Run(got, all, all[i:i+1], &Rows{N: 256, SA: 1, Count: 1})
 				if !slices.Equal(got, want) {
 					t.Fatalf("case %d: second input %d differs", at, all[i])
 				}
 			}
-			for _, n := range sizes[:len(sizes)*max(0, 1-at/6)] { // for a few
+			for _, n := range sizes[:len(sizes)*max(0, 1-at/4)] { // for a few
 				for _, atEnd := range []bool{false, true} {
-					a, b, dst, want := kerneltest.Guarded[int8](t, n, atEnd), kerneltest.Guarded[int8](t, n, atEnd), kerneltest.Guarded[int8](t, n, atEnd), make([]int8, n)
-					bytesOf(r, a)
-					bytesOf(r, b)
-					p.integers(want, a, 1, b, 1)
-					p.Run(dst, a, 1, b, 1)
-					p.Run(b, a, 1, b, 1)
-					if !slices.Equal(dst, want) || !slices.Equal(b, want) {
-						t.Fatalf("n=%d differs", n)
+					for _, rows := range rowShapes(n) {
+						a, b := kerneltest.Guarded[int8](t, rows.length(rows.SA, rows.StepA), atEnd), kerneltest.Guarded[int8](t, rows.length(rows.SB, rows.StepB), atEnd)
+						dst, want := kerneltest.Guarded[int8](t, n*rows.Count, atEnd), make([]int8, n*rows.Count)
+						bytesOf(r, a)
+						bytesOf(r, b)
+						eachRow(want, a, b, &rows, p.integers)
+						p.Run(dst, a, b, &rows)
+						if !slices.Equal(dst, want) {
+							t.Fatalf("%+v differs", rows)
+						}
 					}
 				}
 			}

@@ -1,6 +1,6 @@
 package main
 
-// The argument of the functions below is a vec.elemF32: dst, a, b, n, and two floats.
+// The argument of functions of one input is a vec.elemF32, of those of two a vec.pairF32.
 
 // pairOps are the functions of two inputs, in the order of vec's constants: what computes register d from x and y. Those with a clamp limit the result to
 // the argument's two floats.
@@ -52,12 +52,13 @@ func vecF32(wide bool, isa string) func() []byte {
 				name := p.name + m.name
 				names = append(names, name)
 				const lo, hi, fix = 13, 14, 9
-				s.fn(name, "the argument is an elemF32")
-				s.begin("SI", "DX")
+				s.fn(name, "the argument is a pairF32")
+				s.op("MOVQ t+0(FP), R13")
 				if p.clamp {
-					s.op("VBROADCASTSS 32(R13), %s", s.r(lo))
-					s.op("VBROADCASTSS 36(R13), %s", s.r(hi))
+					s.op("VBROADCASTSS 56(R13), %s", s.r(lo))
+					s.op("VBROADCASTSS 60(R13), %s", s.r(hi))
 				}
+				s.rows(4)
 				pointers := []string{"DI"}
 				if m.oneA {
 					s.op("VBROADCASTSS (SI), %s", s.r(fix))
@@ -87,6 +88,7 @@ func vecF32(wide bool, isa string) func() []byte {
 					}
 					s.store(k, at("DI", k*s.size()), last)
 				})
+				s.nextRow()
 				s.ret()
 			}
 		}
@@ -108,6 +110,32 @@ func vecF32(wide bool, isa string) func() []byte {
 		s.softmax(isa)
 		return s.Bytes()
 	}
+}
+
+// rows starts the loop over rows of two inputs whose elements have so many bytes, for an argument that R13 points to: dst, a, b, n, rows, and the bytes
+// from row to row of a and b. Those of dst follow each other. Within it DI, SI and DX point to a row, CX is n.
+func (s simd) rows(bytes int) {
+	s.op("MOVQ 0(R13), R8")
+	s.op("MOVQ 8(R13), BX")
+	s.op("MOVQ 16(R13), R15")
+	s.op("MOVQ 24(R13), R12")
+	s.op("MOVQ 32(R13), R9")
+	s.op("MOVQ 40(R13), R10")
+	s.op("MOVQ 48(R13), R11")
+	s.at("row")
+	s.op("MOVQ R8, DI")
+	s.op("MOVQ BX, SI")
+	s.op("MOVQ R15, DX")
+	s.op("MOVQ R12, CX")
+	s.op("LEAQ (R8)(R12*%d), R8", bytes)
+	s.op("ADDQ R10, BX")
+	s.op("ADDQ R11, R15")
+}
+
+// nextRow ends the loop that rows starts.
+func (s simd) nextRow() {
+	s.op("DECQ R9")
+	s.op("JNE row")
 }
 
 // begin loads the pointers of an elemF32 and its length to CX.

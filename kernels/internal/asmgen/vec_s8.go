@@ -13,10 +13,11 @@ func vecS8AVX512() []byte {
 		for _, m := range pairModes {
 			names = append(names, f.name+m.name)
 			s.fn(f.name+m.name, "the argument is a pairTile")
-			s.begin("SI", "DX")
+			s.op("MOVQ t+0(FP), R13")
 			for i := range 7 {
-				s.op("VBROADCASTSS %d(R13), Z%d", 32+4*i, 25+i)
+				s.op("VBROADCASTSS %d(R13), Z%d", 56+4*i, 25+i)
 			}
+			s.rows(1)
 			bytes := []pointer{{"DI", 16}}
 			fixed := func(from string) {
 				s.op("MOVBLSX (%s), AX", from)
@@ -61,6 +62,7 @@ func vecS8AVX512() []byte {
 					s.op("VPMOVDB Z%d, %d(DI)", x, 16*k)
 				}
 			})
+			s.nextRow()
 			s.ret()
 		}
 	}
