@@ -192,15 +192,34 @@ func compileReduce(c *graph.CompileCtx) (*graph.Kernel, error) {
 	case tensor.S64:
 		return reducePlain[int64](c, "s64", r, math.MinInt64, math.MaxInt64), nil
 	}
+	if c.N.Op == "Mean" || c.N.Op == "Sum" {
+		return reduceSumF32(c, r), nil
+	}
 	return reducePlain[float32](c, "f32", r, -math.MaxFloat32, math.MaxFloat32), nil
 }
 
+// reduceSumF32 computes Mean and Sum of float32.
+func reduceSumF32(c *graph.CompileCtx, r *vec.Reduction) *graph.Kernel {
+	mean := c.N.Op == "Mean"
+	return &graph.Kernel{ID: reduceID(c, "f32", vec.ISA()), Run: func(a *graph.Args) error {
+		dst := a.Out[0].F32()
+		clear(dst)
+		vec.SumF32(dst, a.In[0].F32(), r)
+		if mean {
+			for i := range dst {
+				dst[i] /= float32(r.N)
+			}
+		}
+		return nil
+	}}
+}
+
 // reduceID names a kernel after its operator.
-func reduceID(c *graph.CompileCtx, types string) string {
+func reduceID(c *graph.CompileCtx, types, isa string) string {
 	names := map[string]string{
 		"Mean": "mean", "Sum": "sum", "ReduceProd": "prod", "ReduceMax": "max", "ReduceMin": "min", "ReduceAny": "any", "ReduceAll": "all",
 	}
-	return "vec.reduce_" + names[c.N.Op] + "/" + types + "/generic"
+	return "vec.reduce_" + names[c.N.Op] + "/" + types + "/" + isa
 }
 
 // reducePlain works in the type of the elements, which integers may overflow. least and most bound the type.
@@ -218,7 +237,7 @@ func reducePlain[T vec.Number](c *graph.CompileCtx, types string, r *vec.Reducti
 	}
 	mean := c.N.Op == "Mean"
 	size := c.In(0).DType.Bytes(1)
-	return &graph.Kernel{ID: reduceID(c, types), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: reduceID(c, types, "generic"), Run: func(a *graph.Args) error {
 		dst := tensor.As[T](a.Out[0].Data, size)
 		for i := range dst {
 			dst[i] = start
@@ -259,10 +278,18 @@ func reduceSumQ[T int8 | int16](c *graph.CompileCtx, types string, r *vec.Reduct
 	zi, zo := x.Quant.Zero[0]*int32(r.N), o.Quant.Zero[0]
 	lo, hi := actRange(x.DType, graph.ActNone, o.Quant.Scale[0], zo)
 	size := x.DType.Bytes(1)
-	return &graph.Kernel{ID: reduceID(c, types), Scratch: 4 * r.Outs, Run: func(a *graph.Args) error {
+	isa := "generic"
+	if size == 1 {
+		isa = vec.ISA8()
+	}
+	return &graph.Kernel{ID: reduceID(c, types, isa), Scratch: 4 * r.Outs, Run: func(a *graph.Args) error {
 		acc := tensor.As[int32](a.Scratch, 4)
 		clear(acc)
-		vec.Reduce(acc, tensor.As[T](a.In[0].Data, size), r, vec.ReduceSum)
+		if size == 1 {
+			vec.SumS8(acc, a.In[0].S8(), r)
+		} else {
+			vec.Reduce(acc, tensor.As[T](a.In[0].Data, size), r, vec.ReduceSum)
+		}
 		dst := tensor.As[T](a.Out[0].Data, size)
 		for i, s := range acc {
 			dst[i] = T(min(max(requant.Mul(s-zi, m, shift)+zo, lo), hi))
@@ -278,7 +305,7 @@ func reduceProdQ[T int8 | int16](c *graph.CompileCtx, types string, r *vec.Reduc
 	zi, zo := x.Quant.Zero[0], o.Quant.Zero[0]
 	lo, hi := actRange(x.DType, graph.ActNone, o.Quant.Scale[0], zo)
 	size := x.DType.Bytes(1)
-	return &graph.Kernel{ID: reduceID(c, types), Scratch: 4 * r.Outs, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: reduceID(c, types, "generic"), Scratch: 4 * r.Outs, Run: func(a *graph.Args) error {
 		acc := tensor.As[int32](a.Scratch, 4)
 		vec.ReduceProdQ(acc, tensor.As[T](a.In[0].Data, size), r, zi, m, shift)
 		dst := tensor.As[T](a.Out[0].Data, size)

@@ -41,6 +41,27 @@ func softmaxF32AVX512(t *softmaxF32)
 //go:noescape
 func softmaxF32AVX2(t *softmaxF32)
 
+// sumTile is the argument of the assembly sums.
+type sumTile struct {
+	acc, src unsafe.Pointer
+	rows, n  int
+}
+
+//go:noescape
+func sumAlongF32AVX512(t *sumTile)
+
+//go:noescape
+func sumAlongF32AVX2(t *sumTile)
+
+//go:noescape
+func sumAcrossF32AVX512(t *sumTile)
+
+//go:noescape
+func sumAcrossF32AVX2(t *sumTile)
+
+//go:noescape
+func sumAcrossS8AVX512(t *sumTile)
+
 var (
 	pairWide, pairNarrow = pairF32AVX512(), pairF32AVX2()
 	mapWide, mapNarrow   = mapF32AVX512(), mapF32AVX2()
@@ -128,6 +149,38 @@ func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 		}
 		rows -= n
 		dst, src = dst[n*depth:], src[n*depth:]
+	}
+	return true
+}
+
+// sumAsm adds rows of n elements, float32 or small for int8 to int32: each to its element of acc, or with across all to one row of n. false where the
+// generic loop must.
+func sumAsm(acc, src unsafe.Pointer, rows, n int, across, small bool) bool {
+	wide, size := cpu.Has(cpu.AVX512VNNI), 4
+	if small {
+		size = 1
+	}
+	if !wide && (small || !cpu.Has(cpu.AVX2)) || small && !across || n > 8*piece {
+		return false
+	}
+	for i := 0; i < rows; {
+		t := sumTile{acc: acc, src: unsafe.Add(src, i*n*size), rows: min(max(8*piece/n, 1), rows-i), n: n}
+		switch {
+		case small:
+			sumAcrossS8AVX512(&t)
+		case across && wide:
+			sumAcrossF32AVX512(&t)
+		case across:
+			sumAcrossF32AVX2(&t)
+		default:
+			t.acc = unsafe.Add(acc, 4*i)
+			if wide {
+				sumAlongF32AVX512(&t)
+			} else {
+				sumAlongF32AVX2(&t)
+			}
+		}
+		i += t.rows
 	}
 	return true
 }

@@ -2,6 +2,8 @@
 
 package vec
 
+import "unsafe"
+
 // ISA names the instructions of the float32 kernels that run now, as in kernel ids.
 func ISA() string { return "generic" }
 
@@ -10,5 +12,7 @@ func pairF32Asm(pairFunction, []float32, []float32, []float32, *Rows, float32, f
 }
 
 func mapF32Asm(mapFunction, []float32, []float32, float32, float32) bool { return false }
+
+func sumAsm(unsafe.Pointer, unsafe.Pointer, int, int, bool, bool) bool { return false }
 
 func softmaxF32Asm([]float32, []float32, int, float32) bool { return false }

@@ -327,6 +327,85 @@ done1:
 	VZEROUPPER
 	RET
 
+// func sumAcrossS8AVX512(t *sumTile)
+TEXT ·sumAcrossS8AVX512(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), R13
+	MOVQ 0(R13), DI
+	MOVQ 8(R13), SI
+	MOVQ 16(R13), R9
+	MOVQ 24(R13), R8
+	MOVQ R8, R12
+	MOVQ R8, CX
+	SUBQ $64, CX
+	JLT rest8
+block7:
+	VMOVUPS 0(DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ SI, R11
+	MOVQ R9, DX
+next9:
+	VPMOVSXBD 0(R11), Z4
+	VPADDD Z4, Z0, Z0
+	VPMOVSXBD 16(R11), Z5
+	VPADDD Z5, Z1, Z1
+	VPMOVSXBD 32(R11), Z6
+	VPADDD Z6, Z2, Z2
+	VPMOVSXBD 48(R11), Z7
+	VPADDD Z7, Z3, Z3
+	ADDQ R12, R11
+	DECQ DX
+	JNE next9
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, 128(DI)
+	VMOVUPS Z3, 192(DI)
+	ADDQ $256, DI
+	ADDQ $64, SI
+	SUBQ $64, CX
+	JGE block7
+rest8:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT rest11
+block10:
+	VMOVUPS 0(DI), Z0
+	MOVQ SI, R11
+	MOVQ R9, DX
+next12:
+	VPMOVSXBD 0(R11), Z4
+	VPADDD Z4, Z0, Z0
+	ADDQ R12, R11
+	DECQ DX
+	JNE next12
+	VMOVUPS Z0, 0(DI)
+	ADDQ $64, DI
+	ADDQ $16, SI
+	SUBQ $16, CX
+	JGE block10
+rest11:
+	ADDQ $16, CX
+	TESTQ CX, CX
+	JEQ done6
+	MOVQ $-1, AX
+	SHLQ CX, AX
+	NOTQ AX
+	KMOVQ AX, K1
+	VMOVUPS.Z 0(DI), K1, Z0
+	MOVQ SI, R11
+	MOVQ R9, DX
+next13:
+	VPMOVSXBD.Z 0(R11), K1, Z4
+	VPADDD Z4, Z0, Z0
+	ADDQ R12, R11
+	DECQ DX
+	JNE next13
+	VMOVUPS Z0, K1, 0(DI)
+done6:
+	VZEROUPPER
+	RET
+
 // the argument is a pairTile
 TEXT sum<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
@@ -353,8 +432,8 @@ row:
 	ADDQ R10, BX
 	ADDQ R11, R15
 	SUBQ $64, CX
-	JLT rest8
-block7:
+	JLT rest16
+block15:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VPMOVSXBD 0(DX), Z1
@@ -399,12 +478,12 @@ block7:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $64, CX
-	JGE block7
-rest8:
+	JGE block15
+rest16:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest10
-block9:
+	JLT rest18
+block17:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VPMOVSXBD 0(DX), Z1
@@ -419,11 +498,11 @@ block9:
 	ADDQ $16, SI
 	ADDQ $16, DX
 	SUBQ $16, CX
-	JGE block9
-rest10:
+	JGE block17
+rest18:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done6
+	JEQ done14
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -438,7 +517,7 @@ rest10:
 	VPMAXSD Z30, Z0, Z0
 	VPMINSD Z31, Z0, Z0
 	VPMOVDB Z0, K1, (DI)
-done6:
+done14:
 	DECQ R9
 	JNE row
 	VZEROUPPER
@@ -473,8 +552,8 @@ row:
 	VPBROADCASTD AX, Z24
 	VCVTDQ2PS Z24, Z24
 	SUBQ $64, CX
-	JLT rest13
-block12:
+	JLT rest21
+block20:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VMOVAPS Z24, Z1
@@ -514,12 +593,12 @@ block12:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $64, CX
-	JGE block12
-rest13:
+	JGE block20
+rest21:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest15
-block14:
+	JLT rest23
+block22:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VMOVAPS Z24, Z1
@@ -532,11 +611,11 @@ block14:
 	ADDQ $16, DI
 	ADDQ $16, SI
 	SUBQ $16, CX
-	JGE block14
-rest15:
+	JGE block22
+rest23:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done11
+	JEQ done19
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -550,7 +629,7 @@ rest15:
 	VPMAXSD Z30, Z0, Z0
 	VPMINSD Z31, Z0, Z0
 	VPMOVDB Z0, K1, (DI)
-done11:
+done19:
 	DECQ R9
 	JNE row
 	VZEROUPPER
@@ -585,8 +664,8 @@ row:
 	VPBROADCASTD AX, Z24
 	VCVTDQ2PS Z24, Z24
 	SUBQ $64, CX
-	JLT rest18
-block17:
+	JLT rest26
+block25:
 	VMOVAPS Z24, Z0
 	VPMOVSXBD 0(DX), Z1
 	VCVTDQ2PS Z1, Z1
@@ -626,12 +705,12 @@ block17:
 	ADDQ $64, DI
 	ADDQ $64, DX
 	SUBQ $64, CX
-	JGE block17
-rest18:
+	JGE block25
+rest26:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest20
-block19:
+	JLT rest28
+block27:
 	VMOVAPS Z24, Z0
 	VPMOVSXBD 0(DX), Z1
 	VCVTDQ2PS Z1, Z1
@@ -644,11 +723,11 @@ block19:
 	ADDQ $16, DI
 	ADDQ $16, DX
 	SUBQ $16, CX
-	JGE block19
-rest20:
+	JGE block27
+rest28:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done16
+	JEQ done24
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -662,7 +741,7 @@ rest20:
 	VPMAXSD Z30, Z0, Z0
 	VPMINSD Z31, Z0, Z0
 	VPMOVDB Z0, K1, (DI)
-done16:
+done24:
 	DECQ R9
 	JNE row
 	VZEROUPPER
@@ -694,8 +773,8 @@ row:
 	ADDQ R10, BX
 	ADDQ R11, R15
 	SUBQ $64, CX
-	JLT rest23
-block22:
+	JLT rest31
+block30:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VPMOVSXBD 0(DX), Z1
@@ -760,12 +839,12 @@ block22:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $64, CX
-	JGE block22
-rest23:
+	JGE block30
+rest31:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest25
-block24:
+	JLT rest33
+block32:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VPMOVSXBD 0(DX), Z1
@@ -785,11 +864,11 @@ block24:
 	ADDQ $16, SI
 	ADDQ $16, DX
 	SUBQ $16, CX
-	JGE block24
-rest25:
+	JGE block32
+rest33:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done21
+	JEQ done29
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -809,7 +888,7 @@ rest25:
 	VPMAXSD Z30, Z0, Z0
 	VPMINSD Z31, Z0, Z0
 	VPMOVDB Z0, K1, (DI)
-done21:
+done29:
 	DECQ R9
 	JNE row
 	VZEROUPPER
@@ -844,8 +923,8 @@ row:
 	VPBROADCASTD AX, Z24
 	VCVTDQ2PS Z24, Z24
 	SUBQ $64, CX
-	JLT rest28
-block27:
+	JLT rest36
+block35:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VMOVAPS Z24, Z1
@@ -905,12 +984,12 @@ block27:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $64, CX
-	JGE block27
-rest28:
+	JGE block35
+rest36:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest30
-block29:
+	JLT rest38
+block37:
 	VPMOVSXBD 0(SI), Z0
 	VCVTDQ2PS Z0, Z0
 	VMOVAPS Z24, Z1
@@ -928,11 +1007,11 @@ block29:
 	ADDQ $16, DI
 	ADDQ $16, SI
 	SUBQ $16, CX
-	JGE block29
-rest30:
+	JGE block37
+rest38:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done26
+	JEQ done34
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -951,7 +1030,7 @@ rest30:
 	VPMAXSD Z30, Z0, Z0
 	VPMINSD Z31, Z0, Z0
 	VPMOVDB Z0, K1, (DI)
-done26:
+done34:
 	DECQ R9
 	JNE row
 	VZEROUPPER
@@ -986,8 +1065,8 @@ row:
 	VPBROADCASTD AX, Z24
 	VCVTDQ2PS Z24, Z24
 	SUBQ $64, CX
-	JLT rest33
-block32:
+	JLT rest41
+block40:
 	VMOVAPS Z24, Z0
 	VPMOVSXBD 0(DX), Z1
 	VCVTDQ2PS Z1, Z1
@@ -1047,12 +1126,12 @@ block32:
 	ADDQ $64, DI
 	ADDQ $64, DX
 	SUBQ $64, CX
-	JGE block32
-rest33:
+	JGE block40
+rest41:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest35
-block34:
+	JLT rest43
+block42:
 	VMOVAPS Z24, Z0
 	VPMOVSXBD 0(DX), Z1
 	VCVTDQ2PS Z1, Z1
@@ -1070,11 +1149,11 @@ block34:
 	ADDQ $16, DI
 	ADDQ $16, DX
 	SUBQ $16, CX
-	JGE block34
-rest35:
+	JGE block42
+rest43:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done31
+	JEQ done39
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -1093,7 +1172,7 @@ rest35:
 	VPMAXSD Z30, Z0, Z0
 	VPMINSD Z31, Z0, Z0
 	VPMOVDB Z0, K1, (DI)
-done31:
+done39:
 	DECQ R9
 	JNE row
 	VZEROUPPER
@@ -1127,8 +1206,8 @@ TEXT ·quantizeS8AVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS float<>+0(SB), Z26
 	VBROADCASTSS float<>+128(SB), Z25
 	SUBQ $32, CX
-	JLT rest38
-block37:
+	JLT rest46
+block45:
 	VMOVUPS 0(SI), Z0
 	VDIVPS Z31, Z0, Z0
 	VMAXPS Z29, Z0, Z0
@@ -1158,12 +1237,12 @@ block37:
 	ADDQ $32, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JGE block37
-rest38:
+	JGE block45
+rest46:
 	ADDQ $32, CX
 	SUBQ $16, CX
-	JLT rest40
-block39:
+	JLT rest48
+block47:
 	VMOVUPS 0(SI), Z0
 	VDIVPS Z31, Z0, Z0
 	VMAXPS Z29, Z0, Z0
@@ -1180,11 +1259,11 @@ block39:
 	ADDQ $16, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE block39
-rest40:
+	JGE block47
+rest48:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done36
+	JEQ done44
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -1202,7 +1281,7 @@ rest40:
 	VCVTTPS2DQ Z1, Z1
 	VPADDD Z30, Z1, Z1
 	VPMOVSDB Z1, K1, (DI)
-done36:
+done44:
 	VZEROUPPER
 	RET
 
@@ -1220,8 +1299,8 @@ TEXT ·quantizeS16AVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS float<>+0(SB), Z26
 	VBROADCASTSS float<>+128(SB), Z25
 	SUBQ $32, CX
-	JLT rest43
-block42:
+	JLT rest51
+block50:
 	VMOVUPS 0(SI), Z0
 	VDIVPS Z31, Z0, Z0
 	VMAXPS Z29, Z0, Z0
@@ -1251,12 +1330,12 @@ block42:
 	ADDQ $64, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JGE block42
-rest43:
+	JGE block50
+rest51:
 	ADDQ $32, CX
 	SUBQ $16, CX
-	JLT rest45
-block44:
+	JLT rest53
+block52:
 	VMOVUPS 0(SI), Z0
 	VDIVPS Z31, Z0, Z0
 	VMAXPS Z29, Z0, Z0
@@ -1273,11 +1352,11 @@ block44:
 	ADDQ $32, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE block44
-rest45:
+	JGE block52
+rest53:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done41
+	JEQ done49
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -1295,7 +1374,7 @@ rest45:
 	VCVTTPS2DQ Z1, Z1
 	VPADDD Z30, Z1, Z1
 	VPMOVSDW Z1, K1, (DI)
-done41:
+done49:
 	VZEROUPPER
 	RET
 
@@ -1308,8 +1387,8 @@ TEXT ·dequantizeS8AVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS 24(R13), Z31
 	VPBROADCASTD 28(R13), Z30
 	SUBQ $64, CX
-	JLT rest48
-block47:
+	JLT rest56
+block55:
 	VPMOVSXBD 0(SI), Z0
 	VPSUBD Z30, Z0, Z0
 	VCVTDQ2PS Z0, Z0
@@ -1333,12 +1412,12 @@ block47:
 	ADDQ $256, DI
 	ADDQ $64, SI
 	SUBQ $64, CX
-	JGE block47
-rest48:
+	JGE block55
+rest56:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest50
-block49:
+	JLT rest58
+block57:
 	VPMOVSXBD 0(SI), Z0
 	VPSUBD Z30, Z0, Z0
 	VCVTDQ2PS Z0, Z0
@@ -1347,11 +1426,11 @@ block49:
 	ADDQ $64, DI
 	ADDQ $16, SI
 	SUBQ $16, CX
-	JGE block49
-rest50:
+	JGE block57
+rest58:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done46
+	JEQ done54
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -1361,7 +1440,7 @@ rest50:
 	VCVTDQ2PS Z0, Z0
 	VMULPS Z31, Z0, Z0
 	VMOVUPS Z0, K1, 0(DI)
-done46:
+done54:
 	VZEROUPPER
 	RET
 
@@ -1374,8 +1453,8 @@ TEXT ·dequantizeS16AVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS 24(R13), Z31
 	VPBROADCASTD 28(R13), Z30
 	SUBQ $64, CX
-	JLT rest53
-block52:
+	JLT rest61
+block60:
 	VPMOVSXWD 0(SI), Z0
 	VPSUBD Z30, Z0, Z0
 	VCVTDQ2PS Z0, Z0
@@ -1399,12 +1478,12 @@ block52:
 	ADDQ $256, DI
 	ADDQ $128, SI
 	SUBQ $64, CX
-	JGE block52
-rest53:
+	JGE block60
+rest61:
 	ADDQ $64, CX
 	SUBQ $16, CX
-	JLT rest55
-block54:
+	JLT rest63
+block62:
 	VPMOVSXWD 0(SI), Z0
 	VPSUBD Z30, Z0, Z0
 	VCVTDQ2PS Z0, Z0
@@ -1413,11 +1492,11 @@ block54:
 	ADDQ $64, DI
 	ADDQ $32, SI
 	SUBQ $16, CX
-	JGE block54
-rest55:
+	JGE block62
+rest63:
 	ADDQ $16, CX
 	TESTQ CX, CX
-	JEQ done51
+	JEQ done59
 	MOVQ $-1, AX
 	SHLQ CX, AX
 	NOTQ AX
@@ -1427,6 +1506,6 @@ rest55:
 	VCVTDQ2PS Z0, Z0
 	VMULPS Z31, Z0, Z0
 	VMOVUPS Z0, K1, 0(DI)
-done51:
+done59:
 	VZEROUPPER
 	RET

@@ -5,6 +5,7 @@ func vecS8AVX512() []byte {
 	s := simd{newAsm("Functions of int8, element by element, on AVX512."), true}
 	s.constants()
 	s.lookup()
+	s.sumAcrossS8()
 	var names []string
 	for _, f := range []struct {
 		name string
