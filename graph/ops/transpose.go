@@ -60,10 +60,12 @@ func inferTranspose(c *graph.InferCtx) error {
 	out := make(tensor.Shape, len(perm))
 	sorted := slices.Clone(perm)
 	slices.Sort(sorted)
-	for i, p := range perm {
+	for i := range sorted { // all of them, before any is used
 		if sorted[i] != i {
 			return c.Refuse("perm %v does not name every axis once", perm)
 		}
+	}
+	for i, p := range perm {
 		out[i] = x.Shape[p]
 	}
 	keepQuant(x, c.Out(0))
