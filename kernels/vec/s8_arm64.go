@@ -7,16 +7,19 @@ import (
 	"wayside/kernels/internal/cpu"
 )
 
-//go:noescape
-func lookupS8Neon(t *armElem)
+// vecS8Neon returns the table of functions: those of two inputs by kind, then the others.
+func vecS8Neon() *[7]uintptr
 
-// pairS8Neon returns the table of functions of two int8 inputs, by kind.
-func pairS8Neon() *[2]uintptr
+var vecS8 = vecS8Neon()
 
-// quantizeNeon returns the table of functions between float32 and integers: to and from int8, to and from int16.
-func quantizeNeon() *[4]uintptr
-
-var pairsS8, quantizers = pairS8Neon(), quantizeNeon()
+// Places of the functions of one input in the table.
+const (
+	fnQuantizeS8 = 2 + iota
+	fnDequantizeS8
+	fnQuantizeS16
+	fnDequantizeS16
+	fnLookup
+)
 
 // ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
 func ISA8() string { return ISA() }
@@ -28,7 +31,7 @@ func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
 	for len(src) >= 16 {
 		n := min(len(src)&^15, armPiece)
 		t := armElem{dst: unsafe.Pointer(&dst[0]), a: unsafe.Pointer(&src[0]), b: unsafe.Pointer(table), blocks: n / 16}
-		lookupS8Neon(&t)
+		call.Tile(vecS8[fnLookup], unsafe.Pointer(&t))
 		dst, src = dst[n:], src[n:]
 	}
 	lookupS8Generic(dst, src, table)
@@ -41,7 +44,7 @@ func pairS8Asm(kind pairKind, dst, a []int8, sa int, b []int8, sb int, p *pairPa
 		return false
 	}
 	t := armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}
-	armRun(pairsS8[kind], &t, dst, a, sa, b, sb)
+	armRun(vecS8[kind], &t, dst, a, sa, b, sb)
 	return true
 }
 
@@ -50,9 +53,9 @@ func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, z
 	if !cpu.Has(cpu.Neon) {
 		return false
 	}
-	size, fn := 2, quantizers[2]
+	size, fn := 2, vecS8[fnQuantizeS16]
 	if small {
-		size, fn = 1, quantizers[0]
+		size, fn = 1, vecS8[fnQuantizeS8]
 	}
 	for n := 0; len(src) >= 16; src = src[n:] {
 		n = min(len(src)&^15, armPiece)
@@ -76,9 +79,9 @@ func dequantizeAsm(dst []float32, src unsafe.Pointer, small bool, scale float32,
 	if !cpu.Has(cpu.Neon) {
 		return false
 	}
-	size, fn := 2, quantizers[3]
+	size, fn := 2, vecS8[fnDequantizeS16]
 	if small {
-		size, fn = 1, quantizers[1]
+		size, fn = 1, vecS8[fnDequantizeS8]
 	}
 	for n := 0; len(dst) >= 16; dst = dst[n:] {
 		n = min(len(dst)&^15, armPiece)

@@ -4,34 +4,8 @@
 
 #include "textflag.h"
 
-// func lookupS8Neon(t *armElem)
-TEXT ·lookupS8Neon(SB), NOSPLIT, $0-8
-	MOVD t+0(FP), R0
-	MOVD 0(R0), R1
-	MOVD 8(R0), R2
-	MOVD 16(R0), R3
-	MOVD 24(R0), R4
-	VLD1.P 64(R3), [V16.B16, V17.B16, V18.B16, V19.B16]
-	VLD1.P 64(R3), [V20.B16, V21.B16, V22.B16, V23.B16]
-	VLD1.P 64(R3), [V24.B16, V25.B16, V26.B16, V27.B16]
-	VLD1.P 64(R3), [V28.B16, V29.B16, V30.B16, V31.B16]
-	VMOVI $64, V4.B16
-loop1:
-	VLD1.P 16(R2), [V0.B16]
-	VTBL V0.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V1.B16
-	VSUB V4.B16, V0.B16, V0.B16
-	VTBX V0.B16, [V20.B16, V21.B16, V22.B16, V23.B16], V1.B16
-	VSUB V4.B16, V0.B16, V0.B16
-	VTBX V0.B16, [V24.B16, V25.B16, V26.B16, V27.B16], V1.B16
-	VSUB V4.B16, V0.B16, V0.B16
-	VTBX V0.B16, [V28.B16, V29.B16, V30.B16, V31.B16], V1.B16
-	VST1.P [V1.B16], 16(R1)
-	SUBS $1, R4
-	BNE loop1
-	RET
-
 // a × f0 + b × f1 + f2, rounded down and limited.
-TEXT sumS8Neon<>(SB), NOSPLIT, $0-8
+TEXT sumS8<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -46,7 +20,7 @@ TEXT sumS8Neon<>(SB), NOSPLIT, $0-8
 	ADD $68, R0, R7
 	VLD1R.P 1(R7), [V30.B16]
 	VLD1R (R7), [V31.B16]
-loop2:
+loop1:
 	FMOVQ 0(R2), F16
 	FMOVQ 0(R3), F20
 	WORD $0x0f08a611 // sxtl v17.8h, v16.8b
@@ -98,11 +72,11 @@ loop2:
 	ADD R6, R3
 	ADD $16, R1
 	SUBS $1, R4
-	BNE loop2
+	BNE loop1
 	RET
 
 // (a − f0) × (b − f1) × f2 + f3, or + f4 where the product is negative, rounded down and limited.
-TEXT productS8Neon<>(SB), NOSPLIT, $0-8
+TEXT productS8<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -119,7 +93,7 @@ TEXT productS8Neon<>(SB), NOSPLIT, $0-8
 	ADD $68, R0, R7
 	VLD1R.P 1(R7), [V30.B16]
 	VLD1R (R7), [V31.B16]
-loop3:
+loop2:
 	FMOVQ 0(R2), F16
 	FMOVQ 0(R3), F20
 	WORD $0x0f08a611 // sxtl v17.8h, v16.8b
@@ -183,17 +157,7 @@ loop3:
 	ADD R6, R3
 	ADD $16, R1
 	SUBS $1, R4
-	BNE loop3
-	RET
-
-DATA pairS8Neon<>+0(SB)/8, $sumS8Neon<>(SB)
-DATA pairS8Neon<>+8(SB)/8, $productS8Neon<>(SB)
-GLOBL pairS8Neon<>(SB), RODATA|NOPTR, $16
-
-// func pairS8Neon() *[2]uintptr
-TEXT ·pairS8Neon(SB), NOSPLIT, $0-8
-	MOVD $pairS8Neon<>(SB), R0
-	MOVD R0, ret+0(FP)
+	BNE loop2
 	RET
 
 // a / scale + zero point.
@@ -213,7 +177,7 @@ TEXT quantizeS8<>(SB), NOSPLIT, $0-8
 	VDUP R8, V26.S4
 	MOVD $1233125376, R8
 	VDUP R8, V27.S4
-loop4:
+loop3:
 	FMOVQ 0(R2), F0
 	FMOVQ 16(R2), F1
 	FMOVQ 32(R2), F2
@@ -249,7 +213,7 @@ loop4:
 	ADD R6, R3
 	ADD $16, R1
 	SUBS $1, R4
-	BNE loop4
+	BNE loop3
 	RET
 
 // (a − zero point) × scale.
@@ -265,7 +229,7 @@ TEXT dequantizeS8<>(SB), NOSPLIT, $0-8
 	VLD1R.P 4(R7), [V24.S4]
 	ADD $72, R0, R7
 	VLD1R (R7), [V25.S4]
-loop5:
+loop4:
 	FMOVQ 0(R2), F4
 	WORD $0x4f08a485 // sxtl2 v5.8h, v4.16b
 	WORD $0x0f08a484 // sxtl v4.8h, v4.8b
@@ -293,7 +257,7 @@ loop5:
 	ADD R6, R3
 	ADD $64, R1
 	SUBS $1, R4
-	BNE loop5
+	BNE loop4
 	RET
 
 // a / scale + zero point.
@@ -313,7 +277,7 @@ TEXT quantizeS16<>(SB), NOSPLIT, $0-8
 	VDUP R8, V26.S4
 	MOVD $1233125376, R8
 	VDUP R8, V27.S4
-loop6:
+loop5:
 	FMOVQ 0(R2), F0
 	FMOVQ 16(R2), F1
 	FMOVQ 32(R2), F2
@@ -348,7 +312,7 @@ loop6:
 	ADD R6, R3
 	ADD $32, R1
 	SUBS $1, R4
-	BNE loop6
+	BNE loop5
 	RET
 
 // (a − zero point) × scale.
@@ -364,7 +328,7 @@ TEXT dequantizeS16<>(SB), NOSPLIT, $0-8
 	VLD1R.P 4(R7), [V24.S4]
 	ADD $72, R0, R7
 	VLD1R (R7), [V25.S4]
-loop7:
+loop6:
 	FMOVQ 0(R2), F4
 	FMOVQ 16(R2), F5
 	WORD $0x0f10a480 // sxtl v0.4s, v4.4h
@@ -391,17 +355,92 @@ loop7:
 	ADD R6, R3
 	ADD $64, R1
 	SUBS $1, R4
-	BNE loop7
+	BNE loop6
 	RET
 
-DATA quantizeNeon<>+0(SB)/8, $quantizeS8<>(SB)
-DATA quantizeNeon<>+8(SB)/8, $dequantizeS8<>(SB)
-DATA quantizeNeon<>+16(SB)/8, $quantizeS16<>(SB)
-DATA quantizeNeon<>+24(SB)/8, $dequantizeS16<>(SB)
-GLOBL quantizeNeon<>(SB), RODATA|NOPTR, $32
+// b[bits of a].
+TEXT lookupS8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R1
+	MOVD 8(R0), R2
+	MOVD 16(R0), R3
+	MOVD 24(R0), R4
+	VLD1.P 64(R3), [V16.B16, V17.B16, V18.B16, V19.B16]
+	VLD1.P 64(R3), [V20.B16, V21.B16, V22.B16, V23.B16]
+	VLD1.P 64(R3), [V24.B16, V25.B16, V26.B16, V27.B16]
+	VLD1.P 64(R3), [V28.B16, V29.B16, V30.B16, V31.B16]
+	VMOVI $64, V4.B16
+	SUBS $4, R4
+	BLT done8
+loop7:
+	VLD1.P 16(R2), [V0.B16]
+	VLD1.P 16(R2), [V1.B16]
+	VLD1.P 16(R2), [V2.B16]
+	VLD1.P 16(R2), [V3.B16]
+	VTBL V0.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V5.B16
+	VTBL V1.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V6.B16
+	VTBL V2.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V7.B16
+	VTBL V3.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V8.B16
+	VSUB V4.B16, V0.B16, V0.B16
+	VSUB V4.B16, V1.B16, V1.B16
+	VSUB V4.B16, V2.B16, V2.B16
+	VSUB V4.B16, V3.B16, V3.B16
+	VTBX V0.B16, [V20.B16, V21.B16, V22.B16, V23.B16], V5.B16
+	VTBX V1.B16, [V20.B16, V21.B16, V22.B16, V23.B16], V6.B16
+	VTBX V2.B16, [V20.B16, V21.B16, V22.B16, V23.B16], V7.B16
+	VTBX V3.B16, [V20.B16, V21.B16, V22.B16, V23.B16], V8.B16
+	VSUB V4.B16, V0.B16, V0.B16
+	VSUB V4.B16, V1.B16, V1.B16
+	VSUB V4.B16, V2.B16, V2.B16
+	VSUB V4.B16, V3.B16, V3.B16
+	VTBX V0.B16, [V24.B16, V25.B16, V26.B16, V27.B16], V5.B16
+	VTBX V1.B16, [V24.B16, V25.B16, V26.B16, V27.B16], V6.B16
+	VTBX V2.B16, [V24.B16, V25.B16, V26.B16, V27.B16], V7.B16
+	VTBX V3.B16, [V24.B16, V25.B16, V26.B16, V27.B16], V8.B16
+	VSUB V4.B16, V0.B16, V0.B16
+	VSUB V4.B16, V1.B16, V1.B16
+	VSUB V4.B16, V2.B16, V2.B16
+	VSUB V4.B16, V3.B16, V3.B16
+	VTBX V0.B16, [V28.B16, V29.B16, V30.B16, V31.B16], V5.B16
+	VTBX V1.B16, [V28.B16, V29.B16, V30.B16, V31.B16], V6.B16
+	VTBX V2.B16, [V28.B16, V29.B16, V30.B16, V31.B16], V7.B16
+	VTBX V3.B16, [V28.B16, V29.B16, V30.B16, V31.B16], V8.B16
+	VST1.P [V5.B16], 16(R1)
+	VST1.P [V6.B16], 16(R1)
+	VST1.P [V7.B16], 16(R1)
+	VST1.P [V8.B16], 16(R1)
+	SUBS $4, R4
+	BGE loop7
+done8:
+	ADD $4, R4
+	SUBS $1, R4
+	BLT done10
+loop9:
+	VLD1.P 16(R2), [V0.B16]
+	VTBL V0.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V5.B16
+	VSUB V4.B16, V0.B16, V0.B16
+	VTBX V0.B16, [V20.B16, V21.B16, V22.B16, V23.B16], V5.B16
+	VSUB V4.B16, V0.B16, V0.B16
+	VTBX V0.B16, [V24.B16, V25.B16, V26.B16, V27.B16], V5.B16
+	VSUB V4.B16, V0.B16, V0.B16
+	VTBX V0.B16, [V28.B16, V29.B16, V30.B16, V31.B16], V5.B16
+	VST1.P [V5.B16], 16(R1)
+	SUBS $1, R4
+	BGE loop9
+done10:
+	RET
 
-// func quantizeNeon() *[4]uintptr
-TEXT ·quantizeNeon(SB), NOSPLIT, $0-8
-	MOVD $quantizeNeon<>(SB), R0
+DATA vecS8Neon<>+0(SB)/8, $sumS8<>(SB)
+DATA vecS8Neon<>+8(SB)/8, $productS8<>(SB)
+DATA vecS8Neon<>+16(SB)/8, $quantizeS8<>(SB)
+DATA vecS8Neon<>+24(SB)/8, $dequantizeS8<>(SB)
+DATA vecS8Neon<>+32(SB)/8, $quantizeS16<>(SB)
+DATA vecS8Neon<>+40(SB)/8, $dequantizeS16<>(SB)
+DATA vecS8Neon<>+48(SB)/8, $lookupS8<>(SB)
+GLOBL vecS8Neon<>(SB), RODATA|NOPTR, $56
+
+// func vecS8Neon() *[7]uintptr
+TEXT ·vecS8Neon(SB), NOSPLIT, $0-8
+	MOVD $vecS8Neon<>(SB), R0
 	MOVD R0, ret+0(FP)
 	RET

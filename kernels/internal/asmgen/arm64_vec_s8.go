@@ -5,8 +5,7 @@ import "math"
 // vecS8Arm64 writes the lookup of bytes in a table, sums and products of two int8 inputs in floats, and what is between float32 and integers.
 func vecS8Arm64() []byte {
 	a := arm64{newAsm("Functions of int8, element by element, on ARMv8. Comments beside words have ARM's order of operands.")}
-	a.lookup()
-	a.pairS8("sumS8Neon", "a × f0 + b × f1 + f2, rounded down and limited.", 3, func(x, y, v int) {
+	a.pairS8("sumS8", "a × f0 + b × f1 + f2, rounded down and limited.", 3, func(x, y, v int) {
 		for i := range 4 {
 			a.mov(v+i, 26)
 			a.fmla(v+i, x+i, 24)
@@ -15,7 +14,7 @@ func vecS8Arm64() []byte {
 			a.fmla(v+i, y+i, 25)
 		}
 	})
-	a.pairS8("productS8Neon", "(a − f0) × (b − f1) × f2 + f3, or + f4 where the product is negative, rounded down and limited.", 5, func(x, y, v int) {
+	a.pairS8("productS8", "(a − f0) × (b − f1) × f2 + f3, or + f4 where the product is negative, rounded down and limited.", 5, func(x, y, v int) {
 		for i := range 4 {
 			a.fsub(x+i, x+i, 24)
 			a.fsub(y+i, y+i, 25)
@@ -31,18 +30,18 @@ func vecS8Arm64() []byte {
 			a.fmla(v+i, x+i, 26)
 		}
 	})
-	a.table("pairS8Neon", []string{"sumS8Neon", "productS8Neon"})
 	for _, small := range []bool{true, false} {
 		a.quantize(small)
 		a.dequantize(small)
 	}
-	a.table("quantizeNeon", []string{"quantizeS8", "dequantizeS8", "quantizeS16", "dequantizeS16"})
+	a.lookup()
+	a.table("vecS8Neon", []string{"sumS8", "productS8", "quantizeS8", "dequantizeS8", "quantizeS16", "dequantizeS16", "lookupS8"})
 	return a.Bytes()
 }
 
 // lookup writes the table of 256 bytes: V16 to V31 hold it, and each index runs through four lookups, out of range in three of them.
 func (a arm64) lookup() {
-	a.text("lookupS8Neon", "$0-8", "func lookupS8Neon(t *armElem)")
+	a.fn("lookupS8", "b[bits of a].")
 	a.op("MOVD t+0(FP), R0")
 	a.op("MOVD %d(R0), R1", elemDst)
 	a.op("MOVD %d(R0), R2", elemA)
@@ -52,17 +51,39 @@ func (a arm64) lookup() {
 		a.op("VLD1.P 64(R3), [V%d.B16, V%d.B16, V%d.B16, V%d.B16]", 16+4*i, 17+4*i, 18+4*i, 19+4*i)
 	}
 	a.op("VMOVI $64, V4.B16")
-	loop := a.label("loop")
-	a.at(loop)
-	a.op("VLD1.P 16(R2), [V0.B16]")
-	a.op("VTBL V0.B16, [V16.B16, V17.B16, V18.B16, V19.B16], V1.B16")
-	for i := 1; i < 4; i++ {
-		a.op("VSUB V4.B16, V0.B16, V0.B16")
-		a.op("VTBX V0.B16, [V%d.B16, V%d.B16, V%d.B16, V%d.B16], V1.B16", 16+4*i, 17+4*i, 18+4*i, 19+4*i)
+	// Four blocks at a time, whose lookups do not wait for each other, then one.
+	for _, n := range []int{4, 1} {
+		loop, done := a.label("loop"), a.label("done")
+		a.op("SUBS $%d, R4", n)
+		a.op("BLT %s", done)
+		a.at(loop)
+		for i := range n {
+			a.op("VLD1.P 16(R2), [V%d.B16]", i)
+		}
+		for t := range 4 {
+			for i := range n {
+				op := "VTBX"
+				if t == 0 {
+					op = "VTBL"
+				}
+				a.op("%s V%d.B16, [V%d.B16, V%d.B16, V%d.B16, V%d.B16], V%d.B16", op, i, 16+4*t, 17+4*t, 18+4*t, 19+4*t, 5+i)
+			}
+			for i := range n {
+				if t < 3 {
+					a.op("VSUB V4.B16, V%d.B16, V%d.B16", i, i)
+				}
+			}
+		}
+		for i := range n {
+			a.op("VST1.P [V%d.B16], 16(R1)", 5+i)
+		}
+		a.op("SUBS $%d, R4", n)
+		a.op("BGE %s", loop)
+		a.at(done)
+		if n > 1 {
+			a.op("ADD $%d, R4", n)
+		}
 	}
-	a.op("VST1.P [V1.B16], 16(R1)")
-	a.op("SUBS $1, R4")
-	a.op("BNE %s", loop)
 	a.op("RET")
 }
 
