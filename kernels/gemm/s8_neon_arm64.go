@@ -38,7 +38,7 @@ type s8ArmPanel struct {
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
 // rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
 func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
-	p := &s8Arm{n: n, k: k, row: k, wZero: wZero, exact: lo < zero}
+	p := &s8Arm{n: n, k: k, wZero: wZero, exact: lo < zero}
 	var shape *armShape
 	switch {
 	case cpu.Has(cpu.I8MM):
@@ -50,12 +50,7 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 	default:
 		return nil
 	}
-	switch {
-	case k < shape.group:
-		p.row = shape.group
-	case k < 16 && shape.group == 8:
-		p.row = (k + 7) &^ 7
-	}
+	p.row = shape.rowBytes(k)
 	var list []armChunk
 	list, p.blocks, p.groups = shape.chunks(p.row)
 	for first := 0; first < n; first += shape.cols {

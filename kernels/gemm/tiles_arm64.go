@@ -37,6 +37,8 @@ func s8NeonWideTiles() *[4]uintptr
 func s8DotprodTiles() *[8]uintptr
 func s8I8mmTiles() *[8]uintptr
 func f32NeonTiles() *[8]uintptr
+func s32NeonTiles() *[4]uintptr
+func s32DotprodTiles() *[8]uintptr
 
 // armChunk is a part of a row that the tiles take at once: width bytes at at, of which those before from have been taken already.
 type armChunk struct{ at, from, width int }
@@ -85,7 +87,7 @@ func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk)
 }
 
 // runRows runs tiles of nearly equal heights over m rows of x.
-func runRows[T int8 | float32](s *armShape, t *armTile, dst []T, ldd int, x []T, ldx, m int) {
+func runRows[T, U int8 | int32 | float32](s *armShape, t *armTile, dst []T, ldd int, x []U, ldx, m int) {
 	t.lda, t.ldd = ldx*int(unsafe.Sizeof(x[0])), ldd*int(unsafe.Sizeof(dst[0]))
 	tiles := (m + s.rows - 1) / s.rows
 	height, taller := m/tiles, m%tiles
@@ -102,6 +104,17 @@ func runRows[T int8 | float32](s *armShape, t *armTile, dst []T, ldd int, x []T,
 	}
 	t.a, t.dst, t.tiles = unsafe.Pointer(&x[done*ldx]), unsafe.Pointer(&dst[done*ldd]), tiles-taller
 	call.Tile(s.tiles[height-1], unsafe.Pointer(t))
+}
+
+// rowBytes is how many bytes of rows of k the tiles read: more than k where that is too short for them.
+func (s *armShape) rowBytes(k int) int {
+	switch {
+	case k < s.group:
+		return s.group
+	case k < 16 && s.group == 8:
+		return (k + 7) &^ 7
+	}
+	return k
 }
 
 // armBlock is how many bytes of rows are multiplied with all panels before the next rows: they stay in the first-level cache.

@@ -12,6 +12,8 @@ func init() {
 		"gemm/s8_dotprod_arm64.s":        func() []byte { return gemmArm64(2) },
 		"gemm/s8_i8mm_arm64.s":           func() []byte { return gemmArm64(3) },
 		"gemm/f32_neon_arm64.s":          func() []byte { return gemmArm64(4) },
+		"gemm/s32_neon_arm64.s":          func() []byte { return gemmArm64(5) },
+		"gemm/s32_dotprod_arm64.s":       func() []byte { return gemmArm64(6) },
 		"conv/depthwise_s8_neon_arm64.s": depthwiseS8Arm64,
 		"vec/f32_neon_arm64.s":           vecF32Arm64,
 		"vec/s8_neon_arm64.s":            vecS8Arm64,

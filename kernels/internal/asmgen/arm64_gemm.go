@@ -34,12 +34,23 @@ var armTiles = []struct {
 	rows     int
 	generate func(a arm64, rows int)
 }{
-	{"s8Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, false) }},
-	{"s8NeonWide", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true) }},
-	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, false) }},
+	{"s8Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, false, toS8) }},
+	{"s8NeonWide", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true, toS8) }},
+	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS8) }},
 	{"s8I8mm", 8, 8, tileI8mm},
-	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, true) }},
+	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32) }},
+	{"s32Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true, toS32) }},
+	{"s32Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS32) }},
 }
+
+// store says what a tile makes of its sums.
+type store int
+
+const (
+	toS8  store = iota // rescaled int8
+	toF32              // float32 with a clamp, of float32 inputs
+	toS32              // the sums
+)
 
 // gemmArm64 writes all tiles of one family and their table, by rows less one.
 func gemmArm64(family int) []byte {
@@ -104,7 +115,8 @@ func (a arm64) atMost(limit string) {
 
 // tileElem is rows × 8 columns with the rows' elements multiplied one by one into vectors of columns: groups of four int8 (SDOT) or one float32
 // (FMLA). A block is four groups, a short group one.
-func tileElem(a arm64, rows int, float bool) {
+func tileElem(a arm64, rows int, to store) {
+	float := to == toF32
 	// Few sums would wait for each other: groups then alternate over sets of them.
 	sets := 1
 	for sets < 4 && rows*sets*2*2 <= 16 {
@@ -196,10 +208,13 @@ func tileElem(a arm64, rows int, float bool) {
 			}
 		}
 	}
-	if float {
-		storeF32(a, rows)
-	} else {
+	switch to {
+	case toS8:
 		storeS8x8(a, rows, func(r, v int) int { return acc(0, r, v) })
+	case toF32:
+		storeF32(a, rows)
+	case toS32:
+		storeWords(a, rows, 2)
 	}
 	a.end(tile)
 }
@@ -310,7 +325,6 @@ func storeS8x8(a arm64, rows int, acc func(r, v int) int) {
 // storeF32 adds the bias, clamps and stores rows of eight columns. Parameters are eight biases, then the bounds for a whole vector. FMAX and
 // FMIN return NaN for NaN, as Go's max and min do.
 func storeF32(a arm64, rows int) {
-	acc := func(r, v int) int { return 16 + 2*r + v }
 	for i := range 4 {
 		a.load(i, 16*i, "R14") // V0, V1 bias, V2, V3 bounds
 	}
@@ -323,25 +337,33 @@ func storeF32(a arm64, rows int) {
 	for i := range 2 * rows {
 		a.fmin(16+i, 16+i, 3)
 	}
+	storeWords(a, rows, 2)
+}
+
+// storeWords stores rows of one or two vectors, or as many words of them as there are columns. They begin at V16.
+func storeWords(a arm64, rows, vectors int) {
 	part, done := a.label("part"), a.label("stored")
 	a.op("MOVD %d(R0), R22", argCols)
-	a.op("CMP $8, R22")
+	a.op("CMP $%d, R22", 4*vectors)
 	a.op("BNE %s", part)
 	for r := range rows {
-		a.store(acc(r, 0), 0, "R12")
-		a.store(acc(r, 1), 16, "R12")
+		for v := range vectors {
+			a.store(16+vectors*r+v, 16*v, "R12")
+		}
 		a.op("ADD R13, R12")
 	}
 	a.op("B %s", done)
 	a.at(part)
 	for r := range rows {
-		x, y := acc(r, 0), acc(r, 1)
+		x := 16 + vectors*r
 		two, one, row := a.label("two"), a.label("one"), a.label("row")
 		a.op("MOVD R12, R23")
-		a.op("TBZ $2, R22, %s", two)
-		a.op("FMOVQ.P F%d, 16(R23)", x)
-		a.mov(x, y)
-		a.at(two)
+		if vectors == 2 {
+			a.op("TBZ $2, R22, %s", two)
+			a.op("FMOVQ.P F%d, 16(R23)", x)
+			a.mov(x, x+1)
+			a.at(two)
+		}
 		a.op("TBZ $1, R22, %s", one)
 		a.op("FMOVD.P F%d, 8(R23)", x)
 		a.op("VMOV V%d.D[1], V%d.D[0]", x, x)
@@ -356,7 +378,7 @@ func storeF32(a arm64, rows int) {
 
 // tileNeon is rows × 4 columns for the base of ARMv8: one vector of partial sums per output. Two products of bytes fit into a halfword as long as no weight
 // is −128: −128 × 127 × 2 does. Where one is, wide adds each product to the sums alone: a fourth instruction for 16 of them.
-func tileNeon(a arm64, rows int, wide bool) {
+func tileNeon(a arm64, rows int, wide bool, to store) {
 	const cols = 4
 	acc := func(r, c int) int { return 16 + 4*r + c }
 	n := rows * cols
@@ -432,16 +454,21 @@ func tileNeon(a arm64, rows int, wide bool) {
 		}
 	}
 	a.at(done)
-	storeS8x4(a, rows)
+	x := a.addUp(rows)
+	if to == toS32 {
+		for r, s := range x {
+			a.mov(16+r, s)
+		}
+		storeWords(a, rows, 1)
+	} else {
+		storeS8x4(a, rows, x)
+	}
 	a.end(tile)
 }
 
-// storeS8x4 adds up the four sums of each output of tileNeon, rescales and stores. Parameters are as in storeS8x8, of four columns each.
-func storeS8x4(a arm64, rows int) {
-	for i := range 6 {
-		a.load(i, 16*i, "R14") // V0 bias, V1 multipliers, V2 shifts, V3 zero point, V4, V5 bounds
-	}
-	var x []int
+// addUp adds up the four sums of each output of tileNeon and the bias, and returns the registers of the rows.
+func (a arm64) addUp(rows int) (x []int) {
+	a.load(0, 0, "R14")
 	for r := range rows {
 		s := 16 + 4*r
 		a.addp4s(s, s, s+1)
@@ -453,6 +480,14 @@ func storeS8x4(a arm64, rows int) {
 	}
 	for _, s := range x {
 		a.add4s(s, s, 0)
+	}
+	return x
+}
+
+// storeS8x4 rescales and stores rows of four columns. Parameters are as in storeS8x8, of four columns each.
+func storeS8x4(a arm64, rows int, x []int) {
+	for i := 1; i < 6; i++ {
+		a.load(i, 16*i, "R14") // V1 multipliers, V2 shifts, V3 zero point, V4, V5 bounds
 	}
 	a.rescale(x, rows, func(int) int { return 1 }, func(int) int { return 2 })
 	// V6 and V7 become rows 0 and 1, and 2 and 3; then V6 all of them, four bytes each.
