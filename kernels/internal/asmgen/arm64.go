@@ -7,16 +7,17 @@ import (
 
 func init() {
 	maps.Copy(files, map[string]func() []byte{
-		"gemm/s8_neon_arm64.s":           func() []byte { return gemmArm64(0) },
-		"gemm/s8_neonwide_arm64.s":       func() []byte { return gemmArm64(1) },
-		"gemm/s8_dotprod_arm64.s":        func() []byte { return gemmArm64(2) },
-		"gemm/s8_i8mm_arm64.s":           func() []byte { return gemmArm64(3) },
-		"gemm/f32_neon_arm64.s":          func() []byte { return gemmArm64(4) },
-		"gemm/s32_neon_arm64.s":          func() []byte { return gemmArm64(5) },
-		"gemm/s32_dotprod_arm64.s":       func() []byte { return gemmArm64(6) },
-		"conv/depthwise_s8_neon_arm64.s": depthwiseS8Arm64,
-		"vec/f32_neon_arm64.s":           vecF32Arm64,
-		"vec/s8_neon_arm64.s":            vecS8Arm64,
+		"gemm/s8_neon_arm64.s":            func() []byte { return gemmArm64(0) },
+		"gemm/s8_neonwide_arm64.s":        func() []byte { return gemmArm64(1) },
+		"gemm/s8_dotprod_arm64.s":         func() []byte { return gemmArm64(2) },
+		"gemm/s8_i8mm_arm64.s":            func() []byte { return gemmArm64(3) },
+		"gemm/f32_neon_arm64.s":           func() []byte { return gemmArm64(4) },
+		"gemm/s32_neon_arm64.s":           func() []byte { return gemmArm64(5) },
+		"gemm/s32_dotprod_arm64.s":        func() []byte { return gemmArm64(6) },
+		"conv/depthwise_s8_neon_arm64.s":  depthwiseS8Arm64,
+		"conv/depthwise_f32_neon_arm64.s": depthwiseF32Arm64,
+		"vec/f32_neon_arm64.s":            vecF32Arm64,
+		"vec/s8_neon_arm64.s":             vecS8Arm64,
 	})
 }
 

@@ -41,6 +41,22 @@ func depthwiseS8Arm64() []byte {
 	return a.Bytes()
 }
 
+// depthwiseF32Arm64 writes the functions and their table: groups of 16 and 4 channels for windows of nine taps, then of any number.
+func depthwiseF32Arm64() []byte {
+	a := arm64{newAsm("Depthwise float32 convolutions on ARMv8. Comments beside words have ARM's order of operands.")}
+	var names []string
+	for _, window := range []string{"Nine", "Any"} {
+		for _, lanes := range []int{16, 4} {
+			name := fmt.Sprintf("dwF32x%d%s", lanes, window)
+			a.fn(name, fmt.Sprintf("Groups of %d channels.", lanes))
+			dwF32Arm64(a, lanes, window == "Nine")
+			names = append(names, name)
+		}
+	}
+	a.table("dwF32Neon", names)
+	return a.Bytes()
+}
+
 // pixels writes what all share: the loop over pixels and over groups of size bytes around body, and what follows the last group of a pixel. R23 is the
 // output of the group before.
 func (a arm64) pixels(nine bool, size int, body, last func()) {
@@ -262,4 +278,64 @@ func dwS8Arm64(a arm64, lanes int, nine, exact bool) {
 			a.srshl(24+v, 16+v, 8+vectors+v)
 		}
 	}, all)
+}
+
+// dwF32Arm64 adds up even and odd taps apart, then both and the bias. V16 to V23 are sums, V30 and V31 the bounds.
+func dwF32Arm64(a arm64, lanes int, nine bool) {
+	vectors := lanes / 4
+	sum := func(t, v int) int { return 16 + t%2*vectors + v }
+	tap := func(t, x, at int) {
+		for v := range vectors {
+			if v == 0 {
+				a.ldrq(t%2*8, x, 10)
+			} else {
+				a.load(t%2*8+2*v, 16*v, "R23")
+			}
+			a.load(t%2*8+2*v+1, 16*(at*vectors+v), "R11")
+		}
+	}
+	a.pixels(nine, 4*lanes, func() {
+		for v := range vectors {
+			a.load(sum(0, v), 16*v, "R12")
+			a.zero(sum(1, v))
+		}
+		point := func(x int) {
+			if vectors > 1 {
+				a.op("ADD R%d, R10, R23", x)
+			}
+		}
+		// Two taps are loaded together, the first of n in register x.
+		some := func(x, n int) {
+			for p := 0; p < n; p += 2 {
+				for t := p; t < min(p+2, n); t++ {
+					point(x + t)
+					tap(t, x+t, t)
+				}
+				for t := p; t < min(p+2, n); t++ {
+					for v := range vectors {
+						a.fmla(sum(t, v), t%2*8+2*v, t%2*8+2*v+1)
+					}
+				}
+			}
+			a.op("ADD $%d, R11", n*4*lanes)
+		}
+		if nine {
+			some(1, 9)
+		} else {
+			a.taps(func(n int) { some(3, n) })
+		}
+		a.op("ADD $%d, R12", 16*vectors)
+		for v := range vectors {
+			a.fadd(sum(0, v), sum(0, v), sum(1, v))
+		}
+		for v := range vectors {
+			a.fmax(sum(0, v), sum(0, v), 30)
+		}
+		for v := range vectors {
+			a.fmin(sum(0, v), sum(0, v), 31)
+		}
+		for v := range vectors {
+			a.store(sum(0, v), 16*v, "R13")
+		}
+	}, func() {})
 }

@@ -54,6 +54,8 @@ var kernels = []kernel{
 	{"conv", "dwS8x16NineExact", 144, nil},
 	{"conv", "dwS8x16Any", 64, nil},
 	{"conv", "dwS8x8Nine", 72, nil},
+	{"conv", "dwF32x16Nine", 144, nil},
+	{"conv", "dwF32x16Any", 64, nil},
 	{"vec", "lookupS8", 64, nil},
 	{"vec", "sumS8", 16, nil},
 	{"vec", "addPairF32Neon", 16, nil},
