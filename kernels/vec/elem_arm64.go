@@ -21,7 +21,7 @@ const armPiece = 1 << 12
 
 // armRun runs a function of one or two inputs with strides 0 or 1; b is empty for one input. What does not fill a block goes through buffers that do,
 // and so does an input that is one value.
-func armRun[T int8 | float32](fn uintptr, t *armElem, dst, a []T, sa int, b []T, sb int) {
+func armRun[T int8 | float32](fn uintptr, t armElem, dst, a []T, sa int, b []T, sb int) {
 	var x, y, z [16]T
 	size := int(unsafe.Sizeof(z[0]))
 	t.stepA, t.stepB = 16*size*sa, 16*size*sb
@@ -42,7 +42,7 @@ func armRun[T int8 | float32](fn uintptr, t *armElem, dst, a []T, sa int, b []T,
 				copy(y[:], b[i:len(dst)])
 			}
 			t.dst, t.blocks = unsafe.Pointer(&z), 1
-			call.Tile(fn, unsafe.Pointer(t))
+			call.Tile(fn, unsafe.Pointer(&t))
 			copy(dst[i:], z[:])
 			return
 		}
@@ -53,7 +53,7 @@ func armRun[T int8 | float32](fn uintptr, t *armElem, dst, a []T, sa int, b []T,
 			t.b = unsafe.Pointer(&b[i])
 		}
 		t.dst, t.blocks = unsafe.Pointer(&dst[i]), m/16
-		call.Tile(fn, unsafe.Pointer(t))
+		call.Tile(fn, unsafe.Pointer(&t))
 		i += m
 	}
 }

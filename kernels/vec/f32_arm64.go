@@ -22,7 +22,7 @@ func pairF32Asm(f pairFunction, dst, a []float32, sa int, b []float32, sb int, l
 		return false
 	}
 	t := armElem{f: [5]float32{lo, hi}}
-	armRun(pairsF32[f], &t, dst, a, sa, b, sb)
+	armRun(pairsF32[f], t, dst, a, sa, b, sb)
 	return true
 }
 
@@ -32,7 +32,7 @@ func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
 		return false
 	}
 	t := armElem{f: [5]float32{p, q}}
-	armRun(mapsF32[f], &t, dst, src, 1, nil, 0)
+	armRun(mapsF32[f], t, dst, src, 1, nil, 0)
 	return true
 }
 

@@ -44,7 +44,7 @@ func pairS8Asm(kind pairKind, dst, a []int8, sa int, b []int8, sb int, p *pairPa
 		return false
 	}
 	t := armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}
-	armRun(vecS8[kind], &t, dst, a, sa, b, sb)
+	armRun(vecS8[kind], t, dst, a, sa, b, sb)
 	return true
 }
 
