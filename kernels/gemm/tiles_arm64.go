@@ -86,24 +86,26 @@ func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk)
 	return append(out, make([]T, armReadAhead/size)...)
 }
 
+// armCall bounds the work of one call, in bytes of rows times columns: far less than 100 µs, in which the runtime cannot stop the goroutine.
+const armCall = 200_000
+
 // runRows runs tiles of nearly equal heights over m rows of x.
 func runRows[T, U int8 | int32 | float32](s *armShape, t *armTile, dst []T, ldd int, x []U, ldx, m int) {
 	t.lda, t.ldd = ldx*int(unsafe.Sizeof(x[0])), ldd*int(unsafe.Sizeof(dst[0]))
 	tiles := (m + s.rows - 1) / s.rows
 	height, taller := m/tiles, m%tiles
-	t.a, t.dst, t.tiles = unsafe.Pointer(&x[0]), unsafe.Pointer(&dst[0]), taller
-	done := 0
-	if taller > 0 {
-		call.Tile(s.tiles[height], unsafe.Pointer(t))
-		if done = taller * (height + 1); done == m {
-			return
-		}
-		if t.fix != nil {
-			t.fix = unsafe.Add(t.fix, 4*done)
+	done, fix := 0, t.fix
+	for _, part := range [2]struct{ height, tiles int }{{height + 1, taller}, {height, tiles - taller}} {
+		for left := part.tiles; left > 0; left -= t.tiles {
+			t.tiles = min(left, max(1, armCall/(part.height*s.cols*t.bytes)))
+			t.a, t.dst = unsafe.Pointer(&x[done*ldx]), unsafe.Pointer(&dst[done*ldd])
+			if fix != nil {
+				t.fix = unsafe.Add(fix, 4*done)
+			}
+			call.Tile(s.tiles[part.height-1], unsafe.Pointer(t))
+			done += t.tiles * part.height
 		}
 	}
-	t.a, t.dst, t.tiles = unsafe.Pointer(&x[done*ldx]), unsafe.Pointer(&dst[done*ldd]), tiles-taller
-	call.Tile(s.tiles[height-1], unsafe.Pointer(t))
 }
 
 // rowBytes is how many bytes of rows of k the tiles read: more than k where that is too short for them.
