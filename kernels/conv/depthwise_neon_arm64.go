@@ -169,7 +169,7 @@ func (p *dwS8Arm) compute(dst, src []int8, _ []byte, from, to int) {
 }
 
 // armMACs bounds the multiply-adds of one call: well under 100 µs.
-const armMACs = 100_000
+const armMACs = 50_000
 
 // walk runs the panel's function over the output rows from to to, counted over all images. Pixels whose windows lie inside of the image go in runs along a row; at its edges, one pixel
 // at a time, the taps outside read the halo.

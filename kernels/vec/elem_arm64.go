@@ -17,7 +17,7 @@ type armElem struct {
 }
 
 // armPiece is how many values one call takes: less than 100 µs, in which the runtime cannot stop the goroutine.
-const armPiece = 1 << 12
+const armPiece = 1 << 11
 
 // armRun runs a function of one or two inputs with strides 0 or 1; b is empty for one input. What does not fill a block goes through buffers that do,
 // and so does an input that is one value.
