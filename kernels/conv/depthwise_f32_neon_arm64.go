@@ -64,6 +64,6 @@ func (p *dwF32Arm) bytes() int {
 func (p *dwF32Arm) compute(dst, src []float32, _ []byte, from, to int) {
 	t := armDepthwise{vec: unsafe.Pointer(&p.vec[0])}
 	for i := range p.panels {
-		p.panels[i].walk(&t, dst, src, p.halo, &p.g, from, to)
+		p.panels[i].walk(&t, dst, src, p.halo, &p.g, nil, from, to)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // armTaps bounds the taps of a window that the functions take.
-const armTaps = 49
+const armTaps = 50
 
 // armDepthwise is the argument of an assembly function: pixels output pixels, groups of channels each. The assembly knows the offsets.
 type armDepthwise struct {
@@ -80,17 +80,22 @@ func (p *armPanel[T, P]) pack(w []T, taps, channels int) {
 type dwS8Arm struct {
 	*dwRows[int8]
 	g      Geometry
+	extra  []int // taps that are taken twice, since their weights do not fit into one of −127 to 127
 	panels []armPanel[int8, int32]
 	halo   []int8  // a pixel outside of the image: the input zero point in each channel
 	vec    []int32 // zero point and bounds for a vector: halfwords, bytes, bytes
 }
 
-// packDepthwiseArch packs for NEON; nil where the functions do not give the reference's bytes or do not fit: a weight of −128, a multiplier that does not
-// move sums to the right, weights with a zero point, several outputs for each input channel, too few channels, too many taps.
+// packDepthwiseArch packs for NEON; nil where the functions do not give the reference's bytes or do not fit: a multiplier that does not move sums to the
+// right, several outputs for each input channel, too few channels, too many taps.
 func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 	taps, channels := g.KH*g.KW, g.C
 	p := &dwS8Arm{g: *g, panels: armGroups[int8, int32](channels, 8), halo: slices.Repeat([]int8{int8(q.XZero)}, channels)}
-	if !cpu.Has(cpu.Neon) || p.panels == nil || taps == 0 || taps > armTaps || channels != g.OutC || q.WZero != 0 || slices.Contains(w[:taps*channels], -128) {
+	if !cpu.Has(cpu.Neon) || p.panels == nil || taps == 0 || channels != g.OutC {
+		return nil
+	}
+	parts := p.split(w[:taps*channels], q.WZero)
+	if all := taps + len(p.extra); parts == nil || all > armTaps {
 		return nil
 	}
 	p.dwRows = newDwRows(g, 0, p.compute)
@@ -99,12 +104,12 @@ func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 	}
 	for i := range p.panels {
 		panel := &p.panels[i]
-		panel.pack(w, taps, channels)
+		panel.pack(parts, taps+len(p.extra), channels)
 		kind := 0
 		if panel.lanes < 16 {
 			kind = 1
 		}
-		if taps != 9 {
+		if taps+len(p.extra) != 9 {
 			kind += 2
 		}
 		if q.Min < q.Zero {
@@ -119,7 +124,7 @@ func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 					bias = int32(q.Bias[c+l])
 				}
 				for t := range taps {
-					bias -= q.XZero * int32(w[t*channels+c+l])
+					bias -= q.XZero * (int32(w[t*channels+c+l]) - q.WZero)
 				}
 				m, s := q.Mult[one], q.Shift[one]
 				if m == 0 {
@@ -134,6 +139,30 @@ func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 		}
 	}
 	return p
+}
+
+// split takes the zero point off the weights and returns them, limited to −127..127, and behind them what that cuts off, for the taps that lose
+// something; nil where even that does not fit.
+func (p *dwS8Arm) split(w []int8, zero int32) []int8 {
+	parts := make([]int8, len(w))
+	for tap := range len(w) / p.g.C {
+		lost, at := make([]int8, p.g.C), tap*p.g.C
+		cut := false
+		for c := range lost {
+			v := int32(w[at+c]) - zero
+			first := min(max(v, -127), 127)
+			if rest := v - first; rest < -127 || rest > 127 {
+				return nil
+			} else if rest != 0 {
+				lost[c], cut = int8(rest), true
+			}
+			parts[at+c] = int8(first)
+		}
+		if cut {
+			parts, p.extra = append(parts, lost...), append(p.extra, tap)
+		}
+	}
+	return parts
 }
 
 // ID implements DepthwiseS8.
@@ -164,7 +193,7 @@ func (p *dwS8Arm) Run(dst, src []int8, scratch []byte) {
 func (p *dwS8Arm) compute(dst, src []int8, _ []byte, from, to int) {
 	t := armDepthwise{vec: unsafe.Pointer(&p.vec[0])}
 	for i := range p.panels {
-		p.panels[i].walk(&t, dst, src, p.halo, &p.g, from, to)
+		p.panels[i].walk(&t, dst, src, p.halo, &p.g, p.extra, from, to)
 	}
 }
 
@@ -173,9 +202,9 @@ const armMACs = 50_000
 
 // walk runs the panel's function over the output rows from to to, counted over all images. Pixels whose windows lie inside of the image go in runs along a row; at its edges, one pixel
 // at a time, the taps outside read the halo.
-func (p *armPanel[T, P]) walk(t *armDepthwise, dst, src, halo []T, g *Geometry, from, to int) {
+func (p *armPanel[T, P]) walk(t *armDepthwise, dst, src, halo []T, g *Geometry, extra []int, from, to int) {
 	t.w, t.par, t.groups = unsafe.Pointer(&p.w[0]), unsafe.Pointer(&p.par[0]), p.n
-	size, taps := int(unsafe.Sizeof(halo[0])), g.KH*g.KW
+	size, taps := int(unsafe.Sizeof(halo[0])), g.KH*g.KW+len(extra)
 	t.ldd, t.step = g.OutC*size, g.StrideW*g.C*size
 	t.quads, t.rest = taps/4, taps%4
 	most := max(1, armMACs/(taps*g.C))
@@ -199,6 +228,9 @@ func (p *armPanel[T, P]) walk(t *armDepthwise, dst, src, halo []T, g *Geometry, 
 					}
 					i++
 				}
+			}
+			for i, tap := range extra {
+				t.src[g.KH*g.KW+i] = t.src[tap]
 			}
 			t.dst = unsafe.Pointer(&dst[(row*g.OutW+ox)*g.OutC+p.first])
 			call.Tile(p.fn, unsafe.Pointer(t))

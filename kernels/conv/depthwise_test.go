@@ -63,12 +63,14 @@ func TestDepthwiseS8(t *testing.T) {
 			if i%4 == 3 {
 				q.WZero = int32(r.IntN(200) - 100)
 			}
-			if i%8 < 3 { // as most models have it
-				for k := range w {
-					w[k] = max(w[k], -127)
-				}
+			if i%8 < 5 { // as most models have it
 				for k := range q.Shift {
 					q.Shift[k] = min(q.Shift[k], -1)
+				}
+			}
+			if i%8 < 2 {
+				for k := range w {
+					w[k] = max(w[k], -127)
 				}
 			}
 			if i%16 == 0 { // the largest sums
