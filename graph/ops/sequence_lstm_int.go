@@ -215,6 +215,10 @@ func compileIntLSTM(c *graph.CompileCtx, a *SequenceLSTMAttr) (*graph.Kernel, er
 		}
 		return k, nil
 	}
+	if cell.Pack() {
+		packIntLSTM(k, cell, &walk, plain)
+		return k, nil
+	}
 	k.Run = func(a *graph.Args) error {
 		f, q := tensor.As[int16](a.Scratch[:2*words], 2), tensor.As[int8](a.Scratch[2*words:], 1)
 		y, hidden, state, x := a.Out[0].S8(), a.In[lstmHidden].S8(), a.In[lstmCell].S16(), a.In[0].S8()
@@ -244,5 +248,36 @@ func runMicro[T int8 | int16](w *walk, cell *rnn.IntCell, y, hidden []T, state [
 			rnn.StepMicro(cell, h, s, x[r*n:(r+1)*n], f)
 			copy(y[r*m:(r+1)*m], h)
 		}
+	}
+}
+
+// packIntLSTM replaces a kernel by that of a packed cell.
+func packIntLSTM(k *graph.Kernel, cell *rnn.IntCell, w *walk, micro bool) {
+	words, bytes := cell.Scratch()
+	sums, flipped := cell.PackedScratch(w.steps)
+	first := align8(2 * words)
+	second := first + align8(bytes)
+	third := second + 4*sums
+	s8, s32 := cell.PackedBytes()
+	k.ID, k.Scratch = "rnn.lstm/s8/"+cell.ID(), third+flipped
+	k.Weights[tensor.S8] = s8 + len(cell.Proj)
+	k.Weights[tensor.S32] += s32
+	n, m, o := cell.Input, cell.Cells, cell.Output
+	stride := 1
+	if w.timeMajor || w.flat {
+		stride = w.batch
+	}
+	k.Run = func(a *graph.Args) error {
+		f, q := tensor.As[int16](a.Scratch[:first], 2), tensor.As[int8](a.Scratch[first:second], 1)
+		sums, flipped := tensor.As[int32](a.Scratch[second:third], 4), a.Scratch[third:]
+		y, hidden, state, x := a.Out[0].S8(), a.In[lstmHidden].S8(), a.In[lstmCell].S16(), a.In[0].S8()
+		for b := range w.batch {
+			at := w.at(0, b)
+			if w.reverse {
+				at = w.at(w.steps-1, b)
+			}
+			cell.RunPacked(micro, y[at*o:], stride*o, hidden[b*o:(b+1)*o], state[b*m:(b+1)*m], x[at*n:], stride*n, w.steps, w.reverse, f, q, sums, flipped)
+		}
+		return nil
 	}
 }

@@ -50,6 +50,8 @@ type IntCell struct {
 	ProjScale Scale
 	OutZero   int32
 	ProjClip  int8 // 0 for none
+
+	packed *intPacked // nil for the plain loops
 }
 
 // Scratch returns the numbers of int16 and int8 elements that a step needs.
@@ -98,6 +100,15 @@ func StepMicro[T int8 | int16](c *IntCell, h []T, s []int16, x []T, f []int16) {
 		clear(dst)
 		addRows(dst, g.W, x, g.WBias, g.WScale, wide)
 		addRows(dst, g.R, h, g.RBias, g.RScale, wide)
+	}
+	finishMicro(c, h, s, f, lo, hi)
+}
+
+// finishMicro is StepMicro behind the sums of the gates.
+func finishMicro[T int8 | int16](c *IntCell, h []T, s, f []int16, lo, hi int32) {
+	n := c.Cells
+	for k := range c.Gates {
+		g, dst := &c.Gates[k], f[k*n:(k+1)*n]
 		for i, v := range dst {
 			if g.Logistic {
 				dst[i] = requant.Logistic16(v, 3, 0)
@@ -141,6 +152,21 @@ func (c *IntCell) StepFixed(h []int8, s []int16, x []int8, f []int16, q []int8) 
 	if len(h) != c.Output || len(s) != n || len(x) != c.Input || len(f) < 4*n || len(q) < n {
 		panic("rnn: cell slice length mismatch")
 	}
+	for k := range c.Gates {
+		if k == GateInput && c.Coupled {
+			continue
+		}
+		g, dst := &c.Gates[k], f[k*n:(k+1)*n]
+		clear(dst)
+		addRowsFixed(dst, g.W, x, g.WBias, g.WScale)
+		addRowsFixed(dst, g.R, h, g.RBias, g.RScale)
+	}
+	c.finishFixed(h, s, f, q)
+}
+
+// finishFixed is StepFixed behind the sums of the gates.
+func (c *IntCell) finishFixed(h []int8, s, f []int16, q []int8) {
+	n := c.Cells
 	in, forget, cell, out := f[:n], f[n:2*n], f[2*n:3*n], f[3*n:4*n]
 	for k := range c.Gates {
 		if k == GateOutput { // its peephole sees the new cell state
@@ -149,7 +175,7 @@ func (c *IntCell) StepFixed(h []int8, s []int16, x []int8, f []int16, q []int8) 
 		if k == GateInput && c.Coupled {
 			continue
 		}
-		c.Gates[k].applyFixed(f[k*n:(k+1)*n], s, x, h, k == GateCell)
+		c.Gates[k].applyFixed(f[k*n:(k+1)*n], s, k == GateCell)
 	}
 	bits := uint(15 + c.Power)
 	if c.Proj == nil {
@@ -187,10 +213,7 @@ func (c *IntCell) updateFixed(s, in, forget, cell []int16) {
 	}
 }
 
-func (g *IntGate) applyFixed(dst, s []int16, x, h []int8, tanh bool) {
-	clear(dst)
-	addRowsFixed(dst, g.W, x, g.WBias, g.WScale)
-	addRowsFixed(dst, g.R, h, g.RBias, g.RScale)
+func (g *IntGate) applyFixed(dst, s []int16, tanh bool) {
 	for i, p := range g.P {
 		dst[i] = sat16(g.PScale.mul(int32(p)*int32(s[i])) + int32(dst[i]))
 	}

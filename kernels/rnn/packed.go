@@ -13,6 +13,7 @@ type Packed struct {
 	w             *gemm.F32Weights
 	wb            *panels   // bfloat16: instead of w
 	bias          []float32 // of the row
+	clip          float32   // bound of an LSTM's cell state
 	r, rOut       *panels   // rOut: of the candidate where the reset gate comes first
 }
 
@@ -82,7 +83,7 @@ func (g *GRU) Pack() *Packed {
 
 // Pack packs the cell, nil where this machine has nothing faster than Step, or the cell has options.
 func (c *Cell) Pack() *Packed {
-	if c.Hybrid || c.Aux > 0 || c.Coupled || c.CellClip > 0 || c.Proj.Present() || !c.Act.tanh() || !c.Out.tanh() || c.Output != c.Cells {
+	if c.Hybrid || c.Aux > 0 || c.Coupled || c.Proj.Present() || !c.Act.tanh() || !c.Out.tanh() || c.Output != c.Cells {
 		return nil
 	}
 	var parts [4]part
@@ -93,7 +94,11 @@ func (c *Cell) Pack() *Packed {
 		}
 		parts[i] = part{Matrix{F32: g.W.F32}, Matrix{F32: g.R.F32}, g.Bias, nil}
 	}
-	return pack(packedLSTM, c.Input, c.Cells, parts[:], 4)
+	p := pack(packedLSTM, c.Input, c.Cells, parts[:], 4)
+	if p != nil && c.CellClip > 0 {
+		p.clip = c.CellClip
+	}
+	return p
 }
 
 func (a Activation) tanh() bool { return a == Tanh || a == TanhRational }
@@ -104,7 +109,7 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 	if width == 0 || input == 0 || hidden == 0 {
 		return nil
 	}
-	p := &Packed{input: input, hidden: hidden, units: (hidden + width - 1) / width * width, kind: kind, blocks: len(parts), products: products}
+	p := &Packed{input: input, hidden: hidden, units: (hidden + width - 1) / width * width, kind: kind, blocks: len(parts), products: products, clip: posInf}
 	p.bias = make([]float32, p.blocks*p.units)
 	half := false
 	for i, q := range parts {

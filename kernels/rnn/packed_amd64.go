@@ -22,6 +22,8 @@ type gateArgs struct {
 	gate  [4]*float32
 	h, c  *float32
 	units int // whole vectors
+	// bounds of the cell state
+	lo, hi float32
 }
 
 // The assembly functions: products by vectors of columns less one, first float32, then bfloat16; gates by the constants below.
@@ -145,7 +147,7 @@ func (p *Packed) step(gates, states []float32) {
 	t := gateArgs{h: &h[0], c: &c[0], units: u}
 	switch p.kind {
 	case packedLSTM:
-		t.gate = [4]*float32{g(0), g(1), g(2), g(3)}
+		t.gate, t.lo, t.hi = [4]*float32{g(0), g(1), g(2), g(3)}, -p.clip, p.clip
 		call.Tile(table[gateLSTM], unsafe.Pointer(&t))
 	case packedGRUAfter:
 		t.gate = [4]*float32{g(1), g(2), g(0), g(3)}

@@ -60,7 +60,7 @@ func comparePacked(t *testing.T, r *rand.Rand, kind, n, input, steps int) {
 	scratch := make([]float32, 8*n)
 	switch {
 	case kind == 0 && r.IntN(2) == 0:
-		c := &Cell{Input: input, Cells: n, Output: n, Act: Tanh, Out: TanhRational}
+		c := &Cell{Input: input, Cells: n, Output: n, Act: Tanh, Out: TanhRational, CellClip: []float32{0, 0.4}[r.IntN(2)]}
 		for i := range c.Gates {
 			c.Gates[i] = Gate{W: Weights{F32: w.rowsOf(i, n, input).F32}, R: Weights{F32: m.rowsOf(i, n, n).F32}, Bias: wb[i*n : (i+1)*n]}
 		}

@@ -167,7 +167,10 @@ func (s simd) rnnGates() {
 	}
 	keep := func(i int) { s.op("VMOVAPS %s, %s", s.r(0), s.r(i)) }
 
-	begin("lstm") // input, forget, cell, output
+	begin("lstm")        // input, forget, cell, output
+	const lo, hi = 9, 10 // of the cell state
+	s.op("VBROADCASTSS 56(R13), %s", s.r(lo))
+	s.op("VBROADCASTSS 60(R13), %s", s.r(hi))
 	loop(func() {
 		sigmoid("AX")
 		keep(6)
@@ -178,6 +181,7 @@ func (s simd) rnnGates() {
 		s.op("VMULPS %s, %s, %s", s.r(6), s.r(0), s.r(6))
 		s.op("VMULPS (R8), %s, %s", s.r(7), s.r(7))
 		s.op("VADDPS %s, %s, %s", s.r(6), s.r(7), s.r(6))
+		s.clamp(6, lo, hi)
 		s.store(6, "(R8)", false)
 		sigmoid("SI")
 		keep(7)

@@ -1,0 +1,14 @@
+//go:build !amd64
+
+package gemm
+
+// sumMatrix has nothing to offer on this architecture.
+type sumMatrix struct{ sums, bias []int32 }
+
+func packSumsArch([]int8, int, int) *sumMatrix { return nil }
+
+func (*sumMatrix) bytes() int { return 0 }
+
+func (*sumMatrix) scratch(int) int { return 0 }
+
+func (*sumMatrix) sumsOf([]int32, int, []int8, int, int, []byte) {}
