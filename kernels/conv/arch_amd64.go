@@ -11,5 +11,10 @@ func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 			return p
 		}
 	}
+	if cpu.Has(cpu.AVX2) {
+		if p := packDepthwiseAVX2(w, g, q); p != nil {
+			return p
+		}
+	}
 	return nil
 }

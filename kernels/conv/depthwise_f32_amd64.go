@@ -113,24 +113,12 @@ func (p *dwF32) compute(dst, src []float32, scratch []byte, from, to int) {
 	if p.padded {
 		clear(lines[:p.ring*p.line])
 	}
-	loaded := 0 // the first input row that is not in the ring
-	for row := from; row < to; {
-		b, oy := row/p.OutH, row%p.OutH
-		top := oy*p.StrideH - p.PadTop
-		if row == from || oy == 0 {
-			loaded = top
-		}
-		n, last := 1, top+(p.KH-1)*p.DilH
-		if p.pair && row+1 < to && oy+1 < p.OutH {
-			n, last = 2, last+1
-		}
-		for loaded = max(loaded, top); loaded <= last; loaded++ {
-			p.load(lines[(loaded+p.PadTop)%p.ring*p.line:][:p.line], src, b, loaded)
-		}
-		p.tapTable(table, p.KH+n-1, unsafe.Pointer(&lines[0]), 4, (top+p.PadTop)%p.ring)
-		p.outputRows(dst[row*p.OutW*p.OutC:], table, n)
-		row += n
-	}
+	p.walk(from, to, p.pair, func(slot, b, y, n int) {
+		p.load(lines[slot*p.line:][:n*p.line], src, b, y, n)
+	}, func(row, slot, rows int) {
+		p.tapTable(table, p.KH+rows-1, unsafe.Pointer(&lines[0]), 4, slot)
+		p.outputRows(dst[row*p.OutW*p.OutC:], table, rows)
+	})
 }
 
 // outputRows computes one or two output rows.
@@ -148,10 +136,14 @@ func (p *dwF32) outputRows(dst []float32, table []unsafe.Pointer, rows int) {
 	}
 }
 
-// load puts input row y into a line.
-func (p *dwF32) load(line, src []float32, b, y int) {
+// load puts input row y into a line; or several rows into as many lines.
+func (p *dwF32) load(line, src []float32, b, y, rows int) {
 	if y < 0 || y >= p.H {
 		clear(line)
+		return
+	}
+	if p.whole {
+		copy(line, src[(b*p.H+y)*p.line:][:rows*p.line])
 		return
 	}
 	n, mult, c := p.columns(), p.OutC/p.C, p.C

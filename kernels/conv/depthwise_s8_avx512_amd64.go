@@ -244,48 +244,26 @@ func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 	if p.padded {
 		fillBytes(lines[:p.ring*p.line], p.zero)
 	}
-	b, oy := from/p.OutH, from%p.OutH
-	loaded, slot := oy*p.StrideH-p.PadTop, 0 // the first input row that is not in the ring, and its place there
-	for row := from; row < to; {
-		if oy == p.OutH {
-			b, oy = b+1, 0
-			loaded, slot = -p.PadTop, 0
-		}
-		top := oy*p.StrideH - p.PadTop
-		n, last := 1, top+(p.KH-1)*p.DilH
-		if p.pair && row+1 < to && oy+1 < p.OutH {
-			n, last = 2, last+p.StrideH
-		}
-		for skip := top - loaded; skip > 0; skip-- {
-			loaded, slot = loaded+1, p.next(slot, 1)
-		}
-		for loaded <= last {
-			if n := min(last+1-loaded, p.H-loaded, p.ring-slot); p.whole && loaded >= 0 && n > 0 {
-				flip.Copy(lines[slot*p.line:][:n*p.line], src[(b*p.H+loaded)*p.line:][:n*p.line])
-				loaded, slot = loaded+n, p.next(slot, n)
-				continue
-			}
-			p.load(lines[slot*p.line:][:p.line], src, b, loaded)
-			loaded, slot = loaded+1, p.next(slot, 1)
-		}
-		first := slot - (loaded - top) // where the row top is
-		if first < 0 {
-			first += p.ring
-		}
+	p.walk(from, to, p.pair, func(slot, b, y, n int) {
+		p.load(lines[slot*p.line:][:n*p.line], src, b, y, n)
+	}, func(row, slot, rows int) {
 		out := dst[row*p.OutW*p.OutC:]
 		if p.three {
-			p.rows3(out, lines, first, n)
+			p.rows3(out, lines, slot, rows)
 		} else {
-			p.row(out, lines, table, first)
+			p.row(out, lines, table, slot)
 		}
-		row, oy = row+n, oy+n
-	}
+	})
 }
 
-// load puts input row y into a line, with 128 added to each value.
-func (p *dwAVX512) load(line []byte, src []int8, b, y int) {
+// load puts input row y into a line, with 128 added to each value; or several rows into as many lines.
+func (p *dwAVX512) load(line []byte, src []int8, b, y, rows int) {
 	if y < 0 || y >= p.H {
 		fillBytes(line, p.zero)
+		return
+	}
+	if p.whole {
+		flip.Copy(line, src[(b*p.H+y)*p.line:][:rows*p.line])
 		return
 	}
 	n, mult := p.columns(), p.OutC/p.C

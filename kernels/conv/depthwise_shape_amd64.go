@@ -116,6 +116,41 @@ func (s *dwShape) next(slot, n int) int {
 	return slot
 }
 
+// walk calls row for output rows from to to, counted over all images, in order, two at once where pair allows it: with the place in the ring of their first input
+// row. load has put the input rows that they need into the ring: n rows from y of image b on, more than one only where those are whole lines.
+func (s *dwShape) walk(from, to int, pair bool, load func(slot, b, y, n int), row func(row, slot, rows int)) {
+	b, oy := from/s.OutH, from%s.OutH
+	loaded, slot := oy*s.StrideH-s.PadTop, 0 // the first input row that is not in the ring, and its place there
+	for at := from; at < to; {
+		if oy == s.OutH {
+			b, oy = b+1, 0
+			loaded, slot = -s.PadTop, 0
+		}
+		top := oy*s.StrideH - s.PadTop
+		rows, last := 1, top+(s.KH-1)*s.DilH
+		if pair && at+1 < to && oy+1 < s.OutH {
+			rows, last = 2, last+s.StrideH
+		}
+		for ; loaded < top; loaded++ {
+			slot = s.next(slot, 1)
+		}
+		for loaded <= last {
+			n := 1
+			if s.whole && loaded >= 0 {
+				n = max(1, min(last+1-loaded, s.H-loaded, s.ring-slot))
+			}
+			load(slot, b, loaded, n)
+			loaded, slot = loaded+n, s.next(slot, n)
+		}
+		first := slot - (loaded - top) // where the row top is
+		if first < 0 {
+			first += s.ring
+		}
+		row(at, first, rows)
+		at, oy = at+rows, oy+rows
+	}
+}
+
 // tapTable puts where each tap begins into the table, for rows of taps whose first input row is at slot of the ring. Values have size bytes.
 func (s *dwShape) tapTable(table []unsafe.Pointer, rows int, lines unsafe.Pointer, size, slot int) {
 	n := 0

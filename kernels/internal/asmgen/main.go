@@ -25,6 +25,7 @@ var files = map[string]func() []byte{
 	"gemm/f32_avx2_amd64.s":            gemmF32AVX2,
 	"internal/peak/peak_amd64.s":       peakAMD64,
 	"conv/depthwise_f32_amd64.s":       depthwiseF32AMD64,
+	"conv/depthwise_s8_avx2_amd64.s":   depthwiseS8AVX2,
 }
 
 func main() {
