@@ -49,7 +49,11 @@ func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
 	columns := (g.OutW-1)*g.StrideW + (g.KW-1)*g.DilW + 1
 	blocks, vectors := (c+width-1)/width, (g.OutW*c+width-1)/width
 	period := c / gcd(c, width)
-	if runs := min(period, vectors); c%width != 0 && runs <= dwMaxRuns && 2*vectors+runs < 2*g.OutW*blocks+blocks {
+	cost := 2
+	if blocked { // then all loads are aligned, while in flat rows most fall into two lines of the cache
+		cost = 3
+	}
+	if runs := min(period, vectors); c%width != 0 && runs <= dwMaxRuns && cost*vectors+runs < 2*g.OutW*blocks+blocks {
 		s.phases, s.xstep, s.dstep = g.StrideW, period*width, period*width
 		for p := range runs {
 			r := dwRun{at: p * width, line: p * width, n: width, last: width, width: width, vectors: (vectors-p-1)/period + 1}
