@@ -113,22 +113,25 @@ func (p *dwF32) compute(dst, src []float32, scratch []byte, from, to int) {
 	if p.padded {
 		clear(lines[:p.ring*p.line])
 	}
-	p.walk(from, to, p.pair, func(slot, b, y, n int) {
-		p.load(lines[slot*p.line:][:n*p.line], src, b, y, n)
-	}, func(row, slot, rows int) {
-		p.tapTable(table, p.KH+rows-1, unsafe.Pointer(&lines[0]), 4, slot)
-		p.outputRows(dst[row*p.OutW*p.OutC:], table, rows)
-	})
+	for first := 0; first < len(p.runs); first += p.group {
+		last := min(first+p.group, len(p.runs))
+		p.walk(from, to, p.pair, func(slot, b, y, n int) {
+			p.load(lines[slot*p.line:][:n*p.line], src, b, y, n, first, last)
+		}, func(row, slot, rows int) {
+			p.tapTable(table, p.KH+rows-1, unsafe.Pointer(&lines[0]), 4, slot)
+			p.outputRows(dst[row*p.OutW*p.OutC:], table, rows, first, last)
+		})
+	}
 }
 
-// outputRows computes one or two output rows.
-func (p *dwF32) outputRows(dst []float32, table []unsafe.Pointer, rows int) {
+// outputRows computes the runs from first to last of one or two output rows.
+func (p *dwF32) outputRows(dst []float32, table []unsafe.Pointer, rows, first, last int) {
 	taps := p.KH * p.KW
 	t := dwTileF32{taps: &table[0], ntaps: taps, dstep: 4 * p.dstep, xstep: 4 * p.xstep, lo: p.lo, hi: p.hi}
 	if rows == 2 {
 		t.ntaps, t.shared, t.row = p.KW, taps-p.KW, 4*p.OutW*p.OutC
 	}
-	for i := range p.runs {
+	for i := first; i < last; i++ {
 		r := &p.runs[i]
 		w := p.w[i*(taps+1)*p.width:]
 		t.bias, t.w, t.dst, t.n, t.at, t.mask, t.last = &w[0], &w[p.width], &dst[r.at], r.vectors, 4*r.line, r.n, r.last
@@ -136,8 +139,8 @@ func (p *dwF32) outputRows(dst []float32, table []unsafe.Pointer, rows int) {
 	}
 }
 
-// load puts input row y into a line; or several rows into as many lines.
-func (p *dwF32) load(line, src []float32, b, y, rows int) {
+// load puts what the runs from first to last read of input row y into a line; or several rows into as many lines.
+func (p *dwF32) load(line, src []float32, b, y, rows, first, last int) {
 	if y < 0 || y >= p.H {
 		clear(line)
 		return
@@ -148,23 +151,32 @@ func (p *dwF32) load(line, src []float32, b, y, rows int) {
 	}
 	n, mult, c := p.columns(), p.OutC/p.C, p.C
 	row := src[(b*p.H+y)*p.W*c:][:n*c]
-	switch {
-	case n == 0:
-	case mult > 1:
-		for x := range n {
-			at, block := p.column(x+p.PadLeft), p.block()
-			for i := range p.OutC {
-				line[at+i/p.width*block+i%p.width] = row[x*c+i/mult]
-			}
-		}
-	case p.phases == 1 && p.pixel == c:
+	if n == 0 {
+		return
+	}
+	if p.group == len(p.runs) && p.phases == 1 && mult == 1 && p.pixel == c {
 		copy(line[p.PadLeft*c:], row)
-	default:
-		for first := range min(p.phases, n) {
-			blocks := (c + p.width - 1) / p.width
-			k := dwPickF32{dst: &line[p.column(first+p.PadLeft)], src: &row[first*c], n: (n-first-1)/p.phases + 1,
-				blocks: blocks, last: c - (blocks-1)*p.width, dstep: 4 * p.pixel, sstep: 4 * p.phases * c, block: 4 * p.block()}
+		return
+	}
+	// A column has the values from lo to hi in vectors that lie block apart: all of them, side by side, in flat rows.
+	lo, hi, block := 0, p.OutC, p.width
+	if p.pixel != p.OutC || p.group < len(p.runs) {
+		lo, hi, block = p.runs[first].at, p.runs[last-1].at+p.runs[last-1].n, p.line/p.group
+	}
+	for x := range min(p.phases, n) {
+		at, columns := p.column(x+p.PadLeft), (n-x-1)/p.phases+1
+		if mult == 1 {
+			blocks := (hi - lo + p.width - 1) / p.width
+			k := dwPickF32{dst: &line[at], src: &row[x*c+lo], n: columns, blocks: blocks, last: hi - lo - (blocks-1)*p.width,
+				dstep: 4 * p.pixel, sstep: 4 * p.phases * c, block: 4 * block}
 			call.Tile(p.table[2], unsafe.Pointer(&k))
+			continue
+		}
+		for i := range columns {
+			in := row[(x+i*p.phases)*c:]
+			for j := lo; j < hi; j++ {
+				line[at+i*p.pixel+(j-lo)/p.width*block+(j-lo)%p.width] = in[j/mult]
+			}
 		}
 	}
 }

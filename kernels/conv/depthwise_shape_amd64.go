@@ -8,7 +8,8 @@ import "unsafe"
 // taken as a flat row of values, and run p has the vectors p, p + period, p + 2·period…: all of them see the same channels in the same lanes. For
 // the taps of neighbouring outputs to be neighbours too, a line then holds the columns by their remainder modulo the stride, one phase behind the
 // other. Lines hold each input channel as often as it has output channels. They may hold blocks of channels one behind the other, so that a run
-// does not jump by powers of two, which would fall into few sets of the cache.
+// does not jump by powers of two, which would fall into few sets of the cache, and only as many blocks at a time as keep the lines in the first-level
+// cache.
 type dwShape struct {
 	Geometry
 	width         int   // values of a vector
@@ -20,6 +21,7 @@ type dwShape struct {
 	padded        bool  // some taps lie outside of the image
 	taps          []int // where the taps of an input row begin in a line
 	runs          []dwRun
+	group         int // runs that share lines; the next ones have their own after them
 }
 
 // dwRun is a run of vectors of an output row.
@@ -36,6 +38,8 @@ const (
 	dwMaxTaps    = 1 << 10
 	dwMaxRuns    = 64
 	dwMaxScratch = 8 << 20
+	dwGroupElems = 6 << 10 // of the lines of a group of blocks
+	dwGroupInput = 1 << 18 // of an input that groups may read one after the other: it stays in the second-level cache
 )
 
 // newDwShape plans vectors of width values; together says how many output rows are computed at once, blocked that lines hold blocks. It returns nil
@@ -47,6 +51,7 @@ func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
 		return nil
 	}
 	columns := (g.OutW-1)*g.StrideW + (g.KW-1)*g.DilW + 1
+	s.ring = (g.KH-1)*g.DilH + 1 + (together-1)*g.StrideH
 	blocks, vectors := (c+width-1)/width, (g.OutW*c+width-1)/width
 	period := c / gcd(c, width)
 	cost := 2
@@ -65,25 +70,32 @@ func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
 	} else {
 		if blocked {
 			s.pixel = width
+			s.group = blocks
+			// Every group reads the input anew, a line of the cache from each pixel at least.
+			if width == 16 && g.H*g.W*g.C <= dwGroupInput {
+				groups := (blocks*columns*width*s.ring + dwGroupElems - 1) / dwGroupElems
+				s.group = max(1, blocks/groups)
+			}
 		}
 		s.xstep, s.dstep = g.StrideW*s.pixel, c
 		for at := 0; at < c; at += width {
 			n := min(width, c-at)
 			r := dwRun{at: at, line: at, n: n, last: n, width: width, vectors: g.OutW}
 			if blocked {
-				r.line = at / width * columns * width
+				r.line = at / width % s.group * columns * width
 			}
 			s.runs = append(s.runs, r)
 		}
 	}
 	s.phase = (columns + s.phases - 1) / s.phases * s.pixel
-	if blocked && s.pixel != c {
-		s.phase = blocks * columns * width
+	if s.group == 0 {
+		s.group = len(s.runs)
+	} else {
+		s.phase = s.group * columns * width
 	}
 	s.line = s.phases * s.phase
-	s.whole = s.phases == 1 && s.pixel == g.C && g.PadLeft == 0 && columns == g.W
+	s.whole = s.phases == 1 && s.pixel == g.C && s.group == len(s.runs) && g.PadLeft == 0 && columns == g.W
 	s.padded = g.PadTop > 0 || g.PadLeft > 0 || columns > g.W || (g.OutH-1)*g.StrideH+(g.KH-1)*g.DilH >= g.H
-	s.ring = (g.KH-1)*g.DilH + 1 + (together-1)*g.StrideH
 	if s.ring*s.line > dwMaxScratch {
 		return nil
 	}
@@ -98,14 +110,6 @@ func (s *dwShape) channel(r *dwRun, i int) int { return (r.at + i) % s.OutC }
 
 // column returns where column x of the padded image lies in a line.
 func (s *dwShape) column(x int) int { return x%s.phases*s.phase + x/s.phases*s.pixel }
-
-// block returns how far apart the vectors of one column are in a line.
-func (s *dwShape) block() int {
-	if s.pixel == s.OutC {
-		return s.width
-	}
-	return s.line / len(s.runs)
-}
 
 // columns returns how many input columns of a line matter.
 func (s *dwShape) columns() int {
