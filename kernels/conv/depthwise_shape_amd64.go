@@ -54,11 +54,11 @@ func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
 	s.ring = (g.KH-1)*g.DilH + 1 + (together-1)*g.StrideH
 	blocks, vectors := (c+width-1)/width, (g.OutW*c+width-1)/width
 	period := c / gcd(c, width)
-	cost := 2
-	if blocked { // then all loads are aligned, while in flat rows most fall into two lines of the cache
-		cost = 3
+	cost := 2 * width
+	if blocked { // then no load falls into two lines of the cache
+		cost = 3*width - gcd(c, width)
 	}
-	if runs := min(period, vectors); c%width != 0 && runs <= dwMaxRuns && cost*vectors+runs < 2*g.OutW*blocks+blocks {
+	if runs := min(period, vectors); c%width != 0 && runs <= dwMaxRuns && cost*vectors/width+runs < 2*g.OutW*blocks+blocks {
 		s.phases, s.xstep, s.dstep = g.StrideW, period*width, period*width
 		for p := range runs {
 			r := dwRun{at: p * width, line: p * width, n: width, last: width, width: width, vectors: (vectors-p-1)/period + 1}
