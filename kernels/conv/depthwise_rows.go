@@ -27,7 +27,7 @@ const dwParallelMACs = 1 << 20
 
 // newDwRows plans for the workers that there are now; each is a worker's scratch in bytes.
 func newDwRows[T int8 | float32](g *Geometry, each int, rows func(dst, src []T, scratch []byte, from, to int)) *dwRows[T] {
-	d := &dwRows[T]{total: g.Batch * g.OutH, each: each, workers: par.Workers(), rows: rows}
+	d := &dwRows[T]{total: g.Batch * g.OutH, each: (each + 63) &^ 63, workers: par.Workers(), rows: rows}
 	// The lines that two chunks both need are loaded twice: chunks are not too small.
 	d.chunk = max((d.total+4*d.workers-1)/(4*d.workers), 2*g.KH, 4) &^ 1
 	if int64(d.total)*int64(g.OutW*g.OutC)*int64(g.KH*g.KW) < dwParallelMACs || d.chunk >= d.total {

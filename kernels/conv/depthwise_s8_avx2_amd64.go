@@ -77,7 +77,7 @@ func packDepthwiseAVX2(w []int8, g *Geometry, q *gemm.Quant) *dwAVX2 {
 		}
 		p.w, p.par, p.exact = append(p.w, weights), append(p.par, par), append(p.exact, exact)
 	}
-	p.dwRows = newDwRows(g, (2*p.ring*p.line+2*64+8*2*p.pairs+7)&^7, p.compute)
+	p.dwRows = newDwRows(g, 2*p.ring*p.line+2*64+8*2*p.pairs, p.compute)
 	return p
 }
 
