@@ -71,7 +71,7 @@ func packDepthwiseF32Arch(w, bias []float32, g *Geometry, lo, hi float32) depthw
 			return nil
 		}
 	}
-	if p.dwShape = newDwShape(g, width, together, true); p.dwShape == nil {
+	if p.dwShape = newDwShape(g, width, together, true, true); p.dwShape == nil {
 		return nil
 	}
 	p.pair = together == 2

@@ -38,7 +38,7 @@ type dwAVX2 struct {
 
 // packDepthwiseAVX2 packs w[taps][OutC]; nil where it would not be exact for some channel.
 func packDepthwiseAVX2(w []int8, g *Geometry, q *gemm.Quant) *dwAVX2 {
-	shape := newDwShape(g, 16, 1, false)
+	shape := newDwShape(g, 16, 1, false, true)
 	if shape == nil {
 		return nil
 	}

@@ -44,6 +44,27 @@ type dw3Tile struct {
 	at     int
 }
 
+// dwTallTile is the argument of an assembly run of vectors of 64 values with four to seven rows of taps, two output rows at once.
+type dwTallTile struct {
+	rows    [8]*byte // lines of u8
+	columns *byte    // scratch for unpacked columns of 512 bytes
+	n       int      // columns
+	step    int      // bytes from one column to the next in the lines
+	at      int      // of the first vector in the lines
+	w       *int8    // [KW][2 groups of rows][2 output rows][4 registers][16][4 rows]
+	kw      int
+	kstep   int // bytes from the column of one tap to that of the next
+	par     *int32
+	dst     [2]*int8
+	dstep   int
+	xstep   int // bytes of unpacked columns from one vector to the next
+	vectors int
+	lo, hi  int8
+	exact   bool
+	mask    uint64
+	last    uint64
+}
+
 // dwPick is the argument of the copy of columns.
 type dwPick struct {
 	dst          *byte
@@ -63,8 +84,8 @@ type dwSpread struct {
 	dleft int
 }
 
-// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread.
-func dwTableAVX512() *[13]uintptr
+// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread, dwTall.
+func dwTableAVX512() *[14]uintptr
 
 var dwTable = dwTableAVX512()
 
@@ -78,6 +99,7 @@ const (
 	dw3Sets    = 4
 	dwPickAt   = 11
 	dwSpreadAt = 12
+	dwTallAt   = 13
 )
 
 // dwTerms is how many parameters each sum has.
@@ -98,17 +120,31 @@ type dwAVX512 struct {
 	groups      int  // of four taps
 	sets        int  // of weights: two where a weight less its zero point does not fit into int8
 	three, pair bool // 3×3 taps; two output rows at once
+	tall        bool // four to seven rows of taps, two output rows at once
 	blocks      []dwBlock
 	lo, hi      int8
+	columnsAt   int       // place of unpacked columns in a worker's scratch
 	zero        byte      // the input zero point with 128 added
 	spread      *[64]byte // for dwSpread; nil where it does not fit
 }
 
 // packDepthwiseAVX512 packs w[taps][OutC]; nil where it would not be exact for some channel.
 func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
-	together := 1
+	sets, taps := 1, g.KH*g.KW
+	for _, v := range w[:taps*g.OutC] {
+		switch d := int32(v) - q.WZero; {
+		case d > 254:
+			return nil
+		case d != int32(int8(d)):
+			sets = 2
+		}
+	}
 	three := g.KH == 3 && g.KW == 3 && g.OutW*g.OutC > 32
-	pair := three && g.StrideH == 1 && g.DilH == 1 && g.OutH > 1
+	pair := g.StrideH == 1 && g.DilH == 1 && g.OutH > 1
+	// What is left of the last block of 64 channels is computed for nothing.
+	tall := pair && g.KH >= 4 && g.KH <= 7 && g.KW >= 3 && sets == 1 && g.OutW <= 512 && (g.OutC+63)/64*64*5 <= g.OutC*6
+	pair = pair && three || tall
+	together := 1
 	if pair {
 		together = 2
 	}
@@ -118,25 +154,16 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 	} else if n <= 32 {
 		width = 32
 	}
-	shape := newDwShape(g, width, together, false)
+	shape := newDwShape(g, width, together, false, !tall)
 	if shape == nil {
 		return nil
 	}
-	p := &dwAVX512{dwShape: shape, sets: 1, three: three, pair: pair, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
+	p := &dwAVX512{dwShape: shape, sets: sets, three: three, pair: pair, tall: tall, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
 	p.spread = shape.spreadIndex()
-	taps := g.KH * g.KW
-	for _, v := range w[:taps*g.OutC] {
-		switch d := int32(v) - q.WZero; {
-		case d > 254:
-			return nil
-		case d != int32(int8(d)):
-			p.sets = 2
-		}
-	}
 	p.groups = (p.sets*taps + 3) / 4
 	for i := range shape.runs {
 		b := dwBlock{dwRun: shape.runs[i]}
-		if !three && b.n <= 32 {
+		if !three && !tall && b.n <= 32 {
 			b.width = max(16, (b.n+15)&^15)
 		}
 		if !p.pack(&b, w, q) {
@@ -144,15 +171,23 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 		}
 		p.blocks = append(p.blocks, b)
 	}
-	p.dwRows = newDwRows(g, shape.ring*shape.line+2*64+8*4*p.groups, p.compute)
+	each := shape.ring*shape.line + 2*64 + 8*4*p.groups
+	if tall {
+		p.columnsAt = (each + 63) &^ 63
+		each = p.columnsAt + p.tapColumns()*512 + g.OutW*g.OutC
+	}
+	p.dwRows = newDwRows(g, each, p.compute)
 	return p
 }
 
 // pack packs the weights and the parameters of one run of vectors.
 func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
-	if p.three {
+	switch {
+	case p.three:
 		b.w = make([]int8, p.sets*3*2*256)
-	} else {
+	case p.tall:
+		b.w = make([]int8, p.KW*1024)
+	default:
 		b.w = make([]int8, p.groups*4*b.width)
 	}
 	b.par = make([]int32, dwTerms*b.width)
@@ -175,10 +210,16 @@ func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
 				if set == 1 {
 					u = int8(v - first)
 				}
-				if p.three {
+				switch {
+				case p.tall:
+					for r := range 2 {
+						ky := t/p.KW + r
+						b.w[t%p.KW*1024+ky/4*512+r*256+reg*64+at*4+ky%4] = u
+					}
+				case p.three:
 					slot := (set*3+t%3)*2*256 + reg*64 + at*4 + t/3
 					b.w[slot], b.w[slot+256+1] = u, u
-				} else {
+				default:
 					t := set*taps + t
 					b.w[t/4*4*b.width+reg*b.width+at*4+t%4] = u
 				}
@@ -210,6 +251,8 @@ func (p *dwAVX512) ID() string {
 	tile := strconv.Itoa(p.blocks[0].width)
 	if p.three {
 		tile += "k3"
+	} else if p.tall {
+		tile += "k7"
 	}
 	return "1x" + tile + "/avx512vnni"
 }
@@ -248,9 +291,12 @@ func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 		p.load(lines[slot*p.line:][:n*p.line], src, b, y, n)
 	}, func(row, slot, rows int) {
 		out := dst[row*p.OutW*p.OutC:]
-		if p.three {
+		switch {
+		case p.three:
 			p.rows3(out, lines, slot, rows)
-		} else {
+		case p.tall:
+			p.rowsTall(out, lines, scratch[p.columnsAt:], slot, rows)
+		default:
 			p.row(out, lines, table, slot)
 		}
 	})
@@ -366,6 +412,32 @@ func (p *dwAVX512) rows3(dst []int8, lines []byte, slot, rows int) {
 			t.dst[r] = &dst[r*p.OutW*p.OutC+b.at]
 		}
 		call.Tile(fn, unsafe.Pointer(&t))
+	}
+}
+
+// tapColumns is how many columns of the padded image the taps of an output row reach.
+func (p *dwAVX512) tapColumns() int { return (p.OutW-1)*p.StrideW + (p.KW-1)*p.DilW + 1 }
+
+// rowsTall computes one or two output rows with four to seven rows of taps. room is for unpacked columns and for a second output row that does not
+// exist.
+func (p *dwAVX512) rowsTall(dst []int8, lines, room []byte, slot, rows int) {
+	t := dwTallTile{columns: &room[0], n: p.tapColumns(), step: p.OutC, kw: p.KW, kstep: 512 * p.DilW, dstep: p.dstep, xstep: 512 * p.StrideW, lo: p.lo, hi: p.hi}
+	for ky := range t.rows {
+		t.rows[ky] = &lines[slot*p.line] // those behind the last tap have weights of zero
+		if ky < p.KH {
+			slot = p.next(slot, 1)
+		}
+	}
+	rest := room[512*t.n:]
+	for i := range p.blocks {
+		b := &p.blocks[i]
+		t.w, t.par, t.vectors, t.exact, t.at = &b.w[0], &b.par[0], b.vectors, b.exact, b.line
+		t.mask, t.last = ^uint64(0)>>(64-b.n), ^uint64(0)>>(64-b.dwRun.last)
+		t.dst = [2]*int8{&dst[b.at], (*int8)(unsafe.Pointer(&rest[b.at]))}
+		if rows == 2 {
+			t.dst[1] = &dst[p.OutW*p.OutC+b.at]
+		}
+		call.Tile(dwTable[dwTallAt], unsafe.Pointer(&t))
 	}
 }
 

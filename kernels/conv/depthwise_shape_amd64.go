@@ -42,9 +42,9 @@ const (
 	dwGroupInput = 1 << 18 // of an input that groups may read one after the other: it stays in the second-level cache
 )
 
-// newDwShape plans vectors of width values; together says how many output rows are computed at once, blocked that lines hold blocks. It returns nil
-// for what is too large.
-func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
+// newDwShape plans vectors of width values; together says how many output rows are computed at once, blocked that lines hold blocks, flat
+// that flat rows will do. It returns nil for what is too large.
+func newDwShape(g *Geometry, width, together int, blocked, flat bool) *dwShape {
 	s := &dwShape{Geometry: *g, width: width, phases: 1, pixel: g.OutC}
 	c := g.OutC
 	if c == 0 || g.C == 0 || c%g.C != 0 || g.OutW < 1 || g.OutH < 1 || g.KH*g.KW > dwMaxTaps {
@@ -58,7 +58,7 @@ func newDwShape(g *Geometry, width, together int, blocked bool) *dwShape {
 	if blocked { // then no load falls into two lines of the cache
 		cost = 3*width - gcd(c, width)
 	}
-	if runs := min(period, vectors); c%width != 0 && runs <= dwMaxRuns && cost*vectors/width+runs < 2*g.OutW*blocks+blocks {
+	if runs := min(period, vectors); flat && c%width != 0 && runs <= dwMaxRuns && cost*vectors/width+runs < 2*g.OutW*blocks+blocks {
 		s.phases, s.xstep, s.dstep = g.StrideW, period*width, period*width
 		for p := range runs {
 			r := dwRun{at: p * width, line: p * width, n: width, last: width, width: width, vectors: (vectors-p-1)/period + 1}

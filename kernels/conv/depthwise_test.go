@@ -106,7 +106,7 @@ func TestDepthwiseS8(t *testing.T) {
 }
 
 func BenchmarkDepthwiseS8(b *testing.B) {
-	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {56, 128, 3, 1}, {28, 256, 3, 1}, {14, 512, 3, 1}, {25, 64, 3, 1}, {14, 480, 5, 1}} {
+	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {56, 128, 3, 1}, {28, 256, 3, 1}, {14, 512, 3, 1}, {25, 64, 3, 1}, {14, 480, 5, 1}, {14, 512, 5, 1}, {28, 240, 5, 1}, {7, 1152, 5, 1}, {14, 96, 5, 1}} {
 		b.Run(fmt.Sprintf("%dx%d/k%d/s%d", c.hw, c.c, c.k, c.s), func(b *testing.B) {
 			o := (c.hw + c.s - 1) / c.s
 			g := &Geometry{Batch: 1, H: c.hw, W: c.hw, C: c.c, OutH: o, OutW: o, OutC: c.c, KH: c.k, KW: c.k, StrideH: c.s, StrideW: c.s, DilH: 1, DilW: 1, PadTop: c.k / 2, PadLeft: c.k / 2, Groups: 1}

@@ -2,7 +2,8 @@ package main
 
 import "fmt"
 
-// depthwiseS8AVX512 writes the depthwise convolutions of int8 values: any taps in groups of four (conv.dwTile), 3×3 taps (conv.dw3Tile), and the
+// depthwiseS8AVX512 writes the depthwise convolutions of int8 values: any taps in groups of four (conv.dwTile), 3×3 taps (conv.dw3Tile), four to
+// seven rows of taps (conv.dwTallTile), and the
 // copies of columns into lines (conv.dwPick, conv.dwSpread).
 //
 // Four taps of a pixel are four runs of bytes, one byte for each channel. Unpacking bytes and then words puts the four taps of one channel into one
@@ -23,7 +24,8 @@ func depthwiseS8AVX512() []byte {
 	}
 	pickColumns(a)
 	spreadColumns(a)
-	names = append(names, "dwPick", "dwSpread")
+	depthwiseTall(a)
+	names = append(names, "dwPick", "dwSpread", "dwTall")
 	a.table("dwTableAVX512", names)
 	return a.Bytes()
 }
@@ -326,6 +328,80 @@ func spreadColumns(a *asm) {
 	a.op("ADDQ $64, DI")
 	a.op("SUBQ $64, R10")
 	a.op("JGT %s", vector)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// depthwiseTall writes the function for four to seven rows of taps and two output rows: it first unpacks all columns, eight input rows of each, and
+// keeps them in memory, from where every tap column takes them. The argument is conv.dwTallTile.
+//
+// Register use: R9 columns, R8 offset in the lines, DI unpacked columns, BX weights, CX tap columns left, SI parameters, DX and AX outputs, R12
+// pixels left, R13 argument. Z0 to Z7 sums, Z12 to Z19 a column, Z24 to Z28 parameters and temporaries, Z30 and Z31 limits.
+func depthwiseTall(a *asm) {
+	a.fn("dwTall", "a run of vectors of 64 channels, two output rows; the argument is a dwTallTile")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVL $0x5555, R15")
+	a.op("KMOVW R15, K1")
+	a.op("MOVQ 64(R13), DI")
+	a.op("MOVQ 72(R13), R12")
+	a.op("MOVQ 88(R13), R8")
+	column := a.label("column")
+	a.at(column)
+	for quad := range 2 {
+		for i, r := range []string{"R9", "R10", "R11", "R15"} {
+			a.op("MOVQ %d(R13), %s", 32*quad+8*i, r)
+		}
+		dw3{rows: 2}.unpack(a, "R8", 0)
+		for q := range 4 {
+			a.op("VMOVDQU32 Z%d, %d(DI)", 12+q, 256*quad+64*q)
+		}
+	}
+	a.op("ADDQ $512, DI")
+	a.op("ADDQ 80(R13), R8")
+	a.op("DECQ R12")
+	a.op("JNE %s", column)
+	a.op("MOVQ 64(R13), DI")
+	a.op("MOVQ 112(R13), R10")
+	a.op("MOVQ 120(R13), SI")
+	a.op("MOVQ 128(R13), DX")
+	a.op("MOVQ 136(R13), AX")
+	a.op("MOVQ 160(R13), R12")
+	a.op("VPBROADCASTB 168(R13), Z30")
+	a.op("VPBROADCASTB 169(R13), Z31")
+	a.op("KMOVQ 176(R13), K3")
+	pixel, tap := a.label("pixel"), a.label("tap")
+	a.at(pixel)
+	a.op("MOVQ DI, R9")
+	a.op("MOVQ 96(R13), BX")
+	a.op("MOVQ 104(R13), CX")
+	for q := range 4 {
+		a.op("VMOVDQU32 %d(SI), Z%d", q*64, q)
+	}
+	for q := range 4 {
+		a.op("VMOVDQA32 Z%d, Z%d", q, 4+q)
+	}
+	a.op("PCALIGN $32")
+	a.at(tap)
+	for q := range 8 {
+		a.op("VMOVDQU32 %d(R9), Z%d", 64*q, 12+q)
+	}
+	for quad := range 2 {
+		for r := range 2 {
+			for q := range 4 {
+				a.op("VPDPBUSD %d(BX), Z%d, Z%d", (quad*2+r)*256+64*q, 12+4*quad+q, 4*r+q)
+			}
+		}
+	}
+	a.op("ADDQ R10, R9")
+	a.op("ADDQ $1024, BX")
+	a.op("DECQ CX")
+	a.op("JNE %s", tap)
+	storeDepthwise(a, 64, 2, func(n int) string { return fmt.Sprintf("Z%d", n) }, 170, 184)
+	a.op("ADDQ 144(R13), DX")
+	a.op("ADDQ 144(R13), AX")
+	a.op("ADDQ 152(R13), DI")
+	a.op("DECQ R12")
+	a.op("JNE %s", pixel)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }
