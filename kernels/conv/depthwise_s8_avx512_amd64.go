@@ -84,8 +84,17 @@ type dwSpread struct {
 	dleft int
 }
 
-// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread, dwTall.
-func dwTableAVX512() *[14]uintptr
+// dwSplit is the argument of the copy of columns into two phases.
+type dwSplit struct {
+	dst   [2]*byte
+	src   *int8
+	n     int        // bytes of the source
+	left  [2]int     // bytes that each phase gets
+	index *[128]byte // of the source byte of each byte of a vector of each phase
+}
+
+// dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread, dwTall, dwSplit.
+func dwTableAVX512() *[15]uintptr
 
 var dwTable = dwTableAVX512()
 
@@ -100,6 +109,7 @@ const (
 	dwPickAt   = 11
 	dwSpreadAt = 12
 	dwTallAt   = 13
+	dwSplitAt  = 14
 )
 
 // dwTerms is how many parameters each sum has.
@@ -123,9 +133,10 @@ type dwAVX512 struct {
 	tall        bool // four to seven rows of taps, two output rows at once
 	blocks      []dwBlock
 	lo, hi      int8
-	columnsAt   int       // place of unpacked columns in a worker's scratch
-	zero        byte      // the input zero point with 128 added
-	spread      *[64]byte // for dwSpread; nil where it does not fit
+	columnsAt   int        // place of unpacked columns in a worker's scratch
+	zero        byte       // the input zero point with 128 added
+	spread      *[64]byte  // for dwSpread; nil where it does not fit
+	split       *[128]byte // for dwSplit; nil where it does not fit
 }
 
 // packDepthwiseAVX512 packs w[taps][OutC]; nil where it would not be exact for some channel.
@@ -159,7 +170,7 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 		return nil
 	}
 	p := &dwAVX512{dwShape: shape, sets: sets, three: three, pair: pair, tall: tall, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
-	p.spread = shape.spreadIndex()
+	p.spread, p.split = shape.spreadIndex(), shape.splitIndex()
 	p.groups = (p.sets*taps + 3) / 4
 	for i := range shape.runs {
 		b := dwBlock{dwRun: shape.runs[i]}
@@ -332,6 +343,10 @@ func (p *dwAVX512) load(line []byte, src []int8, b, y, rows int) {
 				to = to[p.OutC:]
 			}
 		}
+	case p.split != nil && n > 1:
+		k := dwSplit{dst: [2]*byte{&line[p.column(p.PadLeft)], &line[p.column(p.PadLeft+1)]}, src: &row[0], n: len(row), left: [2]int{(n + 1) / 2 * p.C, n / 2 * p.C},
+			index: p.split}
+		call.Tile(dwTable[dwSplitAt], unsafe.Pointer(&k))
 	case p.phases > 1:
 		for first := range min(p.phases, n) {
 			k := dwPick{dst: &line[p.column(first+p.PadLeft)], src: &row[first*p.C], run: p.C, dstep: p.C, sstep: p.phases * p.C, n: (n-first-1)/p.phases + 1}
@@ -363,6 +378,19 @@ func (s *dwShape) spreadIndex() *[64]byte {
 	for j := range index {
 		v := j / mult
 		index[j] = byte(v/s.C*s.phases*s.C + v%s.C)
+	}
+	return index
+}
+
+// splitIndex returns which byte of 128 goes where in the vectors of two phases; nil where there are not two, or vectors do not begin with a column.
+func (s *dwShape) splitIndex() *[128]byte {
+	if s.phases != 2 || s.C != s.OutC || 64%s.C != 0 {
+		return nil
+	}
+	index := new([128]byte)
+	for j := range index {
+		column, phase := j%64/s.C, j/64
+		index[j] = byte((2*column+phase)*s.C + j%s.C)
 	}
 	return index
 }

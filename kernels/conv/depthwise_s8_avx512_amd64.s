@@ -3307,15 +3307,21 @@ TEXT dwSpread<>(SB), NOSPLIT, $0-8
 vector77:
 	MOVQ $-1, R15
 	CMPQ R9, $64
-	JGE whole78
+	JGE mask78
 	BZHIQ R9, R15, R15
-whole78:
+	TESTQ R9, R9
+	JGE mask78
+	XORQ R15, R15
+mask78:
 	KMOVQ R15, K1
 	MOVQ $-1, R15
 	CMPQ R10, $64
-	JGE whole79
+	JGE mask79
 	BZHIQ R10, R15, R15
-whole79:
+	TESTQ R10, R10
+	JGE mask79
+	XORQ R15, R15
+mask79:
 	KMOVQ R15, K2
 	VMOVDQU8.Z (SI), K1, Z0
 	VPXORD Z31, Z0, Z0
@@ -3587,6 +3593,77 @@ store85:
 	VZEROUPPER
 	RET
 
+// parts bytes and flips their signs; the argument is a dwSplit
+TEXT dwSplit<>(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), R13
+	MOVL $0x80808080, R15
+	VPBROADCASTD R15, Z29
+	MOVQ 0(R13), DI
+	MOVQ 8(R13), DX
+	MOVQ 16(R13), SI
+	MOVQ 24(R13), R9
+	MOVQ 32(R13), R10
+	MOVQ 40(R13), R11
+	MOVQ 48(R13), BX
+	VMOVDQU8 (BX), Z30
+	VMOVDQU8 64(BX), Z31
+vector86:
+	MOVQ $-1, R15
+	CMPQ R9, $64
+	JGE mask87
+	BZHIQ R9, R15, R15
+	TESTQ R9, R9
+	JGE mask87
+	XORQ R15, R15
+mask87:
+	KMOVQ R15, K1
+	LEAQ -64(R9), CX
+	MOVQ $-1, R15
+	CMPQ CX, $64
+	JGE mask88
+	BZHIQ CX, R15, R15
+	TESTQ CX, CX
+	JGE mask88
+	XORQ R15, R15
+mask88:
+	KMOVQ R15, K2
+	MOVQ $-1, R15
+	CMPQ R10, $64
+	JGE mask89
+	BZHIQ R10, R15, R15
+	TESTQ R10, R10
+	JGE mask89
+	XORQ R15, R15
+mask89:
+	KMOVQ R15, K3
+	MOVQ $-1, R15
+	CMPQ R11, $64
+	JGE mask90
+	BZHIQ R11, R15, R15
+	TESTQ R11, R11
+	JGE mask90
+	XORQ R15, R15
+mask90:
+	KMOVQ R15, K4
+	VMOVDQU8.Z (SI), K1, Z0
+	VMOVDQU8.Z 64(SI), K2, Z1
+	VPXORD Z29, Z0, Z0
+	VPXORD Z29, Z1, Z1
+	VMOVDQA64 Z0, Z2
+	VPERMT2B Z1, Z30, Z0
+	VPERMT2B Z1, Z31, Z2
+	VMOVDQU8 Z0, K3, (DI)
+	VMOVDQU8 Z2, K4, (DX)
+	ADDQ $128, SI
+	ADDQ $64, DI
+	ADDQ $64, DX
+	SUBQ $64, R11
+	SUBQ $128, R9
+	SUBQ $64, R10
+	JGT vector86
+	VZEROUPPER
+	RET
+
 DATA dwTableAVX512<>+0(SB)/8, $dw16<>(SB)
 DATA dwTableAVX512<>+8(SB)/8, $dw32<>(SB)
 DATA dwTableAVX512<>+16(SB)/8, $dw64<>(SB)
@@ -3601,9 +3678,10 @@ DATA dwTableAVX512<>+80(SB)/8, $dw3x3pairRoll1w2<>(SB)
 DATA dwTableAVX512<>+88(SB)/8, $dwPick<>(SB)
 DATA dwTableAVX512<>+96(SB)/8, $dwSpread<>(SB)
 DATA dwTableAVX512<>+104(SB)/8, $dwTall<>(SB)
-GLOBL dwTableAVX512<>(SB), RODATA|NOPTR, $112
+DATA dwTableAVX512<>+112(SB)/8, $dwSplit<>(SB)
+GLOBL dwTableAVX512<>(SB), RODATA|NOPTR, $120
 
-// func dwTableAVX512() *[14]uintptr
+// func dwTableAVX512() *[15]uintptr
 TEXT ·dwTableAVX512(SB), NOSPLIT, $0-8
 	LEAQ dwTableAVX512<>(SB), AX
 	MOVQ AX, ret+0(FP)

@@ -4,7 +4,7 @@ import "fmt"
 
 // depthwiseS8AVX512 writes the depthwise convolutions of int8 values: any taps in groups of four (conv.dwTile), 3×3 taps (conv.dw3Tile), four to
 // seven rows of taps (conv.dwTallTile), and the
-// copies of columns into lines (conv.dwPick, conv.dwSpread).
+// copies of columns into lines (conv.dwPick, conv.dwSpread, conv.dwSplit).
 //
 // Four taps of a pixel are four runs of bytes, one byte for each channel. Unpacking bytes and then words puts the four taps of one channel into one
 // dword, as VPDPBUSD wants them; the channels then lie in four registers, in an order that packing the sums undoes.
@@ -25,7 +25,8 @@ func depthwiseS8AVX512() []byte {
 	pickColumns(a)
 	spreadColumns(a)
 	depthwiseTall(a)
-	names = append(names, "dwPick", "dwSpread", "dwTall")
+	splitColumns(a)
+	names = append(names, "dwPick", "dwSpread", "dwTall", "dwSplit")
 	a.table("dwTableAVX512", names)
 	return a.Bytes()
 }
@@ -310,15 +311,8 @@ func spreadColumns(a *asm) {
 	a.op("MOVQ 40(R13), R10")
 	vector := a.label("vector")
 	a.at(vector)
-	for i, left := range []string{"R9", "R10"} {
-		whole := a.label("whole")
-		a.op("MOVQ $-1, R15")
-		a.op("CMPQ %s, $64", left)
-		a.op("JGE %s", whole)
-		a.op("BZHIQ %s, R15, R15", left)
-		a.at(whole)
-		a.op("KMOVQ R15, K%d", 1+i)
-	}
+	maskBytes(a, "R9", 1)
+	maskBytes(a, "R10", 2)
 	a.op("VMOVDQU8.Z (SI), K1, Z0")
 	a.op("VPXORD Z31, Z0, Z0")
 	a.op("VPERMB Z0, Z30, Z0")
@@ -326,6 +320,63 @@ func spreadColumns(a *asm) {
 	a.op("ADDQ R8, SI")
 	a.op("SUBQ R8, R9")
 	a.op("ADDQ $64, DI")
+	a.op("SUBQ $64, R10")
+	a.op("JGT %s", vector)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// maskBytes makes mask k for as many bytes as are left, 64 at most, none for a negative number.
+func maskBytes(a *asm, left string, k int) {
+	done := a.label("mask")
+	a.op("MOVQ $-1, R15")
+	a.op("CMPQ %s, $64", left)
+	a.op("JGE %s", done)
+	a.op("BZHIQ %s, R15, R15", left)
+	a.op("TESTQ %s, %s", left, left)
+	a.op("JGE %s", done)
+	a.op("XORQ R15, R15")
+	a.at(done)
+	a.op("KMOVQ R15, K%d", k)
+}
+
+// splitColumns writes the copy of columns into two phases of a line: 128 bytes of whole columns become 64 of each. 128 is added. The argument is
+// conv.dwSplit.
+func splitColumns(a *asm) {
+	a.fn("dwSplit", "parts bytes and flips their signs; the argument is a dwSplit")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVL $0x80808080, R15")
+	a.op("VPBROADCASTD R15, Z29")
+	a.op("MOVQ 0(R13), DI")
+	a.op("MOVQ 8(R13), DX")
+	a.op("MOVQ 16(R13), SI")
+	a.op("MOVQ 24(R13), R9")
+	a.op("MOVQ 32(R13), R10")
+	a.op("MOVQ 40(R13), R11")
+	a.op("MOVQ 48(R13), BX")
+	a.op("VMOVDQU8 (BX), Z30")
+	a.op("VMOVDQU8 64(BX), Z31")
+	vector := a.label("vector")
+	a.at(vector)
+	maskBytes(a, "R9", 1)
+	a.op("LEAQ -64(R9), CX")
+	maskBytes(a, "CX", 2)
+	maskBytes(a, "R10", 3)
+	maskBytes(a, "R11", 4)
+	a.op("VMOVDQU8.Z (SI), K1, Z0")
+	a.op("VMOVDQU8.Z 64(SI), K2, Z1")
+	a.op("VPXORD Z29, Z0, Z0")
+	a.op("VPXORD Z29, Z1, Z1")
+	a.op("VMOVDQA64 Z0, Z2")
+	a.op("VPERMT2B Z1, Z30, Z0")
+	a.op("VPERMT2B Z1, Z31, Z2")
+	a.op("VMOVDQU8 Z0, K3, (DI)")
+	a.op("VMOVDQU8 Z2, K4, (DX)")
+	a.op("ADDQ $128, SI")
+	a.op("ADDQ $64, DI")
+	a.op("ADDQ $64, DX")
+	a.op("SUBQ $64, R11")
+	a.op("SUBQ $128, R9")
 	a.op("SUBQ $64, R10")
 	a.op("JGT %s", vector)
 	a.op("VZEROUPPER")
