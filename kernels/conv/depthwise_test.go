@@ -29,7 +29,7 @@ func randomDepthwise(r *rand.Rand, g *Geometry, lo int32) (x, w []int8, q *gemm.
 // randomGeometry returns one of the shapes that kernels treat in different ways: few channels and many, whole vectors, 3×3 taps, several outputs for
 // each input channel.
 func randomGeometry(r *rand.Rand) *Geometry {
-	g := &Geometry{Batch: 1 + r.IntN(2), H: 1 + r.IntN(12), W: 1 + r.IntN(12), C: 1 + r.IntN(150), KH: 1 + r.IntN(5), KW: 1 + r.IntN(5),
+	g := &Geometry{Batch: 1 + r.IntN(2), H: 1 + r.IntN(12), W: 1 + r.IntN(12), C: 1 + r.IntN(150), KH: 1 + r.IntN(7), KW: 1 + r.IntN(6),
 		StrideH: 1 + r.IntN(3), StrideW: 1 + r.IntN(3), DilH: 1 + r.IntN(2), DilW: 1 + r.IntN(2), Groups: 1}
 	if r.IntN(2) == 0 {
 		g.KH, g.KW = 3, 3
