@@ -94,7 +94,7 @@ func newDwShape(g *Geometry, width, together int, blocked, flat bool) *dwShape {
 		s.phase = s.group * columns * width
 	}
 	s.line = s.phases * s.phase
-	s.whole = s.phases == 1 && s.pixel == g.C && s.group == len(s.runs) && g.PadLeft == 0 && columns == g.W
+	s.whole = s.phases == 1 && c == g.C && s.pixel == c && s.group == len(s.runs) && g.PadLeft == 0 && columns == g.W
 	s.padded = g.PadTop > 0 || g.PadLeft > 0 || columns > g.W || (g.OutH-1)*g.StrideH+(g.KH-1)*g.DilH >= g.H
 	if s.line > dwMaxScratch || s.ring > dwMaxScratch/s.line {
 		return nil

@@ -44,6 +44,7 @@ func randomGeometry(r *rand.Rand) *Geometry {
 	switch r.IntN(4) {
 	case 0:
 		g.C = []int{8, 16, 24, 32, 40, 48, 64, 72, 96, 128}[r.IntN(10)]
+		mult = max(1, r.IntN(8)-4)
 	case 1:
 		g.C, mult = 1+r.IntN(9), 1+r.IntN(9)
 	}
