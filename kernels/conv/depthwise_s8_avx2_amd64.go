@@ -152,9 +152,7 @@ func (p *dwAVX2) load(line []int16, src []int8, b, y, rows int) {
 			to := line[p.column(first+p.PadLeft):]
 			for x := first; x < n; x += p.phases {
 				for i, v := range row[x*c : x*c+c] {
-					for j := range mult {
-						to[i*mult+j] = int16(int32(v) - p.zero)
-					}
+					repeat(to[i*mult:(i+1)*mult], int16(int32(v)-p.zero))
 				}
 				to = to[p.OutC:]
 			}
@@ -168,5 +166,17 @@ func (p *dwAVX2) load(line []int16, src []int8, b, y, rows int) {
 	for first := range min(p.phases, n) {
 		k.dst, k.src, k.run, k.dstep, k.sstep, k.n = &line[p.column(first+p.PadLeft)], &row[first*c], c, 2*c, p.phases*c, (n-first-1)/p.phases+1
 		call.Tile(dwTableAVX2()[1], unsafe.Pointer(&k))
+	}
+}
+
+// repeat sets all of s to v.
+func repeat(s []int16, v int16) {
+	four := uint64(uint16(v)) * 0x0001000100010001
+	for len(s) >= 4 {
+		*(*uint64)(unsafe.Pointer(&s[0])) = four
+		s = s[4:]
+	}
+	for i := range s {
+		s[i] = v
 	}
 }
