@@ -10,10 +10,10 @@ import (
 
 // dwTileF32 is the argument of an assembly run of vectors. The assembly knows the offsets; steps are in bytes.
 type dwTileF32 struct {
-	taps   *unsafe.Pointer // lines from the first column of each tap on
-	ntaps  int             // for two output rows those of an input row
-	w      *float32        // [taps][width]
-	bias   *float32        // [width]
+	taps   *uintptr // lines from the first column of each tap on
+	ntaps  int      // for two output rows those of an input row
+	w      *float32 // [taps][width]
+	bias   *float32 // [width]
 	dst    *float32
 	dstep  int // from one vector to the next
 	xstep  int // from the taps of one vector to those of the next
@@ -105,8 +105,7 @@ func (p *dwF32) tableLen() int {
 
 // compute computes the output rows from to to, counted over all images.
 func (p *dwF32) compute(dst, src []float32, scratch []byte, from, to int) {
-	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
-	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[0])), p.tableLen())
+	table := unsafe.Slice((*uintptr)(unsafe.Pointer(&scratch[0])), p.tableLen())
 	room := scratch[8*len(table):]
 	room = room[-uintptr(unsafe.Pointer(&room[0]))&63:]
 	lines := unsafe.Slice((*float32)(unsafe.Pointer(&room[0])), len(room)/4)
@@ -125,7 +124,7 @@ func (p *dwF32) compute(dst, src []float32, scratch []byte, from, to int) {
 }
 
 // outputRows computes the runs from first to last of one or two output rows.
-func (p *dwF32) outputRows(dst []float32, table []unsafe.Pointer, rows, first, last int) {
+func (p *dwF32) outputRows(dst []float32, table []uintptr, rows, first, last int) {
 	taps := p.KH * p.KW
 	t := dwTileF32{taps: &table[0], ntaps: taps, dstep: 4 * p.dstep, xstep: 4 * p.xstep, lo: p.lo, hi: p.hi}
 	if rows == 2 {

@@ -107,8 +107,7 @@ func (p *dwAVX2) Run(dst, src []int8, scratch []byte) {
 
 // compute computes the output rows from to to, counted over all images.
 func (p *dwAVX2) compute(dst, src []int8, scratch []byte, from, to int) {
-	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
-	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[0])), 2*p.pairs)
+	table := unsafe.Slice((*uintptr)(unsafe.Pointer(&scratch[0])), 2*p.pairs)
 	room := scratch[8*len(table):]
 	room = room[-uintptr(unsafe.Pointer(&room[0]))&63:]
 	lines := unsafe.Slice((*int16)(unsafe.Pointer(&room[0])), len(room)/2)

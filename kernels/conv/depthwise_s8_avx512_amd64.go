@@ -12,7 +12,7 @@ import (
 
 // dwTile is the argument of an assembly run of vectors with any taps. The assembly knows the offsets.
 type dwTile struct {
-	taps   *unsafe.Pointer // lines of u8 from the first column of each tap on, groups × 4 of them
+	taps   *uintptr // lines of u8 from the first column of each tap on, groups × 4 of them
 	groups int
 	w      *int8  // [groups][4 registers][width / 4][4]
 	par    *int32 // blocks of bias, multipliers, addend, shift, carry limit: [dwTerms][4 registers][width / 4]
@@ -291,8 +291,7 @@ func (p *dwAVX512) Run(dst, src []int8, scratch []byte) {
 
 // compute computes the output rows from to to, counted over all images.
 func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
-	// The table holds pointers into scratch; the garbage collector does not look there, and scratch outlives this call.
-	table := unsafe.Slice((*unsafe.Pointer)(unsafe.Pointer(&scratch[0])), p.groups*4)
+	table := unsafe.Slice((*uintptr)(unsafe.Pointer(&scratch[0])), p.groups*4)
 	lines := scratch[8*len(table):]
 	lines = lines[-uintptr(unsafe.Pointer(&lines[0]))&63:]
 	if p.padded {
@@ -396,7 +395,7 @@ func (s *dwShape) splitIndex() *[128]byte {
 }
 
 // row computes an output row whose input rows begin at the given place of the ring.
-func (p *dwAVX512) row(dst []int8, lines []byte, table []unsafe.Pointer, slot int) {
+func (p *dwAVX512) row(dst []int8, lines []byte, table []uintptr, slot int) {
 	n := 0
 	for range p.sets {
 		p.tapTable(table[n:], p.KH, unsafe.Pointer(&lines[0]), 1, slot)

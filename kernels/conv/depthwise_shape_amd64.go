@@ -160,12 +160,13 @@ func (s *dwShape) walk(from, to int, pair bool, load func(slot, b, y, n int), ro
 }
 
 // tapTable puts where each tap begins into the table, for rows of taps whose first input row is at slot of the ring. Values have size bytes.
-func (s *dwShape) tapTable(table []unsafe.Pointer, rows int, lines unsafe.Pointer, size, slot int) {
+// The table lies in scratch memory and holds addresses of it, not pointers: storing pointers would have the garbage collector look at what was there.
+func (s *dwShape) tapTable(table []uintptr, rows int, lines unsafe.Pointer, size, slot int) {
 	n := 0
 	for range rows {
-		line := unsafe.Add(lines, slot*s.line*size)
+		line := uintptr(lines) + uintptr(slot*s.line*size)
 		for _, at := range s.taps {
-			table[n] = unsafe.Add(line, at*size)
+			table[n] = line + uintptr(at*size)
 			n++
 		}
 		slot = s.next(slot, s.DilH)
