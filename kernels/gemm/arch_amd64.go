@@ -72,9 +72,9 @@ type tileSet struct {
 	wide   int       // vectors of the widest tile
 	high   int       // rows of the highest tile
 	sums   int       // vectors of sums that the registers hold
-	table  []uintptr // addresses by vectors, then by rows, both less one
+	table  []uintptr // addresses by vectors, then by rows, both less one; then those for one row and several panels of the widest tile, see onePanels
 	depth  int       // int8: values of k in a group
-	zipped bool      // int8: as rescaling on AVX2 wants its columns, see place
+	zipped bool      // int8: columns 0, 2, 1 and 3 of each four follow each other among the sums, as rescaling on AVX2 wants them
 }
 
 // rows returns how many rows the highest tile of so many vectors has.
@@ -89,6 +89,20 @@ func (s *tileSet) split(m, vectors int) (tiles, height, taller int) {
 
 // tile is the address of the function for a tile.
 func (s *tileSet) tile(vectors, rows int) uintptr { return s.table[(vectors-1)*s.high+rows-1] }
+
+// onePanels says how many panels the functions for one row take: in this order their addresses follow those of the tiles.
+var onePanels = [...]int{4, 2}
+
+// one calls f with runs of full panels and the addresses of the functions for one row, and returns how many panels these runs hold.
+func (s *tileSet) one(full int, f func(tile uintptr, first, n int)) int {
+	i := 0
+	for t, n := range onePanels {
+		for ; i+n <= full; i += n {
+			f(s.table[s.wide*s.high+t], i, n)
+		}
+	}
+	return i
+}
 
 // id names the widest tile of a packing.
 func (s *tileSet) id(vectors int) string {

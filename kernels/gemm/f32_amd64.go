@@ -36,9 +36,9 @@ var noOffset int
 // oneSegment is a row that lies in one piece.
 var oneSegment = segments{count: 1, offsets: &noOffset}
 
-func f32TilesAVX512() *[48]uintptr
+func f32TilesAVX512() *[50]uintptr
 
-func f32TilesAVX2() *[12]uintptr
+func f32TilesAVX2() *[14]uintptr
 
 var (
 	f32AVX512 = tileSet{isa: "avx512", width: 16, wide: 4, high: 12, sums: 24, table: f32TilesAVX512()[:]}
@@ -63,10 +63,14 @@ type f32Matrix struct {
 
 func packF32Tiles(set *tileSet, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
 	p := &f32Matrix{set: set, k: k, segs: 1, lo: lo, hi: hi}
+	// All panels in one piece: where one ends, the next is on its way already.
+	columns := (n + set.width - 1) / set.width * set.width
+	panels, biases := make([]float32, k*columns), make([]float32, columns)
 	for first := 0; first < n; {
 		cols, vectors := set.panel(n - first)
 		nr := set.width * vectors
-		q := f32Panel{first: first, n: cols, vectors: vectors, w: make([]float32, k*nr), bias: make([]float32, nr)}
+		q := f32Panel{first: first, n: cols, vectors: vectors, w: panels[:k*nr], bias: biases[:nr]}
+		panels, biases = panels[len(q.w):], biases[nr:]
 		for c := range cols {
 			for i, v := range w[(first+c)*k : (first+c)*k+k] {
 				q.w[i*nr+c] = v
@@ -99,7 +103,11 @@ func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 	block := max(blockF32/p.k, 24)
 	for i := 0; i < m; i += block {
 		n := min(block, m-i)
-		for j := range p.panels {
+		first := 0
+		if n == 1 {
+			first = p.one(dst[i*ldd:], x[i*ldx:])
+		}
+		for j := first; j < len(p.panels); j++ {
 			q := &p.panels[j]
 			t := q.tile(p, dst[i*ldd:], ldd)
 			t.a, t.lda = &x[i*ldx], 4*ldx
@@ -127,6 +135,19 @@ func (p *f32Matrix) window(i int, dst []float32, ldd int, a []float32, at, step,
 }
 
 func (p *f32Matrix) count() int { return len(p.panels) }
+
+// one multiplies one row with as many panels as are taken several at a time, and returns how many these are.
+func (p *f32Matrix) one(dst, x []float32) int {
+	full := len(p.panels)
+	if p.panels[full-1].n < p.set.width*p.set.wide {
+		full--
+	}
+	return p.set.one(full, func(tile uintptr, first, _ int) {
+		q := &p.panels[first]
+		t := f32Tile{a: &x[0], w: &q.w[0], k: p.k, dst: &dst[q.first], bias: &q.bias[0], lo: p.lo, hi: p.hi}
+		call.Tile(tile, unsafe.Pointer(&t))
+	})
+}
 
 // blockF32 is how many values of the rows are worked on at once.
 const blockF32 = 64 << 10

@@ -12,7 +12,7 @@ import (
 // The sizes are those around the widths and heights of the tiles, primes, and one that is large.
 var (
 	sizesM = []int{0, 1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 25, 49}
-	sizesN = []int{1, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33, 48, 63, 64, 65, 130}
+	sizesN = []int{1, 3, 7, 8, 9, 15, 16, 17, 24, 31, 33, 48, 63, 64, 65, 130, 256, 325}
 	sizesK = []int{0, 1, 3, 4, 5, 8, 15, 16, 17, 27, 64, 129}
 )
 
@@ -31,7 +31,7 @@ func newCaseS8(t testing.TB, r *rand.Rand, m, n, k int, wZero, lo int32, atEnd b
 	if m > 0 {
 		c.x, c.dst = kerneltest.Guarded[int8](t, (m-1)*c.ldx+k, atEnd), kerneltest.Guarded[int8](t, (m-1)*c.ldd+n, atEnd)
 	}
-	c.q = requant.Params{Mult: make([]int32, n), Shift: make([]int32, n), Zero: 3, Min: lo, Max: 101}
+	c.q = requant.Params{Mult: make([]int32, n), Shift: make([]int32, n), Zero: 3, Min: lo, Max: 101 + 26*int32(n%2)}
 	for _, s := range [][]int8{c.x, c.w} {
 		for i := range s {
 			s[i] = int8(r.IntN(256) - 128)

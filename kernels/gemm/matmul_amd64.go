@@ -221,7 +221,7 @@ func runProductS8(p *ProductS8, c []int8, c32 []int32, a, b []int8, scratch []by
 			}
 		}
 		for i := 0; i < m; i += block {
-			t := s8Tile{a: &rows[i*lda], lda: lda, w: &panel[0], groups: p.groups(), par: &par[0], lo: int8(p.q.Min), hi: int8(p.q.Max), exact: p.q.Min < p.q.Zero, fix: p.fixes(), mask: ^uint64(0) >> (64 - cols)}
+			t := s8Tile{a: &rows[i*lda], lda: lda, w: &panel[0], groups: p.groups(), par: &par[0], lo: int8(p.q.Min), hi: int8(p.q.Max), exact: p.q.Min < p.q.Zero, fix: p.fixes(), ordered: true, mask: ^uint64(0) >> (64 - cols)}
 			if p.plain {
 				t.dst, t.ldd = (*int8)(unsafe.Pointer(&c32[i*n+first])), 4*n
 			} else {

@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -22,17 +23,19 @@ type s8Tile struct {
 	lo, hi  int8
 	exact   bool // the carry counts: some output may lie below the zero point before it is clamped
 	fix     bool
+	clamp   bool // to lo and hi, which are not the bounds of int8
+	ordered bool // AVX512: columns stand in their order, not as place deals them out; then they are clamped too
 	tiles   int
 	mask    uint64 // columns that exist
 	columns int    // how many they are
 	segments
 }
 
-func s8TilesAVX512() *[48]uintptr
+func s8TilesAVX512() *[50]uintptr
 
-func s8TilesAVXVNNI() *[12]uintptr
+func s8TilesAVXVNNI() *[14]uintptr
 
-func s8TilesAVX2() *[12]uintptr
+func s8TilesAVX2() *[14]uintptr
 
 //go:noescape
 func widenAVX2(dst *byte, src *int8, n int)
@@ -46,17 +49,22 @@ var (
 	s8AVX2    = tileSet{isa: "avx2", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVX2()[:], depth: 2, zipped: true}
 )
 
-// place says where column c of a panel stands among its sums and among its outputs. Zipped, columns 0, 2, 1 and 3 of each four follow each other
-// among the sums, and with two vectors each holds every other four: so the results of the store come out in order.
+// place says where column c of a panel stands among its sums and among its outputs. Packing sums to bytes takes four of the first vector, four of the
+// second and so on, and then the next four of each: the columns are dealt out so that they come out in order.
 func (s *tileSet) place(c, vectors int) (sum, output int) {
-	if !s.zipped {
+	fours, dealt := s.width/4, vectors
+	switch {
+	case vectors == 3 && c < 32: // the third vector is packed on its own
+		dealt = 2
+	case vectors == 3:
 		return c, c
 	}
 	four := c / 4
-	if vectors == 2 {
-		four = four%2*2 + four/2
+	at := four%dealt*fours + four/dealt
+	if !s.zipped {
+		return 4*at + c%4, 4*at + c%4
 	}
-	return four*4 + [4]int{0, 2, 1, 3}[c%4], four*4 + c%4
+	return 4*at + [4]int{0, 2, 1, 3}[c%4], 4*at + c%4
 }
 
 // s8Panel is a run of columns with its packed weights and parameters.
@@ -99,10 +107,14 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	if m.wZero != 0 {
 		m.lda += 4 // room for what fix writes
 	}
+	// All panels in one piece: where one ends, the next is on its way already.
+	columns := (p.n + set.width - 1) / set.width * set.width
+	w, par := make([]int8, segs*m.groups*set.depth*columns), make([]int32, 5*columns)
 	for first := 0; first < p.n; {
 		cols, vectors := set.panel(p.n - first)
 		nr := set.width * vectors
-		q := s8Panel{first: first, n: cols, vectors: vectors, w: make([]int8, segs*m.groups*set.depth*nr), par: make([]int32, 5*nr)}
+		q := s8Panel{first: first, n: cols, vectors: vectors, w: w[:segs*m.groups*set.depth*nr], par: par[:5*nr]}
+		w, par = w[len(q.w):], par[len(q.par):]
 		for c := range cols {
 			at, out := set.place(c, vectors)
 			sum, abs := int64(0), int64(0)
@@ -157,7 +169,11 @@ func (p *s8Matrix) scratch(m int) int { return p.rowsPerBlock(m) * p.lda }
 func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 	last := &p.panels[len(p.panels)-1]
 	_ = dst[(m-1)*ldd+last.first+last.n-1]
-	for i := range p.panels {
+	first := 0
+	if m == 1 {
+		first = p.one(dst, a)
+	}
+	for i := first; i < len(p.panels); i++ {
 		q := &p.panels[i]
 		t := q.tile(p, dst, ldd)
 		t.a, t.lda = &a[0], p.lda
@@ -167,7 +183,7 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 
 // tile fills in what a panel brings to a tile.
 func (q *s8Panel) tile(p *s8Matrix, dst []int8, ldd int) s8Tile {
-	return s8Tile{w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+	return s8Tile{w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, clamp: p.clamped(), mask: ^uint64(0) >> (64 - q.n), columns: q.n}
 }
 
 // runS8 computes m rows with one panel of so many vectors of columns; t describes the first row.
@@ -213,6 +229,25 @@ func (p *s8Matrix) fix(row []byte, src *byte, flip int) {
 	if p.wZero != 0 {
 		binary.LittleEndian.PutUint32(row[p.lda-4:p.lda], uint32(-p.wZero*int32(sumAVX2(src, p.k, flip)-128*p.k)))
 	}
+}
+
+// clamped reports whether the bounds are not those of int8.
+func (p *s8Matrix) clamped() bool { return p.lo != math.MinInt8 || p.hi != math.MaxInt8 }
+
+// one multiplies one prepared row with as many panels as are taken several at a time, and returns how many these are.
+func (p *s8Matrix) one(dst []int8, a []byte) int {
+	full := len(p.panels)
+	if p.panels[full-1].n < p.set.width*p.set.wide {
+		full--
+	}
+	return p.set.one(full, func(tile uintptr, first, n int) {
+		q, exact := &p.panels[first], false
+		for i := range n {
+			exact = exact || p.panels[first+i].exact
+		}
+		t := s8Tile{a: &a[0], w: &q.w[0], groups: p.groups, dst: &dst[q.first], par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.wZero != 0, clamp: p.clamped()}
+		call.Tile(tile, unsafe.Pointer(&t))
+	})
 }
 
 // s8Flipped is a matrix for tiles whose rows are uint8.

@@ -11,13 +11,31 @@ const rowsAVX2 = 6
 
 // kindAVX2 is what tells one kind of 256-bit tile from another.
 type kindAVX2 struct {
-	weights int // bytes of a group of weights for one vector of columns
-	most    int // sums that a tile with few rows spreads over, to hide the latency of its multiply-adds
-	group   func(a *asm, s, rows, vectors int, part func(s, r, v int) string)
+	weights int    // bytes of a group of weights for one vector of columns
+	most    int    // sums that a tile with few rows spreads over, to hide the latency of its multiply-adds
+	zero    bool   // sums start with zero instead of the parameters' first block
+	load    string // instructions that load weights, broadcast a group of a row, and add sums
+	cast    string
+	add     string
+	madd    func(a *asm, weights, row, sum int, last bool) // last: the row's register is not needed any more
 }
 
-// tilesAVX2 writes all tiles of one kind and their table, by vectors, then by rows, both less one.
-func tilesAVX2(a *asm, table, prefix string, tile func(a *asm, name string, rows, vectors int)) {
+// group multiplies group s of every row with the weights of its columns.
+func (k *kindAVX2) group(a *asm, s, rows, vectors int, part func(s, r, v int) int) {
+	for v := range vectors {
+		a.op("%s %d(BX), Y%d", k.load, (s*vectors+v)*k.weights, 12+v)
+	}
+	for r := range rows {
+		a.op("%s %s, Y14", k.cast, rowAt(r, 4*s))
+		for v := range vectors {
+			k.madd(a, 12+v, 14, part(s, r, v), v == vectors-1)
+		}
+	}
+}
+
+// tilesAVX2 writes all tiles of one kind, the functions for one row and several panels, and their table: by vectors, then by rows, both less one,
+// then the last one.
+func tilesAVX2(a *asm, table, prefix string, tile func(a *asm, name string, rows, vectors int), one func(a *asm, name string, panels int)) {
 	var names []string
 	for vectors := 1; vectors <= 2; vectors++ {
 		for rows := 1; rows <= rowsAVX2; rows++ {
@@ -26,11 +44,15 @@ func tilesAVX2(a *asm, table, prefix string, tile func(a *asm, name string, rows
 			tile(a, name, rows, vectors)
 		}
 	}
+	for _, panels := range onePanels {
+		name := fmt.Sprintf("%sr1x%dx%d", prefix, panels, 16)
+		names = append(names, name)
+		one(a, name, panels)
+	}
 	a.table(table, names)
 }
 
-// beginAVX2 writes the head of a tile's function up to the sums of the first k: they start with the parameters' first block for int8, with zero
-// for float32.
+// beginAVX2 writes the head of a tile's function; tiles and columns are where its argument has these.
 func beginAVX2(a *asm, tiles, columns int) {
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 0(R13), AX")  // a
@@ -45,24 +67,24 @@ func beginAVX2(a *asm, tiles, columns int) {
 }
 
 // multiply writes the loop over k and leaves the sums in the first set of registers.
-func (k *kindAVX2) multiply(a *asm, rows, vectors int, bias bool, add string) func(r, v int) string {
+func (k *kindAVX2) multiply(a *asm, rows, vectors int) func(r, v int) string {
 	sets := 1
 	for rows*vectors*sets*2 <= min(12, k.most) && sets < 4 {
 		sets *= 2
 	}
-	part := func(s, r, v int) string { return fmt.Sprintf("Y%d", (s*rows+r)*vectors+v) }
+	part := func(s, r, v int) int { return (s*rows+r)*vectors + v }
 	a.op("MOVQ 16(R13), BX")
 	for s := range sets {
 		for r := range rows {
 			for v := range vectors {
 				y := part(s, r, v)
 				switch {
-				case !bias || s > 0:
-					a.op("VPXOR %s, %s, %s", y, y, y)
+				case k.zero || s > 0:
+					a.op("VPXOR Y%d, Y%d, Y%d", y, y, y)
 				case r == 0:
-					a.op("VMOVDQU %d(SI), %s", 32*v, y)
+					a.op("VMOVDQU %d(SI), Y%d", 32*v, y)
 				default:
-					a.op("VMOVDQA %s, %s", part(0, 0, v), y)
+					a.op("VMOVDQA Y%d, Y%d", part(0, 0, v), y)
 				}
 			}
 		}
@@ -71,59 +93,78 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int, bias bool, add string) fu
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {
-				a.op("%s %s, %s, %s", add, part(s, r, v), part(0, r, v), part(0, r, v))
+				a.op("%s Y%d, Y%d, Y%d", k.add, part(s, r, v), part(0, r, v), part(0, r, v))
 			}
 		}
 	}
-	return func(r, v int) string { return part(0, r, v) }
+	return func(r, v int) string { return fmt.Sprintf("Y%d", part(0, r, v)) }
+}
+
+// onePanels says how many panels of the widest tile the functions for one row take at once.
+var onePanels = []int{4, 2}
+
+// panelAt is the address of a panel's weights for that function.
+func panelAt(panel int) string {
+	return [...]string{"(BX)", "(BX)(R8*1)", "(BX)(R8*2)", "(BX)(R9*1)"}[panel]
+}
+
+// aheadOfOne is how far before its use the function for one row asks for weights, which it reads but once.
+const aheadOfOne = 1024
+
+// multiplyOne is multiply for one row and so many panels of two vectors, which follow each other in memory: the loop over k starts and ends less
+// often. R8 and R9 become the distance of panels and three times that.
+func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) string {
+	a.op("MOVQ 16(R13), BX")
+	a.op("MOVQ 24(R13), CX")
+	a.op("IMUL3Q $%d, CX, R8", 2*k.weights)
+	a.op("LEAQ (R8)(R8*2), R9")
+	for v := range 2 * panels {
+		if k.zero {
+			a.op("VPXOR Y%d, Y%d, Y%d", v, v, v)
+		} else {
+			a.op("VMOVDQU %d(SI), Y%d", v/2*parameters+v%2*32, v)
+		}
+	}
+	loop := a.label("loop")
+	a.op("PCALIGN $32")
+	a.at(loop)
+	a.op("%s (AX), Y14", k.cast)
+	for panel := range panels {
+		at := panelAt(panel)
+		for v := range 2 {
+			a.op("%s %d%s, Y%d", k.load, v*k.weights, at, 12+v)
+		}
+		a.op("PREFETCHT0 %d%s", aheadOfOne, at)
+		for v := range 2 {
+			k.madd(a, 12+v, 14, 2*panel+v, false)
+		}
+	}
+	a.op("ADDQ $%d, BX", 2*k.weights)
+	a.op("ADDQ $4, AX")
+	a.op("DECQ CX")
+	a.op("JNE %s", loop)
+	return func(_, v int) string { return fmt.Sprintf("Y%d", v) }
 }
 
 // f32AVX2 multiplies one value of every row with the weights of its columns.
-var f32AVX2 = kindAVX2{weights: 32, most: 12, group: func(a *asm, s, rows, vectors int, part func(s, r, v int) string) {
-	for v := range vectors {
-		a.op("VMOVUPS %d(BX), Y%d", (s*vectors+v)*32, 12+v)
-	}
-	for r := range rows {
-		b := fmt.Sprintf("Y%d", 14+(s*rows+r)%2)
-		a.op("VBROADCASTSS %s, %s", rowAt(r, 4*s), b)
-		for v := range vectors {
-			a.op("VFMADD231PS Y%d, %s, %s", 12+v, b, part(s, r, v))
-		}
-	}
-}}
+var f32AVX2 = kindAVX2{weights: 32, most: 12, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
+	madd: func(a *asm, weights, row, sum int, _ bool) { a.op("VFMADD231PS Y%d, Y%d, Y%d", weights, row, sum) }}
 
-// s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two additions more than weights
+// s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two instructions more than weights
 // kept as int16 would need, for half of their memory.
-var s8AVX2 = kindAVX2{weights: 16, most: 4, group: func(a *asm, s, rows, vectors int, part func(s, r, v int) string) {
-	for v := range vectors {
-		a.op("VPMOVSXBW %d(BX), Y%d", (s*vectors+v)*16, 12+v)
-	}
-	for r := range rows {
-		a.op("VPBROADCASTD %s, Y14", rowAt(r, 4*s))
-		for v := range vectors {
-			product := "Y15"
-			if v == vectors-1 {
-				product = "Y14"
-			}
-			a.op("VPMADDWD Y%d, Y14, %s", 12+v, product)
-			a.op("VPADDD %s, %s, %s", product, part(s, r, v), part(s, r, v))
+var s8AVX2 = kindAVX2{weights: 16, most: 4, load: "VPMOVSXBW", cast: "VPBROADCASTD", add: "VPADDD",
+	madd: func(a *asm, weights, row, sum int, last bool) {
+		product := 15
+		if last {
+			product = row
 		}
-	}
-}}
+		a.op("VPMADDWD Y%d, Y%d, Y%d", weights, row, product)
+		a.op("VPADDD Y%d, Y%d, Y%d", product, sum, sum)
+	}}
 
 // s8AVXVNNI multiplies four uint8 values of every row with int8 weights.
-var s8AVXVNNI = kindAVX2{weights: 32, most: 12, group: func(a *asm, s, rows, vectors int, part func(s, r, v int) string) {
-	for v := range vectors {
-		a.op("VMOVDQU %d(BX), Y%d", (s*vectors+v)*32, 12+v)
-	}
-	for r := range rows {
-		b := 14 + (s*rows+r)%2
-		a.op("VPBROADCASTD %s, Y%d", rowAt(r, 4*s), b)
-		for v := range vectors {
-			dpbusd(a, 12+v, b, (s*rows+r)*vectors+v)
-		}
-	}
-}}
+var s8AVXVNNI = kindAVX2{weights: 32, most: 12, load: "VMOVDQU", cast: "VPBROADCASTD", add: "VPADDD",
+	madd: func(a *asm, weights, row, sum int, _ bool) { dpbusd(a, weights, row, sum) }}
 
 // dpbusd adds the products of four bytes of registers u (unsigned) and w (signed) to each sum, in the VEX encoding that CPUs with AVX-VNNI but
 // without AVX512 have: Go's assembler knows the other one alone.
@@ -136,7 +177,7 @@ func dpbusd(a *asm, w, u, sum int) {
 // gemmS8AVX2 writes the int8 tiles of rows that are int16. Their argument is gemm.s8Tile.
 func gemmS8AVX2() []byte {
 	a := newAsm("Tiles of the int8 matrix product on AVX2: int16 rows, s8 panels, rescaled in the store.")
-	tilesAVX2(a, "s8TilesAVX2", "s8", s8AVX2.tileS8)
+	tilesAVX2(a, "s8TilesAVX2", "s8", s8AVX2.tileS8, s8AVX2.oneS8)
 	widenAVX2(a)
 	sumAVX2(a)
 	return a.Bytes()
@@ -145,7 +186,7 @@ func gemmS8AVX2() []byte {
 // gemmS8AVXVNNI writes the int8 tiles of rows that are uint8. Their argument is gemm.s8Tile.
 func gemmS8AVXVNNI() []byte {
 	a := newAsm("Tiles of the int8 matrix product on AVX-VNNI: u8 rows, s8 panels, rescaled in the store.")
-	tilesAVX2(a, "s8TilesAVXVNNI", "s8", s8AVXVNNI.tileS8)
+	tilesAVX2(a, "s8TilesAVXVNNI", "s8", s8AVXVNNI.tileS8, s8AVXVNNI.oneS8)
 	return a.Bytes()
 }
 
@@ -153,7 +194,7 @@ func gemmS8AVXVNNI() []byte {
 func gemmF32AVX2() []byte {
 	a := newAsm("Tiles of the float32 matrix product on AVX2: fused multiply-adds, bias and clamp in the store.")
 	a.data("columnsF32", []uint32{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 0, 0, 0, 0, 0, 0, 0, 0})
-	tilesAVX2(a, "f32TilesAVX2", "f32", tileF32AVX2)
+	tilesAVX2(a, "f32TilesAVX2", "f32", tileF32AVX2, oneF32AVX2)
 	return a.Bytes()
 }
 
@@ -166,7 +207,7 @@ func tileF32AVX2(a *asm, name string, rows, vectors int) {
 	a.op("LEAQ %d(R11)(R15*4), R11", 32*vectors)
 	next, full, done := a.label("tile"), a.label("full"), a.label("stored")
 	a.at(next)
-	acc := f32AVX2.multiply(a, rows, vectors, false, "VADDPS")
+	acc := f32AVX2.multiply(a, rows, vectors)
 	a.op("VBROADCASTSS 56(R13), Y14")
 	a.op("VBROADCASTSS 60(R13), Y15")
 	for v := range vectors {
@@ -202,12 +243,79 @@ func tileF32AVX2(a *asm, name string, rows, vectors int) {
 	nextTile(a, rows, next)
 }
 
+// oneF32AVX2 writes the function for one row and several panels; the argument is an f32Tile.
+func oneF32AVX2(a *asm, name string, panels int) {
+	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an f32Tile", 16*panels))
+	beginAVX2(a, 64, 80)
+	acc := f32AVX2.multiplyOne(a, panels, 64)
+	a.op("VBROADCASTSS 56(R13), Y14")
+	a.op("VBROADCASTSS 60(R13), Y15")
+	for v := range 2 * panels {
+		a.op("VADDPS %d(SI), %s, %s", 32*v, acc(0, v), acc(0, v))
+		a.op("VMAXPS %s, Y14, %s", acc(0, v), acc(0, v))
+		a.op("VMINPS %s, Y15, %s", acc(0, v), acc(0, v))
+		a.op("VMOVUPS %s, %d(DX)", acc(0, v), 32*v)
+	}
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// oneS8 writes the function for one row and several panels.
+func (k *kindAVX2) oneS8(a *asm, name string, panels int) {
+	const parameters = 5 * 2 * 32 // bytes of a panel
+	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an s8Tile", 16*panels))
+	beginAVX2(a, 64, 80)
+	acc := k.multiplyOne(a, panels, parameters)
+	plain, exact, pack := a.label("plain"), a.label("exact"), a.label("pack")
+	a.op("CMPB 59(R13), $0")
+	a.op("JEQ %s", plain)
+	a.op("VPBROADCASTD (AX), Y12")
+	for v := range 2 * panels {
+		a.op("VPADDD Y12, %s, %s", acc(0, v), acc(0, v))
+	}
+	a.at(plain)
+	rescale := func(exact bool) {
+		for panel := range panels {
+			for v := range 2 {
+				rescaleAVX2(a, 1, v, 2, func(_, v int) string { return acc(0, 2*panel+v) }, exact)
+			}
+			a.op("ADDQ $%d, SI", parameters)
+		}
+	}
+	a.op("CMPB 58(R13), $0")
+	a.op("JNE %s", exact)
+	rescale(false)
+	a.op("JMP %s", pack)
+	a.at(exact)
+	rescale(true)
+	a.at(pack)
+	a.op("VPBROADCASTB 56(R13), Y14")
+	a.op("VPBROADCASTB 57(R13), Y15")
+	for panel := 0; panel < panels; panel += 2 {
+		packAVX2(a, func(r, v int) string { return acc(0, 2*(panel+r)+v) }, 0, 1)
+		a.op("VMOVDQU Y%d, %d(DX)", 2*panel, 16*panel)
+	}
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// packAVX2 packs two rows of two vectors into the register of the first, the first row in its low half.
+func packAVX2(a *asm, acc func(r, v int) string, first, second int) {
+	y := acc(first, 0)
+	a.op("VPACKSSDW %s, %s, %s", acc(first, 1), acc(first, 0), y)
+	a.op("VPACKSSDW %s, %s, Y12", acc(second, 1), acc(second, 0))
+	a.op("VPACKSSWB Y12, %s, %s", y, y)
+	a.op("VPMAXSB Y14, %s, %s", y, y)
+	a.op("VPMINSB Y15, %s, %s", y, y)
+	a.op("VPERMQ $0xD8, %s, %s", y, y)
+}
+
 func (k *kindAVX2) tileS8(a *asm, name string, rows, vectors int) {
 	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an s8Tile", rows, 8*vectors))
 	beginAVX2(a, 64, 80)
 	next, exact, pack, full, done := a.label("tile"), a.label("exact"), a.label("pack"), a.label("full"), a.label("stored")
 	a.at(next)
-	acc := k.multiply(a, rows, vectors, true, "VPADDD")
+	acc := k.multiply(a, rows, vectors)
 	plain := a.label("plain")
 	a.op("CMPB 59(R13), $0")
 	a.op("JEQ %s", plain)
@@ -236,12 +344,7 @@ func (k *kindAVX2) tileS8(a *asm, name string, rows, vectors int) {
 		second := min(r+1, rows-1)
 		y, x, x1 := acc(r, 0), "X"+acc(r, 0)[1:], fmt.Sprintf("X%d", packed(r+1, vectors))
 		if vectors == 2 {
-			a.op("VPACKSSDW %s, %s, %s", acc(r, 1), acc(r, 0), y)
-			a.op("VPACKSSDW %s, %s, Y12", acc(second, 1), acc(second, 0))
-			a.op("VPACKSSWB Y12, %s, %s", y, y)
-			a.op("VPMAXSB Y14, %s, %s", y, y)
-			a.op("VPMINSB Y15, %s, %s", y, y)
-			a.op("VPERMQ $0xD8, %s, %s", y, y)
+			packAVX2(a, acc, r, second)
 			if r+1 < rows {
 				a.op("VEXTRACTI128 $1, %s, %s", y, x1)
 			}

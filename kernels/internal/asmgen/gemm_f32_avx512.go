@@ -6,7 +6,7 @@ import "fmt"
 // gemmS8AVX512.
 func gemmF32AVX512() []byte {
 	a := newAsm("Tiles of the float32 matrix product on AVX512: fused multiply-adds, bias and clamp in the store.")
-	tiles(a, "f32TilesAVX512", "f32", tileF32)
+	tiles(a, "f32TilesAVX512", "f32", tileF32, oneF32)
 	return a.Bytes()
 }
 
@@ -76,6 +76,29 @@ func tileF32(a *asm, name string, rows, vectors int) {
 		a.op("ADDQ DI, DX")
 	}
 	nextTile(a, rows, next)
+}
+
+// oneF32 writes the function for one row and several panels.
+func oneF32(a *asm, name string, panels int) {
+	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an f32Tile", 64*panels))
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), AX")  // a
+	a.op("MOVQ 32(R13), DX") // dst
+	a.op("MOVQ 48(R13), SI") // bias
+	for i := range 4 * panels {
+		a.op("VPXORD Z%d, Z%d, Z%d", i, i, i)
+	}
+	oneLoop(a, panels, "VBROADCASTSS", "VFMADD231PS")
+	a.op("VBROADCASTSS 56(R13), Z24")
+	a.op("VBROADCASTSS 60(R13), Z25")
+	for i := range 4 * panels {
+		a.op("VADDPS %d(SI), Z%d, Z%d", 64*i, i, i)
+		a.op("VMAXPS Z%d, Z24, Z%d", i, i)
+		a.op("VMINPS Z%d, Z25, Z%d", i, i)
+		a.op("VMOVUPS Z%d, %d(DX)", i, 64*i)
+	}
+	a.op("VZEROUPPER")
+	a.op("RET")
 }
 
 // setsFor says over how many sets of accumulators the k groups alternate: few accumulators would wait for each other.

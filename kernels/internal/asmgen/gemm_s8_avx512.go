@@ -19,22 +19,22 @@ func gemmS8AVX512() []byte {
 		}
 	}
 	a.data("unpackS8", perm)
-	tiles(a, "s8TilesAVX512", "s8", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, false) })
+	tiles(a, "s8TilesAVX512", "s8", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, false) }, oneS8)
 	return a.Bytes()
 }
 
 // gemmS32AVX512 writes the same tiles with the sums as they are. Their argument is a gemm.s8Tile too, whose parameters are the bias alone.
 func gemmS32AVX512() []byte {
 	a := newAsm("Tiles of the int8 matrix product on AVX512-VNNI with int32 results: u8 rows, s8 panels.")
-	tiles(a, "s32TilesAVX512", "s32", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, true) })
+	tiles(a, "s32TilesAVX512", "s32", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, true) }, nil)
 	return a.Bytes()
 }
 
 // tilesHigh is the length of a row of the tables of tiles: by vectors of columns, then by rows, both less one.
 const tilesHigh = 12
 
-// tiles writes all tiles of one kind and their table.
-func tiles(a *asm, table, prefix string, tile func(a *asm, name string, rows, vectors int)) {
+// tiles writes all tiles of one kind, the functions for one row and several panels, and their table.
+func tiles(a *asm, table, prefix string, tile func(a *asm, name string, rows, vectors int), one func(a *asm, name string, panels int)) {
 	names := make([]string, 4*tilesHigh)
 	for vectors := 1; vectors <= 4; vectors++ {
 		for rows := 1; rows <= maxRows(vectors); rows++ {
@@ -42,6 +42,14 @@ func tiles(a *asm, table, prefix string, tile func(a *asm, name string, rows, ve
 			names[(vectors-1)*tilesHigh+rows-1] = name
 			tile(a, name, rows, vectors)
 		}
+	}
+	for _, panels := range onePanels {
+		if one == nil {
+			break
+		}
+		name := fmt.Sprintf("%sr1x%dx%d", prefix, panels, 64)
+		names = append(names, name)
+		one(a, name, panels)
 	}
 	a.table(table, names)
 }
@@ -73,13 +81,9 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 	a.op("MOVL $0x5555, R15")
 	a.op("KMOVW R15, K1")
 	a.op("MOVQ 72(R13), R15") // mask of the columns
-	if vectors == 4 && !bare {
-		a.op("KMOVQ R15, K3")
-	} else {
-		for v := range vectors {
-			a.op("KMOVW R15, K%d", 3+v)
-			a.op("SHRQ $16, R15")
-		}
+	for v := range 4 {        // an instruction looks at as many bits as it has elements
+		a.op("KMOVQ R15, K%d", 3+v)
+		a.op("SHRQ $16, R15")
 	}
 	next := a.label("tile")
 	a.at(next)
@@ -151,31 +155,163 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 		rescaleS8(a, rows, v, vectors, acc, true)
 	}
 	a.at(pack)
+	ordered, store, stored := a.label("ordered"), a.label("store"), a.label("stored")
+	a.op("CMPB 61(R13), $0")
+	a.op("JNE %s", ordered)
+	a.op("CMPB 60(R13), $0")
+	a.op("JEQ %s", store)
 	a.op("VPBROADCASTB 56(R13), Z24")
 	a.op("VPBROADCASTB 57(R13), Z25")
-	if vectors == 4 {
+	storeS8(a, rows, vectors, acc, true)
+	a.op("JMP %s", stored)
+	a.at(ordered)
+	a.op("VPBROADCASTB 56(R13), X24")
+	a.op("VPBROADCASTB 57(R13), X25")
+	for r := range rows {
+		for v := range vectors {
+			a.op("VPMOVSDB %s, X27", acc(r, v))
+			a.op("VPMAXSB X24, X27, X27")
+			a.op("VPMINSB X25, X27, X27")
+			a.op("VMOVDQU8 X27, K%d, %d(DX)", 3+v, 16*v)
+		}
+		a.op("ADDQ DI, DX")
+	}
+	a.op("JMP %s", stored)
+	a.at(store)
+	storeS8(a, rows, vectors, acc, false)
+	a.at(stored)
+	nextTile(a, rows, next)
+}
+
+// oneLoop multiplies one row with onePanels panels of four vectors, which follow each other in memory: the loop over k starts and ends less often.
+// R8 and R9 become the distance of panels and three times that.
+func oneLoop(a *asm, panels int, cast, madd string) {
+	a.op("MOVQ 16(R13), BX")
+	a.op("MOVQ 24(R13), CX")
+	a.op("IMUL3Q $256, CX, R8")
+	a.op("LEAQ (R8)(R8*2), R9")
+	loop := a.label("loop")
+	a.op("PCALIGN $32")
+	a.at(loop)
+	a.op("%s (AX), Z24", cast)
+	for panel := range panels {
+		for v := range 4 {
+			a.op("%s %d%s, Z24, Z%d", madd, 64*v, panelAt(panel), 4*panel+v)
+		}
+	}
+	a.op("ADDQ $256, BX")
+	a.op("ADDQ $4, AX")
+	a.op("DECQ CX")
+	a.op("JNE %s", loop)
+}
+
+// oneS8 writes the function for one row and several panels.
+func oneS8(a *asm, name string, panels int) {
+	const parameters = 5 * 64 * 4 // bytes of a panel
+	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an s8Tile", 64*panels))
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), AX")  // a
+	a.op("MOVQ 32(R13), DX") // dst
+	a.op("MOVQ 48(R13), SI") // parameters
+	a.op("MOVQ $64, DI")
+	a.op("MOVL $0x5555, R15")
+	a.op("KMOVW R15, K1")
+	a.op("MOVQ $-1, R15")
+	a.op("KMOVQ R15, K3")
+	for i := range 4 * panels {
+		a.op("VMOVDQU32 %d(SI), Z%d", i/4*parameters+i%4*64, i)
+	}
+	oneLoop(a, panels, "VPBROADCASTD", "VPDPBUSD")
+	plain, exact, pack, store, stored := a.label("plain"), a.label("exact"), a.label("pack"), a.label("store"), a.label("stored")
+	a.op("CMPB 59(R13), $0")
+	a.op("JEQ %s", plain)
+	for i := range 4 * panels {
+		a.op("VPADDD.BCST (AX), Z%d, Z%d", i, i)
+	}
+	a.at(plain)
+	acc := func(panel, v int) string { return fmt.Sprintf("Z%d", 4*panel+v) }
+	rescale := func(exact bool) {
+		for panel := range panels {
+			for v := range 4 {
+				rescaleS8(a, 1, v, 4, func(_, v int) string { return acc(panel, v) }, exact)
+			}
+			a.op("ADDQ $%d, SI", parameters)
+		}
+	}
+	a.op("CMPB 58(R13), $0")
+	a.op("JNE %s", exact)
+	rescale(false)
+	a.op("JMP %s", pack)
+	a.at(exact)
+	a.op("VPTERNLOGD $0xFF, Z31, Z31, Z31")
+	rescale(true)
+	a.at(pack)
+	a.op("CMPB 60(R13), $0")
+	a.op("JEQ %s", store)
+	a.op("VPBROADCASTB 56(R13), Z24")
+	a.op("VPBROADCASTB 57(R13), Z25")
+	storeS8(a, panels, 4, acc, true)
+	a.op("JMP %s", stored)
+	a.at(store)
+	storeS8(a, panels, 4, acc, false)
+	a.at(stored)
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// storeS8 packs the outputs of a tile and stores them. gemm's place orders the columns so that four vectors, and two, come out of packing in order.
+func storeS8(a *asm, rows, vectors int, acc func(r, v int) string, clamp bool) {
+	bound := func(kind, mask, at, reg string) {
+		if clamp {
+			a.op("VPMAXSB %s24, %s, %s", kind, reg, reg)
+			a.op("VPMINSB %s25, %s, %s", kind, reg, reg)
+		}
+		a.op("VMOVDQU8 %s, %s, %s", reg, mask, at)
+	}
+	if vectors == 1 {
 		a.op("VMOVDQU32 unpackS8<>(SB), Z26")
+		for r := 0; r < rows; r += 4 {
+			row := func(i int) string { return acc(min(r+i, rows-1), 0) }
+			a.op("VPACKSSDW %s, %s, Z27", row(1), row(0))
+			if r+2 < rows {
+				a.op("VPACKSSDW %s, %s, Z28", row(3), row(2))
+				a.op("VPACKSSWB Z28, Z27, Z27")
+			} else {
+				a.op("VPACKSSWB Z27, Z27, Z27")
+			}
+			a.op("VPERMD Z27, Z26, Z27")
+			if clamp {
+				a.op("VPMAXSB Z24, Z27, Z27")
+				a.op("VPMINSB Z25, Z27, Z27")
+			}
+			for i := range min(4, rows-r) {
+				x := "X27"
+				if i > 0 {
+					x = fmt.Sprintf("X%d", 28+i-1)
+					a.op("VEXTRACTI32X4 $%d, Z27, %s", i, x)
+				}
+				a.op("VMOVDQU8 %s, K3, (DX)", x)
+				a.op("ADDQ DI, DX")
+			}
+		}
+		return
 	}
 	for r := range rows {
+		a.op("VPACKSSDW %s, %s, Z27", acc(r, 1), acc(r, 0))
 		if vectors == 4 {
-			a.op("VPACKSSDW %s, %s, Z27", acc(r, 1), acc(r, 0))
 			a.op("VPACKSSDW %s, %s, Z28", acc(r, 3), acc(r, 2))
 			a.op("VPACKSSWB Z28, Z27, Z27")
-			a.op("VPERMD Z27, Z26, Z27")
-			a.op("VPMAXSB Z24, Z27, Z27")
-			a.op("VPMINSB Z25, Z27, Z27")
-			a.op("VMOVDQU8 Z27, K3, (DX)")
+			bound("Z", "K3", "(DX)", "Z27")
 		} else {
-			for v := range vectors {
-				a.op("VPMOVSDB %s, X27", acc(r, v))
-				a.op("VPMAXSB X24, X27, X27")
-				a.op("VPMINSB X25, X27, X27")
-				a.op("VMOVDQU8 X27, K%d, %d(DX)", 3+v, 16*v)
+			a.op("VPMOVSWB Z27, Y27")
+			bound("Y", "K3", "(DX)", "Y27")
+			if vectors == 3 {
+				a.op("VPMOVSDB %s, X28", acc(r, 2))
+				bound("X", "K5", "32(DX)", "X28")
 			}
 		}
 		a.op("ADDQ DI, DX")
 	}
-	nextTile(a, rows, next)
 }
 
 // rescaleS8 turns the sums of one vector of columns, for all rows, into outputs with the zero point. Parameters lie in blocks of nr words: bias,

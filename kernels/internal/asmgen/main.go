@@ -16,6 +16,7 @@ import (
 var files = map[string]func() []byte{
 	"gemm/s8_avx512_amd64.s":           gemmS8AVX512,
 	"internal/flip/flip_amd64.s":       flipAVX512,
+	"internal/flip/flip_avx2_amd64.s":  flipAVX2,
 	"conv/depthwise_s8_avx512_amd64.s": depthwiseS8AVX512,
 	"gemm/s32_avx512_amd64.s":          gemmS32AVX512,
 	"gemm/pack_avx512_amd64.s":         gemmPackAVX512,

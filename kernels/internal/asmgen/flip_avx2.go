@@ -1,0 +1,53 @@
+package main
+
+// flipAVX2 writes the copy of flipAVX512 for 256-bit registers: 128 bytes a round, then 8, then one.
+func flipAVX2() []byte {
+	a := newAsm("Copies with 128 added to each byte, on AVX2.")
+	a.text("flipAVX2", "$0-24", "func flipAVX2(dst *byte, src *int8, n int)")
+	a.op("MOVQ dst+0(FP), DI")
+	a.op("MOVQ src+8(FP), SI")
+	a.op("MOVQ n+16(FP), CX")
+	a.op("MOVL $0x80, AX")
+	a.op("VMOVD AX, X15")
+	a.op("VPBROADCASTB X15, Y15")
+	a.op("VMOVQ X15, BX")
+	a.op("SUBQ $128, CX")
+	a.op("JLT rest")
+	a.at("loop")
+	for i := range 4 {
+		a.op("VPXOR %d(SI), Y15, Y%d", 32*i, i)
+	}
+	for i := range 4 {
+		a.op("VMOVDQU Y%d, %d(DI)", i, 32*i)
+	}
+	a.op("ADDQ $128, SI")
+	a.op("ADDQ $128, DI")
+	a.op("SUBQ $128, CX")
+	a.op("JGE loop")
+	a.at("rest")
+	a.op("ADDQ $120, CX")
+	a.op("JLT tail")
+	a.at("eight")
+	a.op("MOVQ (SI), DX")
+	a.op("XORQ BX, DX")
+	a.op("MOVQ DX, (DI)")
+	a.op("ADDQ $8, SI")
+	a.op("ADDQ $8, DI")
+	a.op("SUBQ $8, CX")
+	a.op("JGE eight")
+	a.at("tail")
+	a.op("ADDQ $8, CX")
+	a.op("JEQ done")
+	a.at("one")
+	a.op("MOVB (SI), DX")
+	a.op("XORB AX, DX")
+	a.op("MOVB DX, (DI)")
+	a.op("INCQ SI")
+	a.op("INCQ DI")
+	a.op("DECQ CX")
+	a.op("JNE one")
+	a.at("done")
+	a.op("VZEROUPPER")
+	a.op("RET")
+	return a.Bytes()
+}
