@@ -21,6 +21,8 @@ type f32Tile struct {
 	mask    uint64 // columns that exist
 	columns int    // how many they are
 	segments
+	next    *float32 // weights that are wanted next, or any; AVX512 fetches them
+	nextEnd uintptr
 }
 
 // segments says where the runs of k lie that make up a row.
@@ -111,6 +113,10 @@ func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 			q := &p.panels[j]
 			t := q.tile(p, dst[i*ldd:], ldd)
 			t.a, t.lda = &x[i*ldx], 4*ldx
+			if j+1 < len(p.panels) {
+				w := p.panels[j+1].w
+				t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(4*len(w))
+			}
 			p.set.runF32(&t, q.vectors, n)
 		}
 	}
@@ -156,6 +162,9 @@ const blockF32 = 64 << 10
 func (s *tileSet) runF32(t *f32Tile, vectors, m int) {
 	if t.count == 0 {
 		t.segments = oneSegment
+	}
+	if t.next == nil {
+		t.next = t.w
 	}
 	tiles, height, taller := s.split(m, vectors)
 	if taller > 0 {

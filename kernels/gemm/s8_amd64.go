@@ -29,6 +29,8 @@ type s8Tile struct {
 	mask    uint64 // columns that exist
 	columns int    // how many they are
 	segments
+	next    *int8 // weights that are wanted next, or any; AVX512 fetches them
+	nextEnd uintptr
 }
 
 func s8TilesAVX512() *[50]uintptr
@@ -177,6 +179,10 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 		q := &p.panels[i]
 		t := q.tile(p, dst, ldd)
 		t.a, t.lda = &a[0], p.lda
+		if i+1 < len(p.panels) {
+			w := p.panels[i+1].w
+			t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(len(w))
+		}
 		p.set.runS8(&t, q.vectors, m)
 	}
 }
@@ -190,6 +196,9 @@ func (q *s8Panel) tile(p *s8Matrix, dst []int8, ldd int) s8Tile {
 func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
 	if t.count == 0 {
 		t.segments = oneSegment
+	}
+	if t.next == nil {
+		t.next = t.w
 	}
 	tiles, height, taller := s.split(m, vectors)
 	if taller > 0 {

@@ -29,6 +29,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 		a.op("KMOVW R15, K%d", 3+v)
 		a.op("SHRQ $16, R15")
 	}
+	a.op("MOVQ 120(R13), R15")
 	next := a.label("tile")
 	a.at(next)
 	a.op("MOVQ 16(R13), BX")
@@ -51,6 +52,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 				a.op("VFMADD231PS Z%d, %s, %s", 24+v, b, part(s, r, v))
 			}
 		}
+		fetchNext(a)
 	}
 	segments(a, rows, 64*vectors, sets, group)
 	for s := 1; s < sets; s++ {
@@ -75,7 +77,20 @@ func tileF32(a *asm, name string, rows, vectors int) {
 		}
 		a.op("ADDQ DI, DX")
 	}
+	fetchAgain(a)
 	nextTile(a, rows, next)
+}
+
+// fetchNext asks for 64 bytes of the panel that follows: they come from far away while this one is worked on.
+func fetchNext(a *asm) {
+	a.op("PREFETCHT1 (R15)")
+	a.op("ADDQ $64, R15")
+}
+
+// fetchAgain keeps fetchNext within that panel.
+func fetchAgain(a *asm) {
+	a.op("CMPQ R15, 128(R13)")
+	a.op("CMOVQCC 120(R13), R15")
 }
 
 // oneF32 writes the function for one row and several panels.

@@ -8,7 +8,7 @@ func maxRows(vectors int) int { return min(24/vectors, 12) }
 // gemmS8AVX512 writes one function for every tile of rows × 16·vectors columns. Its argument is gemm.s8Tile.
 //
 // Register use: AX, R11 rows of A (six each), R8 lda, R9 3·lda, R10 5·lda, BX weights, CX groups of four k, DX output, DI its stride, SI
-// parameters, R12 tiles left, R13 argument. Z0 to Z23 accumulators, Z24 to Z31 weights and broadcasts, later parameters and temporaries. K1
+// parameters, R12 tiles left, R13 argument, R15 weights to fetch. Z0 to Z23 accumulators, Z24 to Z31 weights and broadcasts, later parameters and temporaries. K1
 // even lanes, K2 carry, K3 to K6 masks of the columns.
 func gemmS8AVX512() []byte {
 	a := newAsm("Tiles of the int8 matrix product on AVX512-VNNI: u8 rows, s8 panels, rescaled in the store.")
@@ -85,6 +85,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 		a.op("KMOVQ R15, K%d", 3+v)
 		a.op("SHRQ $16, R15")
 	}
+	a.op("MOVQ 120(R13), R15")
 	next := a.label("tile")
 	a.at(next)
 	a.op("MOVQ 16(R13), BX")
@@ -115,6 +116,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 				a.op("VPDPBUSD Z%d, %s, %s", 24+v, b, part(s, r, v))
 			}
 		}
+		fetchNext(a)
 	}
 	segments(a, rows, 64*vectors, sets, group)
 	for s := 1; s < sets; s++ {
@@ -131,6 +133,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 			}
 			a.op("ADDQ DI, DX")
 		}
+		fetchAgain(a)
 		nextTile(a, rows, next)
 		return
 	}
@@ -180,6 +183,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 	a.at(store)
 	storeS8(a, rows, vectors, acc, false)
 	a.at(stored)
+	fetchAgain(a)
 	nextTile(a, rows, next)
 }
 
