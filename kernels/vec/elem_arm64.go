@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"wayside/kernels/internal/call"
+	"wayside/kernels/internal/cpu"
 )
 
 // armElem is the argument of the assembly functions of one and two inputs, which know the offsets. They work on whole blocks of 16 values.
@@ -18,6 +19,24 @@ type armElem struct {
 
 // armPiece is how many values one call takes: less than 100 µs, in which the runtime cannot stop the goroutine.
 const armPiece = 1 << 11
+
+// armRows runs a function of two inputs over all runs; false where the generic loop is as good: both inputs one value, or many runs shorter than a block.
+func armRows[T int8 | float32](fn uintptr, t armElem, dst, a, b []T, r *Rows) bool {
+	if !cpu.Has(cpu.Neon) || r.SA|r.SB == 0 {
+		return false
+	}
+	n, count := r.N, r.Count
+	if r.StepA == r.SA*n && r.StepB == r.SB*n {
+		n, count = n*count, 1
+	}
+	if count > 1 && n < 16 {
+		return false
+	}
+	for i := range count {
+		armRun(fn, t, dst[i*n:(i+1)*n], a[i*r.StepA:], r.SA, b[i*r.StepB:], r.SB)
+	}
+	return true
+}
 
 // armRun runs a function of one or two inputs with strides 0 or 1; b is empty for one input. What does not fill a block goes through buffers that do,
 // and so does an input that is one value.

@@ -13,12 +13,13 @@ func TestElementsAllocateNothing(t *testing.T) {
 		f, s8, s16 := make([]float32, n), make([]int8, n), make([]int16, n)
 		var table [256]int8
 		sum := NewSumS8(&Rescale{Mult: 1 << 30, Left: 20}, &Rescale{Mult: 1 << 30, Left: 20}, false, &Store{Mult: 1 << 30, Shift: -18, Lo: -128, Hi: 127})
+		add := NewArithF32("Add", -1, 1)
 		if got := testing.AllocsPerRun(5, func() {
-			AddF32(f, f, 1, f, 0, -1, 1)
+			add.Run(f, f, f[:1], &Rows{N: n, SA: 1, Count: 1})
 			FnTanh.Map(f, f)
 			SoftmaxF32(f, f, n, 1)
 			LookupS8(s8, s8, &table)
-			sum.Run(s8, s8, 1, s8[:1], 0)
+			sum.Run(s8, s8, s8[:1], &Rows{N: n, SA: 1, Count: 1})
 			QuantizeF32(s8, f, 0.5, 3)
 			Dequantize(f, s16, 0.5, 3)
 		}); got != 0 {

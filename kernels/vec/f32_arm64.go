@@ -1,6 +1,10 @@
 package vec
 
-import "wayside/kernels/internal/cpu"
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/cpu"
+)
 
 // The tables of assembly functions of one and two float32 inputs, by function.
 func mapF32Neon() *[mapFunctions]uintptr
@@ -17,14 +21,12 @@ func ISA() string {
 }
 
 // pairF32Asm computes a function of two inputs; false where the generic loop must.
-func pairF32Asm(f pairFunction, dst, a []float32, sa int, b []float32, sb int, lo, hi float32) bool {
-	if len(dst) == 0 || sa|sb == 0 || !cpu.Has(cpu.Neon) {
-		return false
-	}
-	t := armElem{f: [5]float32{lo, hi}}
-	armRun(pairsF32[f], t, dst, a, sa, b, sb)
-	return true
+func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bool {
+	return armRows(pairsF32[f], armElem{f: [5]float32{lo, hi}}, dst, a, b, r)
 }
+
+// sumAsm has nothing to offer on this architecture.
+func sumAsm(unsafe.Pointer, unsafe.Pointer, int, int, bool, bool) bool { return false }
 
 // mapF32Asm computes a function of one input; false where the generic loop must.
 func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {

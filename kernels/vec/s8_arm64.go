@@ -38,14 +38,9 @@ func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
 	return true
 }
 
-// pairS8Asm computes a function of two inputs.
-func pairS8Asm(kind pairKind, dst, a []int8, sa int, b []int8, sb int, p *pairParams) bool {
-	if len(dst) == 0 || !cpu.Has(cpu.Neon) {
-		return false
-	}
-	t := armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}
-	armRun(vecS8[kind], t, dst, a, sa, b, sb)
-	return true
+// pairS8Asm computes a function of two inputs; false where the generic loop must.
+func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
+	return armRows(vecS8[kind], armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}, dst, a, b, r)
 }
 
 // quantizeAsm works on int8 (small) or int16.
