@@ -117,11 +117,16 @@ func compileSVDF(c *graph.CompileCtx) (*graph.Kernel, error) {
 		Out:    rnn.ScaleOf(ss * float64(t.Quant.Scale[0]) / float64(o.Quant.Scale[0])),
 		InZero: x.Quant.Zero[0], MemoryZero: s.Quant.Zero[0], OutZero: o.Quant.Zero[0],
 	}
+	if cell.Pack() {
+		h.weights[tensor.S8], h.weights[tensor.S32] = cell.PackedBytes()
+	}
+	sums, bytes := cell.Scratch()
+	k.Scratch = 4*sums + bytes
 	if t.DType == tensor.S16 {
 		cell.Time = h.s16(2)
-		k.ID, k.Weights = "rnn.svdf/s8s16/generic", h.weights
+		k.ID, k.Weights = "rnn.svdf/s8s16/"+cell.ID(), h.weights
 		k.Run = func(a *graph.Args) error {
-			svdf(cell, a.Out[0].S8(), a.In[4].S16(), a.In[0].S8(), math.MinInt16, math.MaxInt16)
+			svdf(cell, a.Out[0].S8(), a.In[4].S16(), a.In[0].S8(), math.MinInt16, math.MaxInt16, a.Scratch)
 			return nil
 		}
 		return k, nil
@@ -133,17 +138,18 @@ func compileSVDF(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	h.weights[tensor.S8] -= len(time)
 	h.weights[tensor.S16] += 2 * len(time)
-	k.ID, k.Weights = "rnn.svdf/s8/generic", h.weights
+	k.ID, k.Weights = "rnn.svdf/s8/"+cell.ID(), h.weights
 	k.Run = func(a *graph.Args) error {
-		svdf(cell, a.Out[0].S8(), a.In[4].S8(), a.In[0].S8(), math.MinInt8, math.MaxInt8)
+		svdf(cell, a.Out[0].S8(), a.In[4].S8(), a.In[0].S8(), math.MinInt8, math.MaxInt8, a.Scratch)
 		return nil
 	}
 	return k, nil
 }
 
-func svdf[T int8 | int16](c *rnn.IntSVDF, y []int8, m []T, x []int8, lo, hi int32) {
+func svdf[T int8 | int16](c *rnn.IntSVDF, y []int8, m []T, x []int8, lo, hi int32, scratch []byte) {
+	sums, flipped := tensor.As[int32](scratch[:4*c.Filters], 4), scratch[4*c.Filters:]
 	units, size := c.Filters/c.Rank, c.Filters*c.Memory
 	for b := range len(x) / c.Input {
-		rnn.StepSVDF(c, y[b*units:(b+1)*units], m[b*size:(b+1)*size], x[b*c.Input:(b+1)*c.Input], lo, hi)
+		rnn.StepSVDF(c, y[b*units:(b+1)*units], m[b*size:(b+1)*size], x[b*c.Input:(b+1)*c.Input], lo, hi, sums, flipped)
 	}
 }

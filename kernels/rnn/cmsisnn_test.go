@@ -134,13 +134,16 @@ func cmsisSVDF(t *testing.T, c *cmsisCase) {
 	size, units := cell.Filters*cell.Memory, cell.Filters/cell.Rank
 	narrow, wide := make([]int8, batch*size), make([]int16, batch*size)
 	y := make([]int8, batch*units)
+	cell.Pack()
+	words, bytes := cell.Scratch()
+	sums, flipped := make([]int32, words), make([]byte, bytes)
 	for x := c.s8("input_sequence"); len(x) > 0; x = x[batch*in:] {
 		for b := range batch {
 			xb, yb := x[b*in:(b+1)*in], y[b*units:(b+1)*units]
 			if c.Arrays["state"].Type == "int8_t" {
-				StepSVDF(cell, yb, narrow[b*size:(b+1)*size], xb, math.MinInt8, math.MaxInt8)
+				StepSVDF(cell, yb, narrow[b*size:(b+1)*size], xb, math.MinInt8, math.MaxInt8, sums, flipped)
 			} else {
-				StepSVDF(cell, yb, wide[b*size:(b+1)*size], xb, math.MinInt16, math.MaxInt16)
+				StepSVDF(cell, yb, wide[b*size:(b+1)*size], xb, math.MinInt16, math.MaxInt16, sums, flipped)
 			}
 		}
 	}
