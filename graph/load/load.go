@@ -98,6 +98,9 @@ func plan(g *graph.Graph, o Options) (*graph.Plan, error) {
 	if err := graph.Bind(g, o.Shapes); err != nil {
 		return nil, err
 	}
+	if err := passes.ListWrites(g); err != nil {
+		return nil, err
+	}
 	if err := passes.ShiftSign(g); err != nil {
 		return nil, err
 	}

@@ -48,6 +48,30 @@ def loops(s):
     x, y, oi, ox, oy = T((1, 4), np.int8, 0.1, 3), T((1, 4), np.int8, 0.1, 3), scalar(), T((1, 4), np.int8, 0.1, 3), T((1, 4), np.int8, 0.1, 3)
     main = Graph([x, y], [oi, ox, oy], [Op("WHILE", ("WhileOptions", {"condSubgraphIndex": 1, "bodySubgraphIndex": 2}), [const(np.int32(0)), x, y], [oi, ox, oy])])
     s.add_model("while_exchange", [main, cond, body], "WHILE", samples=3)
+    # a list that is written one element a round, as converted recurrent layers do it, under two conditions
+    for dtype, q in ((F, {}), (np.int8, dict(scale=0.1, zero=3))):
+        def item(n, open=False):
+            return T((n, 1, 3), dtype, signature=(-1, 1, 3) if open else None, **q)
+        ci, cj, cl, less, more, both = scalar(), scalar(), item(5), T((), np.bool_), T((), np.bool_), T((), np.bool_)
+        cond = Graph([ci, cj, cl], [both], [
+            Op("LESS", None, [ci, const(np.int32(4))], [less]), Op("LESS", None, [cj, const(np.int32(9))], [more]), Op("LOGICAL_AND", None, [less, more], [both])])
+        bi, bj, bl, ni, nj, nl = scalar(), scalar(), item(5), scalar(), scalar(), item(5)
+        one, minus, zero = const(np.int32([1])), const(np.int32([-1, -1])), const(np.int32([0, 0]))
+        at, begin, size, behind, first, last, new = T((1,), np.int32), T((3,), np.int32), T((3,), np.int32), T((1,), np.int32), item(1, open=True), item(1, open=True), item(1)
+        here, double = T((1, 3), dtype, **q), T((1, 3), dtype, **q)
+        body = Graph([bi, bj, bl], [ni, nj, nl], [
+            Op("ADD", ("AddOptions", {}), [bi, const(np.int32(1))], [ni]), Op("ADD", ("AddOptions", {}), [bj, const(np.int32(1))], [nj]),
+            Op("GATHER", ("GatherOptions", {}), [bl, bi], [here]), Op("ADD", ("AddOptions", {}), [here, here], [double], 2),
+            Op("RESHAPE", ("ReshapeOptions", {}), [double, const(np.int32([1, 1, 3]))], [new]),
+            Op("RESHAPE", ("ReshapeOptions", {}), [bj, one], [at]), Op("CONCATENATION", ("ConcatenationOptions", {}), [at, minus], [size]),
+            Op("SLICE", None, [bl, const(np.int32([0, 0, 0])), size], [first]),
+            Op("RESHAPE", ("ReshapeOptions", {}), [nj, one], [behind]), Op("CONCATENATION", ("ConcatenationOptions", {}), [behind, zero], [begin]),
+            Op("SLICE", None, [bl, begin, const(np.int32([-1, -1, -1]))], [last]),
+            Op("CONCATENATION", ("ConcatenationOptions", {}), [first, new, last], [nl])])
+        x, oi, oj, ol = item(5), scalar(), scalar(), item(5)
+        start = const(np.int32(0))
+        main = Graph([x], [oi, oj, ol], [Op("WHILE", ("WhileOptions", {"condSubgraphIndex": 1, "bodySubgraphIndex": 2}), [start, const(np.int32(1)), x], [oi, oj, ol])])
+        s.add_model(f"while_list_{np.dtype(dtype)}", [main, cond, body], "WHILE", samples=2, oracle="litert")
     # a loop in a loop
     inner_cond_in, inner_cond_out = [scalar(), scalar()], T((), np.bool_)
     inner_cond = Graph(inner_cond_in, [inner_cond_out], [Op("LESS", None, [inner_cond_in[0], const(np.int32(3))], [inner_cond_out])])
