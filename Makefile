@@ -78,6 +78,14 @@ test-arm64: ## kernels, graph and hal tests under qemu-user for three CPU models
 cycles-arm64: ## fail if loops of the arm64 kernels take more cycles of llvm-mca's models than in scripts/bench/arm64/cycles.txt; wants llvm-19
 	go run ./scripts/bench/arm64
 
+.PHONY: models
+models: ## the models that engines are compared on, in scripts/bench/models/out; minutes, and network the first time
+	scripts/bench/models/make.sh
+
+.PHONY: peers
+peers: ## compare the speed with LiteRT, ONNX Runtime and OpenVINO on this machine; ARGS="--rounds 2 --seconds 1"
+	scripts/bench/peers/peers.sh $(ARGS)
+
 .PHONY: chaos
 chaos: ## the fault injection in full: EVENTS=300 SEED=1
 	go test -json ./cmd/wayside -run '^TestChaos' -count=1 -timeout 40m -chaos.events=$(EVENTS) -chaos.seed=$(SEED) | go run ./scripts/testsummary

@@ -76,7 +76,8 @@ def from_keras(out, name, build, float_only, wanted):
                 target.write_bytes(tflite(frozen, shape, form.startswith("s8")))
             elif form == "f32.onnx":
                 import tf2onnx
-                tf2onnx.convert.from_function(call, input_signature=signature, opset=18, output_path=str(target))
+                tf2onnx.convert.from_graph_def(frozen.graph.as_graph_def(), input_names=["x:0"], output_names=[frozen.outputs[0].name], opset=18,
+                                               output_path=str(target))
             else:
                 qdq(out / f"{name}_f32.onnx", target, shape)
             print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB", flush=True)
