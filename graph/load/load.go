@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 
 	"wayside/graph"
 	"wayside/graph/onnx"
@@ -51,8 +53,14 @@ func File(path string, o Options) (*graph.Plan, error) {
 // Bytes loads a model from memory; name is used in messages. The format is told by content. The data may be changed or freed
 // once Bytes has returned. Errors wrap graph.ErrFormat or graph.ErrDamaged, or are a *graph.UnsupportedError that lists
 // every node that cannot run. Hostile data gives an error, never a panic, and memory and time in proportion to the
-// data and the limits.
-func Bytes(data []byte, name string, o Options) (*graph.Plan, error) {
+// data and the limits. A panic would be a mistake of ours, which fuzzing looks for; where it has missed one, a node that runs other models and drives
+// outputs must not go down with it, so it becomes an error without a kind.
+func Bytes(data []byte, name string, o Options) (p *graph.Plan, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, fmt.Errorf("load: %s: a mistake in this program (%v at %s); please report it with the model", name, r, where())
+		}
+	}()
 	limit := o.MaxFileBytes
 	if limit == 0 {
 		limit = DefaultMaxFileBytes
@@ -64,11 +72,25 @@ func Bytes(data []byte, name string, o Options) (*graph.Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: %s: %w", name, err)
 	}
-	p, err := plan(g, o)
-	if err != nil {
+	if p, err = plan(g, o); err != nil {
 		return nil, fmt.Errorf("load: %s: %w", name, err)
 	}
 	return p, nil
+}
+
+// where names the function of ours that has panicked.
+func where() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, "wayside/") {
+			return fmt.Sprintf("%s:%d", f.Function, f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
 }
 
 // read tells the format by content and parses.

@@ -96,8 +96,8 @@ func inferPool(c *graph.InferCtx) error {
 			return c.Refuse("%s without a scale has no activation; a scale would say where it limits", x.DType)
 		}
 	default:
-		if o == nil || o.Quant == nil {
-			return c.Refuse("the output has no scale")
+		if o == nil || o.Quant == nil || x.Quant == nil {
+			return c.Refuse("input and output need scales, or neither has one")
 		}
 		if err := checkQuant(x, o); err != nil {
 			return err
