@@ -176,6 +176,7 @@ var mapOps = []struct {
 	}, simd.logistic},
 	{"tanh", func(s simd) {
 		s.expSetup()
+		s.broadcast("-40", expLeast) // e^-40 no longer counts beside 1
 		s.broadcast("one", 11)
 		s.broadcast("near", 12)
 	}, simd.tanh},
