@@ -9,8 +9,35 @@ import (
 //go:noescape
 func transpose8AVX2(t *matrix)
 
-// ISA names the instructions that Copy transposes 32-bit elements with, as in kernel ids.
+// rowsTile is the argument of copyRowsAVX512.
+type rowsTile struct {
+	dst, src         unsafe.Pointer
+	n, rows          int
+	dstStep, srcStep int
+}
+
+//go:noescape
+func copyRowsAVX512(t *rowsTile)
+
+// copyRowsAsm copies rows of n bytes; false where a loop of copies must or is as fast.
+func copyRowsAsm(dst, src unsafe.Pointer, n, rows, dstStep, srcStep int) bool {
+	const most = 512 // from here on the runtime's own copy is as fast
+	if n > most || !cpu.Has(cpu.AVX512VNNI) {
+		return false
+	}
+	const piece = 1 << 13 // rows in one call, a fraction of 100 µs
+	for i := 0; i < rows; i += piece {
+		t := rowsTile{dst: unsafe.Add(dst, i*dstStep), src: unsafe.Add(src, i*srcStep), n: n, rows: min(piece, rows-i), dstStep: dstStep, srcStep: srcStep}
+		copyRowsAVX512(&t)
+	}
+	return true
+}
+
+// ISA names the instructions that Copy transposes 32-bit elements and copies rows with, as in kernel ids.
 func ISA() string {
+	if cpu.Has(cpu.AVX512VNNI) {
+		return "avx512"
+	}
 	if cpu.Has(cpu.AVX2) {
 		return "avx2"
 	}
