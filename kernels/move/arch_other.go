@@ -9,4 +9,4 @@ func ISA() string { return "generic" }
 
 func copyRowsAsm(unsafe.Pointer, unsafe.Pointer, int, int, int, int) bool { return false }
 
-func transpose4(unsafe.Pointer, unsafe.Pointer, int, int, int, int) int { return 0 }
+func transpose4(unsafe.Pointer, unsafe.Pointer, int, int, int, int) bool { return false }
