@@ -108,6 +108,7 @@ func vecF32(wide bool, isa string) func() []byte {
 		}
 		s.table("mapF32"+isa, names)
 		s.softmax(isa)
+		s.shortSoftmax(isa)
 		s.sums(isa)
 		return s.Bytes()
 	}
