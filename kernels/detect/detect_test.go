@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -91,4 +92,23 @@ func TestSuppress(t *testing.T) {
 		boxes[i] = float32(math.NaN())
 	}
 	Suppress(chosen, nil, boxes, scores, c, heap) // ends
+}
+
+func TestLargest(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := 1; n < 70; n++ {
+		for range 50 {
+			row, want := make([]int8, n), int8(math.MinInt8)
+			for i := range row {
+				row[i] = int8(r.Uint32() >> (r.IntN(3) * 2))
+				if n%5 == 0 {
+					row[i] = int8(r.IntN(4) - 128)
+				}
+				want = max(want, row[i])
+			}
+			if got := largest(row); got != want {
+				t.Fatalf("%v: %d, want %d", row, got, want)
+			}
+		}
+	}
 }

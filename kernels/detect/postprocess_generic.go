@@ -70,13 +70,7 @@ func PostProcess(r *Result, boxes []float32, scores *Values, c *Config, w *Work)
 	}
 	background := c.Columns - c.Classes
 	for i := range c.Boxes {
-		best := scores.At(i*c.Columns + background)
-		for k := 1; k < c.Classes; k++ {
-			if s := scores.At(i*c.Columns + background + k); s > best {
-				best = s
-			}
-		}
-		w.Scores[i] = best
+		w.Scores[i] = scores.best(i*c.Columns+background, c.Classes)
 	}
 	chosen := suppress(boxes, c, w, c.Detections)
 	for n, b := range chosen {
