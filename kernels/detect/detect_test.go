@@ -45,14 +45,14 @@ func TestPostProcessReuse(t *testing.T) {
 	for _, regular := range []bool{false, true} {
 		c := &Config{Boxes: 3, Classes: 2, Columns: 3, Detections: 4, PerBox: 2, Places: 2, PerClass: 2, MinScore: 0.2, MaxOverlap: 0.5, Regular: regular}
 		nf, ni := c.FloatsAndInts()
-		floats, ints, gone := make([]float32, nf), make([]int32, ni), []bool{true, true, true}
+		floats, ints := make([]float32, nf), make([]int32, ni)
 		for i := range floats {
 			floats[i] = -7
 		}
 		for i := range ints {
 			ints[i] = 1 << 30
 		}
-		w := NewWork(c, floats, ints, gone)
+		w := NewWork(c, floats, ints)
 		boxes := []float32{0, 0, 1, 1, 0, 0, 1, 0.9, 2, 2, 3, 3}
 		scores := Values{F: []float32{9, 0.5, 0.3, 9, 0.25, 0.6, 9, 0.1, 0.4}}
 		r := &Result{Boxes: make([]float32, 32), Classes: make([]float32, 8), Scores: make([]float32, 8)}
