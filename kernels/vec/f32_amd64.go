@@ -164,6 +164,14 @@ func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 	return true
 }
 
+// SumISA names the instructions of SumF32, or with small of SumS8.
+func SumISA(small bool) string {
+	if small {
+		return ISA8()
+	}
+	return ISA()
+}
+
 // sumAsm adds rows of n elements, float32 or small for int8 to int32: each to its element of acc, or with across all to one row of n. false where the
 // generic loop must.
 func sumAsm(acc, src unsafe.Pointer, rows, n int, across, small bool) bool {
