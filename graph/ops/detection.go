@@ -163,10 +163,10 @@ func compileDetection(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if scores != nil {
 		id = "detect.postprocess/s8/generic"
 	}
-	return &graph.Kernel{ID: id, Work: detectionWork(&cfg), Scratch: 4*(boxes+floats+ints) + cfg.Boxes, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: id, Work: detectionWork(&cfg), Scratch: 4 * (boxes + floats + ints), Run: func(a *graph.Args) error {
 		words := a.Scratch[:4*(boxes+floats+ints)]
 		f := tensor.As[float32](words[:4*(boxes+floats)], 4)
-		w := detect.NewWork(&cfg, f[boxes:], tensor.As[int32](words[4*(boxes+floats):], 4), tensor.As[bool](a.Scratch[len(words):], 1))
+		w := detect.NewWork(&cfg, f[boxes:], tensor.As[int32](words[4*(boxes+floats):], 4))
 		v, p := detectValues(a.In[0], codes), detectValues(a.In[2], anchors)
 		if !detect.Decode(f[:boxes], &v, width, &p, &scale) {
 			return errBoxes

@@ -189,7 +189,7 @@ func compilePad(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 	}
 	s := newStrided(x.Shape, st, base, size)
-	return &graph.Kernel{ID: "move.pad/any/generic", Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "move.pad/any/" + move.ISA(), Run: func(a *graph.Args) error {
 		if computed {
 			fillBytes(a.Out[0].Data, a.In[1].Data)
 		} else {

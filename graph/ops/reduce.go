@@ -201,7 +201,7 @@ func compileReduce(c *graph.CompileCtx) (*graph.Kernel, error) {
 // reduceSumF32 computes Mean and Sum of float32.
 func reduceSumF32(c *graph.CompileCtx, r *vec.Reduction) *graph.Kernel {
 	mean := c.N.Op == "Mean"
-	return &graph.Kernel{ID: reduceID(c, "f32", vec.ISA()), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: reduceID(c, "f32", vec.SumISA(false)), Run: func(a *graph.Args) error {
 		dst := a.Out[0].F32()
 		clear(dst)
 		vec.SumF32(dst, a.In[0].F32(), r)
@@ -280,7 +280,7 @@ func reduceSumQ[T int8 | int16](c *graph.CompileCtx, types string, r *vec.Reduct
 	size := x.DType.Bytes(1)
 	isa := "generic"
 	if size == 1 {
-		isa = vec.ISA8()
+		isa = vec.SumISA(true)
 	}
 	return &graph.Kernel{ID: reduceID(c, types, isa), Scratch: 4 * r.Outs, Run: func(a *graph.Args) error {
 		acc := tensor.As[int32](a.Scratch, 4)

@@ -6,6 +6,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/move"
 	"wayside/kernels/vec"
 )
 
@@ -114,7 +115,7 @@ func concatKernel(c *graph.CompileCtx, axis int, rescale bool) (*graph.Kernel, e
 	sizes := make([]int, len(c.N.In))
 	tables := make([]*[256]int8, len(c.N.In)) // nil for inputs that are copied
 	total := 0
-	id := "move.concat/any/generic"
+	id := "move.concat/any/" + move.ISA()
 	for i := range sizes {
 		x := c.In(i)
 		sizes[i] = o.DType.Bytes(product(x.Shape[axis:]))
@@ -128,12 +129,13 @@ func concatKernel(c *graph.CompileCtx, axis int, rescale bool) (*graph.Kernel, e
 		at := 0
 		for i, n := range sizes {
 			src, dst := a.In[i].Data, a.Out[0].Data
+			if tables[i] == nil {
+				move.CopyRows(dst[at:], src, n, outer, total, n)
+				at += n
+				continue
+			}
 			for r := range outer {
 				to, from := dst[r*total+at:r*total+at+n], src[r*n:r*n+n]
-				if tables[i] == nil {
-					copy(to, from)
-					continue
-				}
 				vec.LookupS8(tensor.As[int8](to, 1), tensor.As[int8](from, 1), tables[i])
 			}
 			at += n

@@ -5,6 +5,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/move"
 )
 
 // SliceAttr takes Size[i] elements of axis i from Start[i] on, Step[i] apart. Steps may be negative.
@@ -191,7 +192,7 @@ func compileSlice(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	s := newStrided(a.Size, st, base, x.DType.Bytes(1))
 	whole := s.straight() && base == 0 && product(a.Size) == product(x.Shape)
-	return &graph.Kernel{ID: "move.slice/any/generic", View: whole, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "move.slice/any/" + move.ISA(), View: whole, Run: func(a *graph.Args) error {
 		s.copy(a.Out[0].Data, a.In[0].Data)
 		return nil
 	}}, nil

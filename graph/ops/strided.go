@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"wayside/graph/tensor"
 	"wayside/kernels/move"
 )
@@ -60,6 +62,10 @@ func (s *strided) place(dst, src []byte) {
 
 // fillBytes repeats pattern over dst.
 func fillBytes(dst, pattern []byte) {
+	if !slices.ContainsFunc(pattern, func(b byte) bool { return b != 0 }) {
+		clear(dst)
+		return
+	}
 	for n := copy(dst, pattern); n > 0 && n < len(dst); n *= 2 {
 		copy(dst[n:], dst[:n])
 	}

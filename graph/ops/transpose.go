@@ -84,11 +84,7 @@ func compileTranspose(c *graph.CompileCtx) (*graph.Kernel, error) {
 		dims[i], st[i] = x.Shape[p], in[p]
 	}
 	s := newStrided(dims, st, 0, x.DType.Bytes(1))
-	id := "move.transpose/any/generic"
-	if s.size == 4 {
-		id = "move.transpose/any/" + move.ISA()
-	}
-	return &graph.Kernel{ID: id, View: s.straight(), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "move.transpose/any/" + move.ISA(), View: s.straight(), Run: func(a *graph.Args) error {
 		s.copy(a.Out[0].Data, a.In[0].Data)
 		return nil
 	}}, nil

@@ -1,8 +1,12 @@
 package detect
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
 
-// Values are float32 values, or int8 values with the real value of each of their 256 bit patterns.
+// Values are float32 values, or int8 values with the real value of each of their 256 bit patterns, which must rise with the int8 values.
 type Values struct {
 	F     []float32
 	Q     []int8 // used when Table is not nil
@@ -23,6 +27,44 @@ func (v *Values) At(i int) float32 {
 		return v.Table[uint8(v.Q[i])]
 	}
 	return v.F[i]
+}
+
+// best returns the largest of n values from i on. Values of int8 rise with their bit patterns.
+func (v *Values) best(i, n int) float32 {
+	if v.Table != nil {
+		return v.Table[uint8(largest(v.Q[i:i+n]))]
+	}
+	best := v.F[i]
+	for _, s := range v.F[i+1 : i+n] {
+		if s > best {
+			best = s
+		}
+	}
+	return best
+}
+
+// largest returns the largest of at least one value, eight of which it compares at once.
+func largest(row []int8) int8 {
+	const high, low = 0x8080808080808080, 0x0101010101010101
+	top := row[0]
+	if len(row) >= 8 {
+		b := unsafe.Slice((*byte)(unsafe.Pointer(&row[0])), len(row))
+		most := binary.LittleEndian.Uint64(b) ^ high // unsigned from here on
+		for b = b[8:]; len(b) >= 8; b = b[8:] {
+			x := binary.LittleEndian.Uint64(b) ^ high
+			d := (x | high) - most&^high // no byte borrows from the next
+			above := x&^most | ^(x^most)&d
+			most ^= (x ^ most) & (above >> 7 & low * 0xff)
+		}
+		row = row[len(row)&^7:]
+		for ; most != 0; most >>= 8 {
+			top = max(top, int8(byte(most)^0x80))
+		}
+	}
+	for _, v := range row {
+		top = max(top, v)
+	}
+	return top
 }
 
 // read copies values from i on.

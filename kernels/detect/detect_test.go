@@ -2,6 +2,7 @@ package detect
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 )
@@ -44,14 +45,14 @@ func TestPostProcessReuse(t *testing.T) {
 	for _, regular := range []bool{false, true} {
 		c := &Config{Boxes: 3, Classes: 2, Columns: 3, Detections: 4, PerBox: 2, Places: 2, PerClass: 2, MinScore: 0.2, MaxOverlap: 0.5, Regular: regular}
 		nf, ni := c.FloatsAndInts()
-		floats, ints, gone := make([]float32, nf), make([]int32, ni), []bool{true, true, true}
+		floats, ints := make([]float32, nf), make([]int32, ni)
 		for i := range floats {
 			floats[i] = -7
 		}
 		for i := range ints {
 			ints[i] = 1 << 30
 		}
-		w := NewWork(c, floats, ints, gone)
+		w := NewWork(c, floats, ints)
 		boxes := []float32{0, 0, 1, 1, 0, 0, 1, 0.9, 2, 2, 3, 3}
 		scores := Values{F: []float32{9, 0.5, 0.3, 9, 0.25, 0.6, 9, 0.1, 0.4}}
 		r := &Result{Boxes: make([]float32, 32), Classes: make([]float32, 8), Scores: make([]float32, 8)}
@@ -91,4 +92,23 @@ func TestSuppress(t *testing.T) {
 		boxes[i] = float32(math.NaN())
 	}
 	Suppress(chosen, nil, boxes, scores, c, heap) // ends
+}
+
+func TestLargest(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := 1; n < 70; n++ {
+		for range 50 {
+			row, want := make([]int8, n), int8(math.MinInt8)
+			for i := range row {
+				row[i] = int8(r.Uint32() >> (r.IntN(3) * 2))
+				if n%5 == 0 {
+					row[i] = int8(r.IntN(4) - 128)
+				}
+				want = max(want, row[i])
+			}
+			if got := largest(row); got != want {
+				t.Fatalf("%v: %d, want %d", row, got, want)
+			}
+		}
+	}
 }

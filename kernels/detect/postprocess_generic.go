@@ -21,7 +21,6 @@ type Work struct {
 	Scores, Kept, Sorted []float32 // Boxes each
 	Index, Order         []int32   // Boxes each
 	Chosen               []int32   // min(Boxes, max(Detections, PerClass))
-	Gone                 []bool    // Boxes
 	Row, Best            []float32 // Columns; PerBox
 	BestClass            []int32   // PerBox
 	// With Regular, of Detections + min(Boxes, PerClass) elements each:
@@ -29,11 +28,11 @@ type Work struct {
 	PoolIndex, NextIndex []int32
 }
 
-// NewWork cuts memory for a configuration out of floats and ints, which have FloatsAndInts elements, and gone, which has Boxes.
-func NewWork(c *Config, floats []float32, ints []int32, gone []bool) Work {
+// NewWork cuts memory for a configuration out of floats and ints, which have FloatsAndInts elements.
+func NewWork(c *Config, floats []float32, ints []int32) Work {
 	f := func(n int) (s []float32) { s, floats = floats[:n:n], floats[n:]; return s }
 	i := func(n int) (s []int32) { s, ints = ints[:n:n], ints[n:]; return s }
-	w := Work{Scores: f(c.Boxes), Kept: f(c.Boxes), Sorted: f(c.Boxes), Row: f(c.Columns), Best: f(c.PerBox), Gone: gone}
+	w := Work{Scores: f(c.Boxes), Kept: f(c.Boxes), Sorted: f(c.Boxes), Row: f(c.Columns), Best: f(c.PerBox)}
 	w.Index, w.Order, w.Chosen, w.BestClass = i(c.Boxes), i(c.Boxes), i(c.chosen()), i(c.PerBox)
 	if c.Regular {
 		n := c.pool()
@@ -70,13 +69,7 @@ func PostProcess(r *Result, boxes []float32, scores *Values, c *Config, w *Work)
 	}
 	background := c.Columns - c.Classes
 	for i := range c.Boxes {
-		best := scores.At(i*c.Columns + background)
-		for k := 1; k < c.Classes; k++ {
-			if s := scores.At(i*c.Columns + background + k); s > best {
-				best = s
-			}
-		}
-		w.Scores[i] = best
+		w.Scores[i] = scores.best(i*c.Columns+background, c.Classes)
 	}
 	chosen := suppress(boxes, c, w, c.Detections)
 	for n, b := range chosen {
@@ -104,23 +97,32 @@ func suppress(boxes []float32, c *Config, w *Work, limit int) []int32 {
 			n++
 		}
 	}
-	order, gone := w.Order[:n], w.Gone[:n]
-	vec.TopK(w.Sorted[:n], order, w.Kept[:n])
-	clear(gone)
+	// A few of the best are sorted at first, more only when so many of them overlap.
+	sorted := min(n, 4*limit)
+	order := w.Order[:sorted]
+	vec.TopK(w.Sorted[:sorted], order, w.Kept[:n])
 	chosen := w.Chosen[:0]
 	for i := 0; i < n && len(chosen) < limit; i++ {
-		if gone[i] {
-			continue
+		if i == sorted {
+			sorted = min(n, 8*sorted)
+			order = w.Order[:sorted]
+			vec.TopK(w.Sorted[:sorted], order, w.Kept[:n])
 		}
-		b := w.Index[order[i]]
-		chosen = append(chosen, b)
-		for j := i + 1; j < n; j++ {
-			if k := w.Index[order[j]]; !gone[j] && Overlap(boxes[4*b:4*b+4], boxes[4*k:4*k+4]) > c.MaxOverlap {
-				gone[j] = true
-			}
+		if b := w.Index[order[i]]; !overlapsAny(boxes, chosen, b, c.MaxOverlap) {
+			chosen = append(chosen, b)
 		}
 	}
 	return chosen
+}
+
+// overlapsAny reports whether box b overlaps a chosen one by more than most.
+func overlapsAny(boxes []float32, chosen []int32, b int32, most float32) bool {
+	for _, k := range chosen {
+		if Overlap(boxes[4*k:4*k+4], boxes[4*b:4*b+4]) > most {
+			return true
+		}
+	}
+	return false
 }
 
 // postProcessRegular goes through the classes and keeps the best detections so far. A detection is box × Columns + column.

@@ -4,7 +4,9 @@ package move
 
 import "unsafe"
 
-// ISA names the instructions that Copy transposes 32-bit elements with, as in kernel ids.
+// ISA names the instructions that Copy transposes 32-bit elements and copies rows with, as in kernel ids.
 func ISA() string { return "generic" }
 
-func transpose4(unsafe.Pointer, unsafe.Pointer, int, int, int, int) int { return 0 }
+func copyRowsAsm(unsafe.Pointer, unsafe.Pointer, int, int, int, int) bool { return false }
+
+func transpose4(unsafe.Pointer, unsafe.Pointer, int, int, int, int) bool { return false }

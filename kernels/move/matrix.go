@@ -5,11 +5,11 @@ import "unsafe"
 // edge is the side of the blocks that Copy transposes matrices in: the lines of both sides stay in the first-level cache.
 const edge = 8
 
-// matrix is the argument of the assembly that transposes eight rows of src. Steps are in bytes.
+// matrix is the argument of the assembly that transposes tiles of eight rows and columns of src. Steps are in bytes.
 type matrix struct {
 	dst, src         unsafe.Pointer
 	dstStep, srcStep int
-	columns          int // eights of them
+	columns, rows    int // eights of them
 }
 
 // across returns the axis along which the strided side is contiguous, when it makes a matrix worth blocks with the last axis.
@@ -67,16 +67,10 @@ func copyMatrices[T any](dst, src []T, w *Walk, axis int) {
 // transpose computes dst[c×dstStep + r] = src[r×srcStep + c].
 func transpose[T any](dst, src []T, dstStep, srcStep, rows, columns int) {
 	var z T
-	r := 0
-	if unsafe.Sizeof(z) == 4 {
-		r = transpose4(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), dstStep, srcStep, rows, columns)
-		for c := columns &^ (edge - 1); c < columns && r > 0; c++ { // the columns beyond the last eight
-			for i := range dst[c*dstStep : c*dstStep+r] {
-				dst[c*dstStep+i] = src[i*srcStep+c]
-			}
-		}
+	if unsafe.Sizeof(z) == 4 && transpose4(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), dstStep, srcStep, rows, columns) {
+		return
 	}
-	for ; r < rows; r += edge {
+	for r := 0; r < rows; r += edge {
 		n := min(edge, rows-r)
 		for c := range columns {
 			p := r*srcStep + c

@@ -61,3 +61,36 @@ func permuted[T uint8 | uint32](t *testing.T, dims, stride []int, n int) {
 		}
 	}
 }
+
+// TestCopyRows copies rows of many lengths between guarded memories, and leaves what lies between rows alone.
+func TestCopyRows(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		for _, n := range []int{0, 1, 3, 63, 64, 65, 80, 127, 128, 129, 200, 511, 512, 513, 700} {
+			for _, rows := range []int{0, 1, 2, 5} {
+				for _, gap := range []int{0, 1, 70} {
+					for _, atEnd := range []bool{false, true} {
+						length := max(rows-1, 0)*(n+gap) + min(rows, 1)*n
+						src, dst := kerneltest.Guarded[byte](t, length, atEnd), kerneltest.Guarded[byte](t, rows*n, atEnd)
+						for i := range src {
+							src[i] = byte(i*5 + 1)
+						}
+						CopyRows(dst, src, n, rows, n, n+gap)
+						back := make([]byte, length)
+						CopyRows(back, dst, n, rows, n+gap, n)
+						for r := range rows {
+							at := r * (n + gap)
+							if !slices.Equal(dst[r*n:r*n+n], src[at:at+n]) || !slices.Equal(back[at:at+n], src[at:at+n]) {
+								t.Fatalf("n=%d: row %d of %d differs", n, r, rows)
+							}
+							for i := at + n; i < min(at+n+gap, length); i++ {
+								if back[i] != 0 {
+									t.Fatalf("n=%d: wrote between rows", n)
+								}
+							}
+						}
+					}
+				}
+			}
+		}
+	})
+}

@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func transpose8AVX2(t *matrix)
-TEXT ·transpose8AVX2(SB), NOSPLIT, $0-8
+// func transposeTilesAVX2(t *matrix)
+TEXT ·transposeTilesAVX2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), DI
 	MOVQ 8(R13), SI
@@ -14,6 +14,10 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $0-8
 	MOVQ 32(R13), CX
 	LEAQ (R8)(R8*2), R10
 	LEAQ (R9)(R9*2), R11
+column:
+	MOVQ DI, R12
+	MOVQ SI, R15
+	MOVQ 40(R13), AX
 tile:
 	LEAQ (SI)(R9*4), DX
 	LEAQ (DI)(R8*4), BX
@@ -57,9 +61,13 @@ tile:
 	VMOVUPS Y13, (BX)(R8*1)
 	VMOVUPS Y14, (BX)(R8*2)
 	VMOVUPS Y15, (BX)(R10*1)
-	ADDQ $32, SI
-	LEAQ (DI)(R8*8), DI
-	DECQ CX
+	LEAQ (SI)(R9*8), SI
+	ADDQ $32, DI
+	DECQ AX
 	JNE tile
+	LEAQ 32(R15), SI
+	LEAQ (R12)(R8*8), DI
+	DECQ CX
+	JNE column
 	VZEROUPPER
 	RET

@@ -1,5 +1,7 @@
 package move
 
+import "unsafe"
+
 // MaxAxes bounds the axes of a Walk, whose counters stay on the stack: twice the axes of a tensor, because repeating an axis splits it in two.
 const MaxAxes = 16
 
@@ -35,7 +37,7 @@ func NewWalk(dims, stride []int, base int) Walk {
 // Straight reports whether the walk keeps the order of all elements without gaps.
 func (w *Walk) Straight() bool { return w.Rank == 1 && w.Stride[0] == 1 }
 
-// Copy fills dst, which is in memory order, from the strided src.
+// Copy fills dst, which is in memory order, from the strided src. They do not overlap.
 func Copy[T any](dst, src []T, w *Walk) {
 	if len(dst) == 0 {
 		return
@@ -44,58 +46,60 @@ func Copy[T any](dst, src []T, w *Walk) {
 		copyMatrices(dst, src, w, axis)
 		return
 	}
-	last := w.Rank - 1
-	n, step := w.Dims[last], w.Stride[last]
+	n, step, rows, rowStep := w.inner()
 	var at [MaxAxes]int
 	pos := w.Base
-	for {
+	for ; len(dst) > 0; dst, pos = dst[n*rows:], w.next(&at, pos) {
 		if step == 1 {
-			copy(dst[:n], src[pos:pos+n])
-		} else {
-			p := pos
-			for i := range dst[:n] {
-				dst[i] = src[p]
-				p += step
+			copyRows(dst, src, 0, pos, n, rows, n, rowStep)
+			continue
+		}
+		p := pos
+		for r := range rows {
+			q := p
+			for i := range dst[r*n : r*n+n] {
+				dst[r*n+i] = src[q]
+				q += step
 			}
+			p += rowStep
 		}
-		dst = dst[n:]
-		if len(dst) == 0 {
-			return
-		}
-		pos = w.next(&at, pos)
 	}
 }
 
-// Place writes src, which is in memory order, to the strided dst and leaves the rest of dst alone.
+// Place writes src, which is in memory order, to the strided dst and leaves the rest of dst alone. They do not overlap.
 func Place[T any](dst, src []T, w *Walk) {
-	if len(src) == 0 {
-		return
-	}
-	last := w.Rank - 1
-	n, step := w.Dims[last], w.Stride[last]
+	n, step, rows, rowStep := w.inner()
 	var at [MaxAxes]int
 	pos := w.Base
-	for {
+	for ; len(src) > 0; src, pos = src[n*rows:], w.next(&at, pos) {
 		if step == 1 {
-			copy(dst[pos:pos+n], src[:n])
-		} else {
-			p := pos
-			for _, v := range src[:n] {
-				dst[p] = v
-				p += step
+			copyRows(dst, src, pos, 0, n, rows, rowStep, n)
+			continue
+		}
+		p := pos
+		for r := range rows {
+			q := p
+			for _, v := range src[r*n : r*n+n] {
+				dst[q] = v
+				q += step
 			}
+			p += rowStep
 		}
-		src = src[n:]
-		if len(src) == 0 {
-			return
-		}
-		pos = w.next(&at, pos)
 	}
 }
 
-// next counts to the next run along the innermost axis and returns its first element.
+// inner returns extent and stride of the two innermost axes.
+func (w *Walk) inner() (n, step, rows, rowStep int) {
+	last := w.Rank - 1
+	if last == 0 {
+		return w.Dims[0], w.Stride[0], 1, 0
+	}
+	return w.Dims[last], w.Stride[last], w.Dims[last-1], w.Stride[last-1]
+}
+
+// next counts on along the axes but the two innermost and returns the first element on the strided side.
 func (w *Walk) next(at *[MaxAxes]int, pos int) int {
-	for i := w.Rank - 2; i >= 0; i-- {
+	for i := w.Rank - 3; i >= 0; i-- {
 		at[i]++
 		pos += w.Stride[i]
 		if at[i] < w.Dims[i] {
@@ -105,6 +109,32 @@ func (w *Walk) next(at *[MaxAxes]int, pos int) int {
 		at[i] = 0
 	}
 	return pos
+}
+
+// copyRows copies rows of n elements from src[from:] to dst[to:], each side with its step.
+func copyRows[T any](dst, src []T, to, from, n, rows, dstStep, srcStep int) {
+	var z T
+	size := int(unsafe.Sizeof(z))
+	if rows > 1 && n > 0 {
+		// The first and the last row of both sides lie within the slices.
+		lastTo, lastFrom := to+(rows-1)*dstStep, from+(rows-1)*srcStep
+		_, _, _, _ = dst[to:to+n], src[from:from+n], dst[lastTo:lastTo+n], src[lastFrom:lastFrom+n]
+		if copyRowsAsm(unsafe.Pointer(&dst[to]), unsafe.Pointer(&src[from]), n*size, rows, dstStep*size, srcStep*size) {
+			return
+		}
+	}
+	for range rows {
+		copy(dst[to:to+n], src[from:from+n])
+		to += dstStep
+		from += srcStep
+	}
+}
+
+// CopyRows copies rows of n bytes that are dstStep and srcStep bytes apart. The sides do not overlap.
+func CopyRows(dst, src []byte, n, rows, dstStep, srcStep int) {
+	if n > 0 {
+		copyRows(dst, src, 0, 0, n, rows, dstStep, srcStep)
+	}
 }
 
 // Border describes data with a mirrored border. Axes are those of the data; Before and After are at most Dims, less Skip.

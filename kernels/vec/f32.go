@@ -102,7 +102,7 @@ const (
 )
 
 // Function is a float32 function of one input. Its kernels differ from At by at most 2 units in the last place for the exponential, 3 for the logistic
-// function, 2^-22 for the hyperbolic tangent (4 units within ±0.35), and by nothing for the others.
+// function, 2^-22 for the hyperbolic tangent (4 units within ±0.35), and by nothing for the others. Exponentials and logistic values below 2^-126 may become 0.
 type Function struct {
 	At     func(float32) float32
 	kernel mapFunction
@@ -173,7 +173,8 @@ func LeakyReluF32(dst, src []float32, alpha float32) {
 	}
 }
 
-// SoftmaxF32 normalizes every row of depth values: exp((x − max) × beta) / sum. dst may be src. Kernels add in another order.
+// SoftmaxF32 normalizes every row of depth values: exp((x − max) × beta) / sum. dst may be src. Kernels add in another order and
+// take exponentials below 2^-126 for 0.
 func SoftmaxF32(dst, src []float32, depth int, beta float32) {
 	checkRows(len(dst), len(src), depth)
 	if len(src) > 0 && !softmaxF32Asm(dst, src, depth, beta) {

@@ -35,6 +35,10 @@ func pairF32AVX2() *[3 * pairFunctions]uintptr
 func mapF32AVX512() *[mapFunctions]uintptr
 func mapF32AVX2() *[mapFunctions]uintptr
 
+// The tables of softmax for rows of one to four registers.
+func softmaxShortF32AVX512() *[4]uintptr
+func softmaxShortF32AVX2() *[4]uintptr
+
 //go:noescape
 func softmaxF32AVX512(t *softmaxF32)
 
@@ -65,6 +69,8 @@ func sumAcrossS8AVX512(t *sumTile)
 var (
 	pairWide, pairNarrow = pairF32AVX512(), pairF32AVX2()
 	mapWide, mapNarrow   = mapF32AVX512(), mapF32AVX2()
+
+	softmaxWide, softmaxNarrow = softmaxShortF32AVX512(), softmaxShortF32AVX2()
 )
 
 // piece is how many floats one call takes: far less than 100 µs, in which the runtime cannot stop the goroutine.
@@ -142,15 +148,28 @@ func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 	for rows := len(src) / depth; rows > 0; {
 		n := min(rows, most)
 		t := softmaxF32{dst: &dst[0], src: &src[0], rows: n, depth: depth, beta: beta}
-		if wide {
+		switch {
+		case wide && depth <= 64 && beta > 0:
+			call.Tile(softmaxWide[(depth-1)/16], unsafe.Pointer(&t))
+		case wide:
 			softmaxF32AVX512(&t)
-		} else {
+		case depth <= 32 && beta > 0:
+			call.Tile(softmaxNarrow[(depth-1)/8], unsafe.Pointer(&t))
+		default:
 			softmaxF32AVX2(&t)
 		}
 		rows -= n
 		dst, src = dst[n*depth:], src[n*depth:]
 	}
 	return true
+}
+
+// SumISA names the instructions of SumF32, or with small of SumS8.
+func SumISA(small bool) string {
+	if small {
+		return ISA8()
+	}
+	return ISA()
 }
 
 // sumAsm adds rows of n elements, float32 or small for int8 to int32: each to its element of acc, or with across all to one row of n. false where the

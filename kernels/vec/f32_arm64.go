@@ -25,6 +25,9 @@ func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bo
 	return armRows(pairsF32[f], armElem{f: [5]float32{lo, hi}}, dst, a, b, r)
 }
 
+// SumISA names the instructions of SumF32, or with small of SumS8.
+func SumISA(bool) string { return "generic" }
+
 // sumAsm has nothing to offer on this architecture.
 func sumAsm(unsafe.Pointer, unsafe.Pointer, int, int, bool, bool) bool { return false }
 

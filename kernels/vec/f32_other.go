@@ -13,6 +13,9 @@ func pairF32Asm(pairFunction, []float32, []float32, []float32, *Rows, float32, f
 
 func mapF32Asm(mapFunction, []float32, []float32, float32, float32) bool { return false }
 
+// SumISA names the instructions of SumF32, or with small of SumS8.
+func SumISA(bool) string { return "generic" }
+
 func sumAsm(unsafe.Pointer, unsafe.Pointer, int, int, bool, bool) bool { return false }
 
 func softmaxF32Asm([]float32, []float32, int, float32) bool { return false }

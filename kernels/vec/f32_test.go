@@ -102,7 +102,7 @@ func differ(t *testing.T, name string, p *Rows, got, want []float32) {
 
 // ulps is the distance of two floats in units in the last place of want, at least those of the smallest normal number.
 func ulps(got, want float32) float64 {
-	if same(got, want) {
+	if same(got, want) || got == 0 && want > 0 && want < 0x1.001p-126 {
 		return 0
 	}
 	e := math.Ilogb(math.Max(math.Abs(float64(want)), 0x1p-126))
@@ -187,14 +187,18 @@ func TestSoftmaxF32(t *testing.T) {
 						src[2*depth] = float32(math.NaN())
 					}
 					want := make([]float32, len(src))
-					softmaxF32Generic(want, src, depth, 0.5)
-					SoftmaxF32(dst, src, depth, 0.5)
+					beta := float32(0.5)
+					if atEnd && rows == 3 {
+						beta = -0.25
+					}
+					softmaxF32Generic(want, src, depth, beta)
+					SoftmaxF32(dst, src, depth, beta)
 					for i := range dst {
 						if d := ulps(dst[i], want[i]); !(d <= 8) {
 							t.Fatalf("depth %d, %d: %v, want %v", depth, i, dst[i], want[i])
 						}
 					}
-					SoftmaxF32(src, src, depth, 0.5)
+					SoftmaxF32(src, src, depth, beta)
 					for i := range dst {
 						if !same(dst[i], src[i]) {
 							t.Fatalf("depth %d in place differs", depth)

@@ -11,7 +11,7 @@ var floatConsts = []struct {
 	{"one", bits(1)}, {"three", bits(3)}, {"six", bits(6)},
 	{"sign", 1 << 31}, {"abs", 1<<31 - 1}, {"-inf", bits(math.Inf(-1))}, {"bias", 127},
 	{"half", bits(0.5)}, {"2^20", bits(1 << 20)}, {"-2^20", bits(-1 << 20)}, {"lowest", bits(-math.MaxFloat32)},
-	{"most", bits(89)}, {"least", bits(-104)},
+	{"most", bits(89)}, {"least", bits(-126 * math.Ln2)}, {"-40", bits(-40)},
 	{"log2e", bits(math.Log2E)}, {"ln2hi", bits(math.Ln2)}, {"ln2lo", bits(math.Ln2 - float64(float32(math.Ln2)))},
 	{"e0", bits(1.9875691500e-4)}, {"e1", bits(1.3981999507e-3)}, {"e2", bits(8.3334519073e-3)},
 	{"e3", bits(4.1665795894e-2)}, {"e4", bits(1.6666665459e-1)}, {"e5", bits(5.0000001201e-1)},
@@ -40,9 +40,11 @@ func (s simd) expSetup() {
 	s.broadcast("least", expLeast)
 }
 
-// exp replaces register x by e^x, within 2 units in the last place, with n and p as room. NaN stays.
+// exp replaces register x by e^x, within 2 units in the last place, with n, p and, on AVX2, register 8 as room. NaN stays. What lies below the float in
+// expLeast, 2^-126 or more, becomes 0: processors take a hundred times as long for smaller floats.
 func (s simd) exp(x, n, p int) {
 	X, N, P := s.r(x), s.r(n), s.r(p)
+	s.compare(nlt, x, expLeast, 8)
 	s.op("VMINPS %s, %s, %s", X, s.r(expMost), X) // of a NaN the second source, which is the first operand here, remains
 	s.op("VMAXPS %s, %s, %s", X, s.r(expLeast), X)
 	s.konst("VMULPS", "log2e", "%s, %s", X, N)
@@ -58,7 +60,7 @@ func (s simd) exp(x, n, p int) {
 		s.konst("VFMADD213PS", c, "%s, %s", X, P)
 	}
 	if s.wide {
-		s.op("VSCALEFPS %s, %s, %s", N, P, X)
+		s.op("VSCALEFPS.Z %s, %s, K2, %s", N, P, X)
 		return
 	}
 	// 2^n in two factors, since n may lie outside of what one exponent holds.
@@ -70,7 +72,7 @@ func (s simd) exp(x, n, p int) {
 		s.op("VPSLLD $23, %s, %s", r, r)
 		s.op("VMULPS %s, %s, %s", r, P, P)
 	}
-	s.op("VMOVAPS %s, %s", P, X)
+	s.op("VANDPS %s, %s, %s", s.r(8), P, X)
 }
 
 // compare sets mask register K2 on AVX512, or register m, where x and y are in a relation (the processor's number).

@@ -161,6 +161,7 @@ func (s simd) ret() {
 func init() {
 	for name, generate := range map[string]func() []byte{
 		"move/transpose_avx2_amd64.s": transposeAVX2,
+		"move/rows_avx512_amd64.s":    copyRowsAVX512,
 		"vec/f32_avx512_amd64.s":      vecF32(true, "AVX512"),
 		"vec/f32_avx2_amd64.s":        vecF32(false, "AVX2"),
 		"vec/s8_avx512_amd64.s":       vecS8AVX512,

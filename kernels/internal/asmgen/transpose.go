@@ -2,10 +2,11 @@ package main
 
 import "fmt"
 
-// transposeAVX2 writes the transposition of 8 rows of 32-bit elements, 8 columns at a time. The argument is a move.matrix.
+// transposeAVX2 writes the transposition of a few times 8 rows of 32-bit elements, 8 columns at a time: so that lines of dst are filled before they leave
+// the first-level cache. The argument is a move.matrix.
 func transposeAVX2() []byte {
 	s := simd{newAsm("Transposition of 32-bit elements on AVX2."), false}
-	s.text("transpose8AVX2", "$0-8", "func transpose8AVX2(t *matrix)")
+	s.text("transposeTilesAVX2", "$0-8", "func transposeTilesAVX2(t *matrix)")
 	s.op("MOVQ t+0(FP), R13")
 	s.op("MOVQ 0(R13), DI")
 	s.op("MOVQ 8(R13), SI")
@@ -14,6 +15,10 @@ func transposeAVX2() []byte {
 	s.op("MOVQ 32(R13), CX") // eights of columns
 	s.op("LEAQ (R8)(R8*2), R10")
 	s.op("LEAQ (R9)(R9*2), R11")
+	s.at("column")
+	s.op("MOVQ DI, R12")
+	s.op("MOVQ SI, R15")
+	s.op("MOVQ 40(R13), AX") // eights of rows
 	s.at("tile")
 	s.op("LEAQ (SI)(R9*4), DX")
 	s.op("LEAQ (DI)(R8*4), BX")
@@ -49,10 +54,14 @@ func transposeAVX2() []byte {
 			s.op("VMOVUPS Y%d, %s", 12+i, out[b+i])
 		}
 	}
-	s.op("ADDQ $32, SI")
-	s.op("LEAQ (DI)(R8*8), DI")
-	s.op("DECQ CX")
+	s.op("LEAQ (SI)(R9*8), SI")
+	s.op("ADDQ $32, DI")
+	s.op("DECQ AX")
 	s.op("JNE tile")
+	s.op("LEAQ 32(R15), SI")
+	s.op("LEAQ (R12)(R8*8), DI")
+	s.op("DECQ CX")
+	s.op("JNE column")
 	s.ret()
 	return s.Bytes()
 }

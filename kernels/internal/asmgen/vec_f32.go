@@ -108,6 +108,7 @@ func vecF32(wide bool, isa string) func() []byte {
 		}
 		s.table("mapF32"+isa, names)
 		s.softmax(isa)
+		s.shortSoftmax(isa)
 		s.sums(isa)
 		return s.Bytes()
 	}
@@ -176,6 +177,7 @@ var mapOps = []struct {
 	}, simd.logistic},
 	{"tanh", func(s simd) {
 		s.expSetup()
+		s.broadcast("-40", expLeast) // e^-40 no longer counts beside 1
 		s.broadcast("one", 11)
 		s.broadcast("near", 12)
 	}, simd.tanh},

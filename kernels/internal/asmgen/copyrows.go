@@ -1,0 +1,47 @@
+package main
+
+// copyRowsAVX512 writes the copy of many short rows of bytes. The argument is a move.rowsTile: dst, src, n, rows, and the steps of both.
+func copyRowsAVX512() []byte {
+	s := simd{newAsm("Copies rows of bytes on AVX512."), true}
+	s.text("copyRowsAVX512", "$0-8", "func copyRowsAVX512(t *rowsTile)")
+	s.op("MOVQ t+0(FP), R13")
+	s.op("MOVQ 0(R13), R8")
+	s.op("MOVQ 8(R13), BX")
+	s.op("MOVQ 16(R13), CX")
+	s.op("MOVQ 24(R13), R9")
+	s.op("MOVQ 32(R13), R10")
+	s.op("MOVQ 40(R13), R11")
+	s.op("MOVQ CX, R12")
+	s.op("SHRQ $6, R12") // whole vectors
+	s.op("ANDQ $63, CX")
+	s.mask()
+	s.op("TESTQ R12, R12")
+	s.op("JNE row")
+	s.at("short") // rows of less than a vector
+	s.op("VMOVDQU8.Z (BX), K1, Z0")
+	s.op("VMOVDQU8 Z0, K1, (R8)")
+	s.op("ADDQ R11, BX")
+	s.op("ADDQ R10, R8")
+	s.op("DECQ R9")
+	s.op("JNE short")
+	s.ret()
+	s.at("row")
+	s.op("MOVQ R8, DI")
+	s.op("MOVQ BX, SI")
+	s.op("MOVQ R12, DX")
+	s.at("vector")
+	s.op("VMOVDQU64 (SI), Z0")
+	s.op("VMOVDQU64 Z0, (DI)")
+	s.op("ADDQ $64, SI")
+	s.op("ADDQ $64, DI")
+	s.op("DECQ DX")
+	s.op("JNE vector")
+	s.op("VMOVDQU8.Z (SI), K1, Z0")
+	s.op("VMOVDQU8 Z0, K1, (DI)")
+	s.op("ADDQ R11, BX")
+	s.op("ADDQ R10, R8")
+	s.op("DECQ R9")
+	s.op("JNE row")
+	s.ret()
+	return s.Bytes()
+}
