@@ -53,7 +53,7 @@ func printModel(w io.Writer, m *inspectJSON) error {
 	fmt.Fprintf(w, "weights  %s bytes%s\n", grouped(int64(m.WeightBytes)), byDType(m.ByDType))
 	fmt.Fprintf(w, "arena    %s bytes per session", grouped(int64(m.ArenaBytes)))
 	if m.Peak.Step >= 0 {
-		fmt.Fprintf(w, "; fullest at step %d, %s, with %s in use", m.Peak.Step, m.Peak.Op, grouped(m.Peak.Bytes))
+		fmt.Fprintf(w, "; fullest at step %d (%s): %s", m.Peak.Step, m.Peak.Op, grouped(m.Peak.Bytes))
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w)
