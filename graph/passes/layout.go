@@ -117,14 +117,13 @@ func (w *layoutWalk) sink(n graph.Node, perm []int, attr any) error {
 	before := g.NewValue(graph.Value{Name: n.Name + "/untransposed", DType: after.DType, Quant: after.Quant, Shifted: after.Shifted})
 	moved := n
 	moved.In, moved.Out, moved.Attr = in, []graph.ValueID{before}, attr
-	if err := graph.InferNode(g, &moved); err != nil {
-		return err
+	back := graph.Node{Op: graph.TransposeOp, Name: n.Name, In: []graph.ValueID{before}, Out: n.Out, Attr: graph.TransposeAttr{Perm: perm}, Src: n.Src}
+	// Before the transpose a value may be described in a way that the operator does not take: then the node stays where it is.
+	if graph.InferNode(g, &moved) != nil || graph.InferNode(g, &back) != nil {
+		w.nodes = append(w.nodes, n)
+		return nil
 	}
 	w.nodes = append(w.nodes, moved)
-	back := graph.Node{Op: graph.TransposeOp, Name: n.Name, In: []graph.ValueID{before}, Out: n.Out, Attr: graph.TransposeAttr{Perm: perm}, Src: n.Src}
-	if err := graph.InferNode(g, &back); err != nil {
-		return err
-	}
 	return w.transpose(back)
 }
 
