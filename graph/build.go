@@ -128,7 +128,7 @@ func Build(g *Graph) error {
 		n := &src[i]
 		if n.Op != "" { // neutral already: an early pass has put it there
 			if err := InferNode(g, n); err != nil {
-				return fmt.Errorf("graph: node %d %s: %w", i, n.Op, err)
+				return fmt.Errorf("graph: node %d %s: %w: %w", i, n.Op, ErrDamaged, err)
 			}
 			g.Nodes = append(g.Nodes, *n)
 			continue
