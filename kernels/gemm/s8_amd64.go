@@ -119,14 +119,15 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		w, par = w[len(q.w):], par[len(q.par):]
 		for c := range cols {
 			at, out := set.place(c, vectors)
-			sum, abs := int64(0), int64(0)
-			for i, v := range p.w[(first+c)*p.k : (first+c)*p.k+p.k] {
-				group, j := i/length*m.groups+i%length/set.depth, i%length%set.depth
-				q.w[(group*nr+at)*set.depth+j] = v
-				sum += int64(v)
-				d := int64(v) - int64(p.wZero)
-				abs += max(d, -d)
+			column := p.w[(first+c)*p.k : (first+c)*p.k+p.k]
+			group := q.w[at*set.depth:] // the column's first
+			for left := column; len(left) > 0; left = left[length:] {
+				for i := 0; i < length; i += set.depth {
+					copy(group[:set.depth], left[i:min(i+set.depth, length)])
+					group = group[min(nr*set.depth, len(group)):]
+				}
 			}
+			sum, abs := sums(column, p.wZero)
 			bias, largest := int64(p.bias[first+c]), 128*abs
 			if flipped {
 				bias, largest = bias-128*sum, 255*abs
@@ -146,6 +147,22 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		first += cols
 	}
 	return m, true
+}
+
+// sums returns the sum of a column and that of its distances from zero.
+func sums(column []int8, zero int32) (sum, abs int64) {
+	for len(column) > 0 { // in pieces that 32 bits hold
+		n := min(len(column), 1<<20)
+		s, a := int32(0), int32(0)
+		for _, v := range column[:n] {
+			d := int32(v) - zero
+			s += int32(v)
+			a += max(d, -d)
+		}
+		sum, abs = sum+int64(s), abs+int64(a)
+		column = column[n:]
+	}
+	return sum, abs
 }
 
 func (p *s8Matrix) id() string { return p.set.id(p.panels[0].vectors) }
