@@ -12,7 +12,6 @@ import (
 // windows is the geometry of a bordered picture and of the windows in it, in elements.
 type windows struct {
 	lines, line int   // lines of one image, elements from one to the next
-	segs        int   // segments of a window
 	offsets     []int // where they lie from where the window begins
 	step        int   // from one output pixel to the next
 	down        int   // from one output line to the next
@@ -23,9 +22,9 @@ func (g *Geometry) directable() bool {
 	return g.Groups == 1 && !g.pointwise() && g.OutW >= 4 && g.C*g.KW*g.DilW < 1<<20
 }
 
-// windows lays out the bordered picture. slack is how far behind its last element a window may reach.
+// windows lays out the bordered picture.
 func (g *Geometry) windows() *windows {
-	w := &windows{lines: (g.OutH-1)*g.StrideH + (g.KH-1)*g.DilH + 1, segs: g.KH, step: g.StrideW * g.C}
+	w := &windows{lines: (g.OutH-1)*g.StrideH + (g.KH-1)*g.DilH + 1, step: g.StrideW * g.C}
 	w.line = max((g.OutW-1)*g.StrideW+(g.KW-1)*g.DilW+1, 0) * g.C
 	w.down = g.StrideH * w.line
 	for ky := range g.KH {
@@ -37,7 +36,6 @@ func (g *Geometry) windows() *windows {
 			w.offsets = append(w.offsets, ky*g.DilH*w.line+kx*g.DilW*g.C)
 		}
 	}
-	w.segs = len(w.offsets)
 	return w
 }
 
@@ -58,6 +56,27 @@ func (w *windows) each(g *Geometry, b, y int, copied func(at, from, n int), fill
 	}
 	if rest := w.line - left - n; rest > 0 {
 		filled(left+n, rest)
+	}
+}
+
+// copyLines does the task of copying lines of the picture, a chunk each, shared among workers.
+func (w *windows) copyLines(g *Geometry, workers int, t par.Task) {
+	lines := shared{chunks: g.Batch * w.lines, workers: workers}
+	if lines.chunks > par.MaxChunks {
+		lines.workers = 1
+	}
+	lines.run(t)
+}
+
+// multiply calls run for the output lines of a chunk of so many rows: out is the line's first output element, at where its first window begins. Every
+// panel of weights passes over all lines before the next.
+func (w *windows) multiply(g *Geometry, chunk, rows, panels int, run func(panel, out, at int)) {
+	first := chunk * rows
+	last := min(first+rows, g.Batch*g.OutH)
+	for panel := range panels {
+		for l := first; l < last; l++ {
+			run(panel, l*g.OutW*g.OutC, (l/g.OutH)*w.lines*w.line+(l%g.OutH)*w.down)
+		}
 	}
 }
 
@@ -89,7 +108,7 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 			bias[i] = int32(v)
 		}
 	}
-	packed, ok := gemm.PackS8Windows(w, g.OutC, g.rowElems(), win.segs, bias, q.XZero, q.Params)
+	packed, ok := gemm.PackS8Windows(w, g.OutC, g.rowElems(), len(win.offsets), bias, q.XZero, q.Params)
 	if !ok {
 		return nil, false
 	}
@@ -141,25 +160,15 @@ func (c *DirectS8) Run(dst, src []int8, scratch []byte) {
 	}
 	c.dst, c.src, c.picture = dst, src, scratch
 	c.borders.c = c
-	lines := shared{chunks: g.Batch * c.win.lines, workers: c.shared.workers}
-	if lines.chunks > par.MaxChunks {
-		lines.workers = 1
-	}
-	lines.run(&c.borders)
+	c.win.copyLines(g, c.shared.workers, &c.borders)
 	c.shared.run(c)
 }
 
-// Do implements par.Task: a chunk is a run of output lines. Every panel of weights passes over all of them before the next.
+// Do implements par.Task: a chunk is a run of output lines.
 func (c *DirectS8) Do(chunk, _ int) {
-	g, w := c.g, c.win
-	first := chunk * c.shared.rows
-	last := min(first+c.shared.rows, g.Batch*g.OutH)
-	for panel := range c.w.Panels() {
-		for l := first; l < last; l++ {
-			at := (l/g.OutH)*w.lines*w.line + (l%g.OutH)*w.down
-			c.w.Run(panel, c.dst[l*g.OutW*g.OutC:], g.OutC, c.picture, at, w.step, g.OutW, w.offsets)
-		}
-	}
+	c.win.multiply(c.g, chunk, c.shared.rows, c.w.Panels(), func(panel, out, at int) {
+		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, c.g.OutW, c.win.offsets)
+	})
 }
 
 // DirectF32 is DirectS8 for float32.
@@ -179,7 +188,7 @@ func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Di
 		return nil, false
 	}
 	win := g.windows()
-	packed, ok := gemm.PackF32Windows(w, g.OutC, g.rowElems(), win.segs, bias, lo, hi)
+	packed, ok := gemm.PackF32Windows(w, g.OutC, g.rowElems(), len(win.offsets), bias, lo, hi)
 	if !ok {
 		return nil, false
 	}
@@ -219,23 +228,13 @@ func (c *DirectF32) Run(dst, src, scratch []float32) {
 	}
 	c.dst, c.src, c.picture = dst, src, scratch
 	c.borders.c = c
-	lines := shared{chunks: g.Batch * c.win.lines, workers: c.shared.workers}
-	if lines.chunks > par.MaxChunks {
-		lines.workers = 1
-	}
-	lines.run(&c.borders)
+	c.win.copyLines(g, c.shared.workers, &c.borders)
 	c.shared.run(c)
 }
 
 // Do implements par.Task: a chunk is a run of output lines.
 func (c *DirectF32) Do(chunk, _ int) {
-	g, w := c.g, c.win
-	first := chunk * c.shared.rows
-	last := min(first+c.shared.rows, g.Batch*g.OutH)
-	for panel := range c.w.Panels() {
-		for l := first; l < last; l++ {
-			at := (l/g.OutH)*w.lines*w.line + (l%g.OutH)*w.down
-			c.w.Run(panel, c.dst[l*g.OutW*g.OutC:], g.OutC, c.picture, at, w.step, g.OutW, c.bytes)
-		}
-	}
+	c.win.multiply(c.g, chunk, c.shared.rows, c.w.Panels(), func(panel, out, at int) {
+		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, c.g.OutW, c.bytes)
+	})
 }

@@ -41,21 +41,7 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 	np := (n + panelS8 - 1) / panelS8
 	p := &S8Weights{N: n, K: k, bias: make([]int32, np*panelS8), wZero: wZero, q: q}
 	p.q.Mult, p.q.Shift = make([]int32, np*panelS8), make([]int32, np*panelS8)
-	for j := range n {
-		sum := int32(0)
-		for _, v := range w[j*k : j*k+k] {
-			sum += int32(v)
-		}
-		if bias != nil {
-			p.bias[j] = bias[j]
-		}
-		p.bias[j] += int32(k)*inZero*wZero - inZero*sum
-		c := j
-		if len(q.Mult) == 1 {
-			c = 0
-		}
-		p.q.Mult[j], p.q.Shift[j] = q.Mult[c], q.Shift[c]
-	}
+	foldColumns(w, n, k, bias, inZero, wZero, q, p.bias, p.q.Mult, p.q.Shift)
 	if n > 0 && k > 0 {
 		if p.fast = packS8Arch(w, n, k, p.bias, p.q.Mult, p.q.Shift, wZero, q.Zero, q.Min, q.Max); p.fast != nil {
 			p.bias, p.q.Mult, p.q.Shift = nil, nil, nil
@@ -70,6 +56,22 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 		}
 	}
 	return p
+}
+
+// foldColumns writes for each of n columns what its sum of raw inputs and weights needs: the bias less what both zero points add, and the multiplier.
+func foldColumns(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params, sums, mult, shift []int32) {
+	for j := range n {
+		sum := int32(0)
+		for _, v := range w[j*k : j*k+k] {
+			sum += int32(v)
+		}
+		sums[j] = int32(k)*inZero*wZero - inZero*sum
+		if bias != nil {
+			sums[j] += bias[j]
+		}
+		c := min(j, len(q.Mult)-1)
+		mult[j], shift[j] = q.Mult[c], q.Shift[c]
+	}
 }
 
 // Bytes returns the memory of the packed weights: int8 panels, and int32 for bias, multiplier and shift.

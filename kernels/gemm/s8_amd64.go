@@ -247,8 +247,6 @@ func (p *s8Flipped) window(i int, dst []int8, ldd int, a []byte, at, step, m int
 
 func (p *s8Flipped) count() int { return len(p.panels) }
 
-func (p *s8Flipped) reach() int { return 4 * p.groups }
-
 // fix writes behind the values of a prepared row what its sums need where weights have a zero point: that times the negated sum of the row. n bytes
 // at src are its values, as uint8 with 128 added, or to be made so by flip.
 func (p *s8Matrix) fix(row []byte, src *byte, flip int) {

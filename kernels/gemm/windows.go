@@ -6,7 +6,6 @@ import "wayside/kernels/requant"
 type s8Windows interface {
 	window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int)
 	count() int
-	reach() int
 	bytes() (s8, s32 int)
 	id() string
 }
@@ -32,16 +31,7 @@ func PackS8Windows(w []int8, n, k, segs int, bias []int32, inZero int32, q requa
 		return nil, false
 	}
 	mult, shift, sums := make([]int32, n), make([]int32, n), make([]int32, n)
-	for j := range n {
-		for _, v := range w[j*k : j*k+k] {
-			sums[j] -= inZero * int32(v)
-		}
-		if bias != nil {
-			sums[j] += bias[j]
-		}
-		c := min(j, len(q.Mult)-1)
-		mult[j], shift[j] = q.Mult[c], q.Shift[c]
-	}
+	foldColumns(w, n, k, bias, inZero, 0, q, sums, mult, shift)
 	if fast := packS8WindowsArch(w, n, k, segs, sums, mult, shift, q.Zero, q.Min, q.Max); fast != nil {
 		return &S8Windows{N: n, fast: fast}, true
 	}
@@ -50,9 +40,6 @@ func PackS8Windows(w []int8, n, k, segs int, bias []int32, inZero int32, q requa
 
 // Panels returns how many panels of columns there are.
 func (w *S8Windows) Panels() int { return w.fast.count() }
-
-// Reach returns how many bytes from where a segment begins may be read: at least its length, and up to three more.
-func (w *S8Windows) Reach() int { return w.fast.reach() }
 
 // Bytes returns the memory of the packed weights.
 func (w *S8Windows) Bytes() (s8, s32 int) { return w.fast.bytes() }
