@@ -201,7 +201,35 @@ def times(args):
             yield ""
             yield "The ratio is that of the medians of a round: its median over the rounds, and the least and greatest. The fastest run of all rounds suffers least from what else the machine does."
             yield f"Ahead or level on {sum(r >= 1 for r in ratios)} of {len(ratios)} models; geometric mean of the ratios {statistics.geometric_mean(ratios):.2f}."
+        yield from both_formats(c, threads)
     yield from failures(c)
+
+
+def both_formats(c, threads):
+    """Networks that there are as .tflite and as .onnx: the best peer on either file against our best on either."""
+    networks = {}
+    for model in c.args.model:
+        networks.setdefault(model.stem.replace("_qdq", "_s8"), []).append(model.name)
+    rows = []
+    for network, files in networks.items():
+        ratios, ours, peers = [], [], {}
+        for number in range(c.args.rounds):
+            now = [r for name in files for r in c.of(model=name, threads=threads, round=number) if "median_us" in r]
+            mine = [r["median_us"] for r in now if r["engine"] == "wayside"]
+            theirs = {(r["engine"], r["model"]): r["median_us"] for r in now if r["engine"] != "wayside"}
+            if mine and theirs:
+                ratios.append(min(theirs.values()) / min(mine))
+                ours.append(min(mine))
+            for key, us in theirs.items():
+                peers.setdefault(key, []).append(us)
+        if len(files) > 1 and ratios:
+            engine, name = min(peers, key=lambda key: statistics.median(peers[key]))
+            rows.append([network, spread(ratios), micros(statistics.median(ours)), micros(statistics.median(peers[engine, name])), f"{TITLES[engine]}, {name}"])
+    if rows:
+        yield ""
+        yield f"### {counted(threads, 'thread').capitalize()}: the best peer on either file"
+        yield ""
+        yield from table(["network", "best peer's time / ours", "Wayside, µs", "best peer, µs", "best peer"], rows)
 
 
 def tiers(args):
