@@ -73,13 +73,9 @@ func packF32Tiles(set *tileSet, w []float32, n, k int, bias []float32, lo, hi fl
 		nr := set.width * vectors
 		q := f32Panel{first: first, n: cols, vectors: vectors, w: panels[:k*nr], bias: biases[:nr]}
 		panels, biases = panels[len(q.w):], biases[nr:]
-		for c := range cols {
-			for i, v := range w[(first+c)*k : (first+c)*k+k] {
-				q.w[i*nr+c] = v
-			}
-			if bias != nil {
-				q.bias[c] = bias[first+c]
-			}
+		deal(bytesOf(q.w), bytesOf(w)[4*first*k:], 4*k, 4*k, cols, nr, 4, inOrder)
+		if bias != nil {
+			copy(q.bias, bias[first:first+cols])
 		}
 		p.panels = append(p.panels, q)
 		first += cols

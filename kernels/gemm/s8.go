@@ -61,11 +61,7 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 // foldColumns writes for each of n columns what its sum of raw inputs and weights needs: the bias less what both zero points add, and the multiplier.
 func foldColumns(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params, sums, mult, shift []int32) {
 	for j := range n {
-		sum := int32(0)
-		for _, v := range w[j*k : j*k+k] {
-			sum += int32(v)
-		}
-		sums[j] = int32(k)*inZero*wZero - inZero*sum
+		sums[j] = int32(k)*inZero*wZero - inZero*sum(w[j*k:j*k+k])
 		if bias != nil {
 			sums[j] += bias[j]
 		}

@@ -117,22 +117,22 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		nr := set.width * vectors
 		q := s8Panel{first: first, n: cols, vectors: vectors, w: w[:segs*m.groups*set.depth*nr], par: par[:5*nr]}
 		w, par = w[len(q.w):], par[len(q.par):]
+		place := func(c int) int { at, _ := set.place(c, vectors); return at }
+		for s := range segs {
+			deal(bytesOf(q.w)[s*m.groups*set.depth*nr:], bytesOf(p.w)[first*p.k+s*length:], p.k, length, cols, nr, set.depth, place)
+		}
 		for c := range cols {
+			column := p.w[(first+c)*p.k : (first+c+1)*p.k]
 			at, out := set.place(c, vectors)
-			column := p.w[(first+c)*p.k : (first+c)*p.k+p.k]
-			group := q.w[at*set.depth:] // the column's first
-			for left := column; len(left) > 0; left = left[length:] {
-				for i := 0; i < length; i += set.depth {
-					copy(group[:set.depth], left[i:min(i+set.depth, length)])
-					group = group[min(nr*set.depth, len(group)):]
-				}
-			}
-			sum, abs := sums(column, p.wZero)
-			bias, largest := int64(p.bias[first+c]), 128*abs
+			bias, most := int64(p.bias[first+c]), int64(128)
 			if flipped {
-				bias, largest = bias-128*sum, 255*abs
+				bias, most = bias-128*int64(sum(column)), 255
 			}
-			terms, ok := requant.OneStep(bias, largest, p.mult[first+c], p.shift[first+c], p.zero, p.lo)
+			// A bound that asks no weight is mostly good enough.
+			terms, ok := requant.OneStep(bias, most*255*int64(p.k), p.mult[first+c], p.shift[first+c], p.zero, p.lo)
+			if !ok {
+				terms, ok = requant.OneStep(bias, most*distance(column, p.wZero), p.mult[first+c], p.shift[first+c], p.zero, p.lo)
+			}
 			if !ok {
 				return m, false
 			}
@@ -149,20 +149,13 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	return m, true
 }
 
-// sums returns the sum of a column and that of its distances from zero.
-func sums(column []int8, zero int32) (sum, abs int64) {
-	for len(column) > 0 { // in pieces that 32 bits hold
-		n := min(len(column), 1<<20)
-		s, a := int32(0), int32(0)
-		for _, v := range column[:n] {
-			d := int32(v) - zero
-			s += int32(v)
-			a += max(d, -d)
-		}
-		sum, abs = sum+int64(s), abs+int64(a)
-		column = column[n:]
+// distance returns the sum of a column's distances from zero.
+func distance(column []int8, zero int32) (total int64) {
+	for _, v := range column {
+		d := int32(v) - zero
+		total += int64(max(d, -d))
 	}
-	return sum, abs
+	return total
 }
 
 func (p *s8Matrix) id() string { return p.set.id(p.panels[0].vectors) }

@@ -1,7 +1,7 @@
 package gemm
 
 import (
-	"slices"
+	"bytes"
 	"unsafe"
 
 	"wayside/kernels/internal/cpu"
@@ -57,7 +57,7 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 		cols := min(shape.cols, n-first)
 		part := w[first*k : (first+cols)*k]
 		q := s8ArmPanel{shape: shape, first: first, n: cols, par: make([]int32, 3*shape.cols, 3*shape.cols+12)}
-		if shape == &s8Neon && slices.Contains(part, -128) {
+		if shape == &s8Neon && bytes.IndexByte(bytesOf(part), 0x80) >= 0 {
 			q.shape = &s8Wide
 		}
 		q.w = packArm(q.shape, part, k, cols, list)

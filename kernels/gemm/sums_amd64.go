@@ -35,11 +35,9 @@ func packSums(w []int8, n, k int) *sumMatrix {
 		cols := min(64, n-first)
 		nr := up16(cols)
 		q := sumPanel{first: first, n: cols, w: make([]int8, p.lda*nr)}
+		deal(bytesOf(q.w), bytesOf(w)[first*k:], k, k, cols, nr, 4, inOrder)
 		for c := range cols {
-			for i, v := range w[(first+c)*k : (first+c)*k+k] {
-				q.w[i/4*nr*4+c*4+i%4] = v
-				p.sums[first+c] += int32(v)
-			}
+			p.sums[first+c] = sum(w[(first+c)*k : (first+c+1)*k])
 			p.bias[first+c] = -128 * p.sums[first+c]
 		}
 		p.panels = append(p.panels, q)

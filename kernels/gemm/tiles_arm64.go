@@ -65,25 +65,28 @@ func (s *armShape) chunks(bytes int) (list []armChunk, blocks, groups int) {
 	return list, blocks, groups
 }
 
-// pack lays cols rows of w, k elements of size bytes each, into a panel in the order in which the tiles read them. What is absent is zero.
+// packArm lays cols rows of w, k elements of size bytes each, into a panel in the order in which the tiles read them. What is absent is zero.
 func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk) []T {
 	size := int(unsafe.Sizeof(w[0]))
-	var out []T
+	row, bytes := k*size, 0
 	for _, c := range list {
-		depth := min(s.depth, c.width) / size
-		for first := c.at / size; first < (c.at+c.width)/size; first += depth {
-			for col := range s.cols {
-				for i := first; i < first+depth; i++ {
-					v := T(0)
-					if col < cols && i >= c.from/size && i < k {
-						v = w[col*k+i]
-					}
-					out = append(out, v)
-				}
-			}
-		}
+		bytes += c.width * s.cols
 	}
-	return append(out, make([]T, armReadAhead/size)...)
+	out := make([]T, (bytes+armReadAhead)/size)
+	to, from := bytesOf(out), bytesOf(w)
+	whole := row &^ 15 // the chunks there overlap nothing and are full
+	deal(to, from, row, whole, cols, s.cols, s.depth, inOrder)
+	to = to[whole*s.cols:]
+	for _, c := range list[whole/16:] {
+		depth := min(s.depth, c.width)
+		for col := range cols {
+			var part [16]byte // what has been taken already, and what is absent, is zero
+			copy(part[c.from-c.at:c.width], from[col*row+min(c.from, row):(col+1)*row])
+			spread(to[col*depth:], part[:c.width], s.cols*depth, depth)
+		}
+		to = to[c.width*s.cols:]
+	}
+	return out
 }
 
 // armCall bounds the work of one call, in bytes of rows times columns: far less than 100 µs, in which the runtime cannot stop the goroutine.
