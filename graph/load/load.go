@@ -42,7 +42,7 @@ func File(path string, o Options) (*graph.Plan, error) {
 	var b bytes.Buffer
 	// The file may grow or be a device: the limit holds for what is read, not for what a directory says.
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && st.Size() <= limit {
-		b.Grow(int(st.Size()) + bytes.MinRead)
+		b = *bytes.NewBuffer(make([]byte, 0, int(st.Size())+bytes.MinRead)) // Grow would clear it twice
 	}
 	if _, err := b.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, fmt.Errorf("load: reading %s: %w", path, err)

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/conv"
@@ -296,7 +298,7 @@ func compileConvRows(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geo
 		rule = requant.Wide
 	}
 	p := l.params(rule, act, false)
-	q, data := l.quants(p, bias, g.Groups), takeS8(c, 1)
+	q, data := l.quants(p, bias, g.Groups), slices.Clone(takeS8(c, 1))
 	k.Weights = weightBytes(tensor.S8, len(data), p, bias, nil)
 	if l.x.DType == tensor.S8 {
 		k.Scratch = g.PatchElems()
@@ -324,7 +326,7 @@ func compileConvHybrid(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.G
 	for _, s := range l.w.Quant.Scale {
 		asym = asym || s != l.w.Quant.Scale[0]
 	}
-	h, data := l.hybrids(act, bias, g.Groups), takeS8(c, 1)
+	h, data := l.hybrids(act, bias, g.Groups), slices.Clone(takeS8(c, 1))
 	for i := range h {
 		h[i].ByTurns = asym
 	}

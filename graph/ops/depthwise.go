@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/conv"
@@ -68,6 +70,7 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	data := takeS8(c, 1)
 	if l.hybrid() {
+		data = slices.Clone(data)
 		h := l.hybrids(at.Act, floats, 1)
 		one, size, outSize := *g, g.H*g.W*g.C, g.OutH*g.OutW*g.OutC
 		one.Batch = 1
@@ -85,6 +88,7 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return k, nil
 	}
 	if l.x.DType == tensor.S16 {
+		data = slices.Clone(data)
 		p := l.params(requant.Wide, at.Act, false)
 		q := &l.quants(p, bias, 1)[0]
 		k.Scratch, k.Weights = 8*g.OutC, weightBytes(tensor.S8, len(data), p, bias, nil)

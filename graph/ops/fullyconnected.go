@@ -151,6 +151,7 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		return kernel, nil
 	}
+	w = slices.Clone(w)
 	kernel.Weights = weightBytes(tensor.S8, len(w), p, bias, nil)
 	s16, toS16 := l.x.DType == tensor.S16, l.toS16()
 	kernel.Run = func(a *graph.Args) error {

@@ -181,7 +181,7 @@ func compileTransposeConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		return k, nil
 	}
-	data := takeS8(c, 1)
+	data := slices.Clone(takeS8(c, 1))
 	if l.hybrid() {
 		h := &l.hybrids(at.Act, floats, 1)[0]
 		one, size, outSize := *g, g.H*g.W*g.C, g.OutH*g.OutW*g.OutC

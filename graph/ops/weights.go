@@ -215,14 +215,15 @@ func takeBias(c *graph.CompileCtx, i int) (ints []int64, floats []float32) {
 	return ints, nil
 }
 
-// takeS8 returns a copy of constant int8 weights, or int4 weights one to a byte; nil when input i is computed at run time.
+// takeS8 returns constant int8 weights, or int4 weights one to a byte; nil when input i is computed at run time. They may lie in the model file: what is not
+// packed is kept as a copy.
 func takeS8(c *graph.CompileCtx, i int) []int8 {
 	t, ok := c.Take(i)
 	if !ok {
 		return nil
 	}
 	if t.DType == tensor.S8 {
-		return slices.Clone(t.S8())
+		return t.S8()
 	}
 	out := make([]int8, t.Elems())
 	vec.UnpackS4(out, t.Data)

@@ -1,14 +1,16 @@
 package gemm
 
+import "slices"
+
 // HybridWeights is a packed int8 matrix for float32 rows that are quantized at run time. It is immutable.
 type HybridWeights struct {
 	N, K int
 	h    Hybrid
-	w    []int8         // as given, for the generic kernel
+	w    []int8         // for the generic kernel
 	fast *hybridWeights // packed for this machine; nil for the generic kernel
 }
 
-// PackHybrid packs w[N][K] with the scales and the bias of h. The slices are kept or copied.
+// PackHybrid packs w[N][K] with the scales and the bias of h. The slices of h are kept, w is copied.
 func PackHybrid(w []int8, n, k int, h *Hybrid) *HybridWeights {
 	if len(w) < n*k || len(h.Scale) != 1 && len(h.Scale) < n || h.Bias != nil && len(h.Bias) < n {
 		panic("gemm: slice length mismatch")
@@ -18,7 +20,7 @@ func PackHybrid(w []int8, n, k int, h *Hybrid) *HybridWeights {
 		p.fast = packHybrid(w, n, k, h)
 	}
 	if p.fast == nil {
-		p.w = w
+		p.w = slices.Clone(w[:n*k])
 	}
 	return p
 }
