@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"wayside/kernels/move"
 	"wayside/kernels/requant"
 )
 
@@ -45,14 +46,65 @@ func NewProductF32(s Product, bias []float32, lo, hi float32) *ProductF32 {
 
 // Scratch returns the bytes of scratch that Run needs, aligned to 64.
 func (p *ProductF32) Scratch() int {
-	if p.fast {
-		return scratchProductF32(p)
-	}
 	n := 0
 	if p.TransA {
-		n += p.M * p.K
+		n = up64(4 * p.M * p.K)
 	}
-	return (4*n + 63) &^ 63
+	if p.fast {
+		n += p.Panels()
+	}
+	return n
+}
+
+// Panels returns the bytes that Pack writes, aligned to 64.
+func (p *ProductF32) Panels() int {
+	if p.fast {
+		return up64(4 * panelsProductF32(p))
+	}
+	return up64(4 * p.K * p.N)
+}
+
+// Pack brings b, whose rows lie ldb apart, into panels for Rows.
+func (p *ProductF32) Pack(panels []byte, b []float32, ldb int) {
+	rows, columns := p.K, p.N
+	if p.TransB {
+		rows, columns = p.N, p.K
+	}
+	if p.empty() {
+		return
+	}
+	if len(panels) < p.Panels() || len(b) < (rows-1)*ldb+columns {
+		panic("gemm: slice length mismatch")
+	}
+	if p.fast {
+		packProductF32(p, floats(panels, panelsProductF32(p)), b, ldb)
+		return
+	}
+	w := floats(panels, p.K*p.N) // [N][K]
+	for j := range p.N {
+		for i := range p.K {
+			at := i*ldb + j
+			if p.TransB {
+				at = j*ldb + i
+			}
+			w[j*p.K+i] = b[at]
+		}
+	}
+}
+
+// Rows computes m rows like those of Run: a and c have rows lda and ldc apart, panels come from Pack. TransA does not count.
+func (p *ProductF32) Rows(c []float32, ldc int, a []float32, lda, m int, panels []byte) {
+	if m == 0 || p.empty() {
+		return
+	}
+	if len(panels) < p.Panels() || len(a) < (m-1)*lda+p.K || len(c) < (m-1)*ldc+p.N {
+		panic("gemm: slice length mismatch")
+	}
+	if p.fast {
+		rowsOfProductF32(p, c, ldc, a, lda, m, floats(panels, panelsProductF32(p)))
+		return
+	}
+	RowsF32(c, ldc, a, lda, m, floats(panels, p.K*p.N), p.N, p.K, p.bias, p.min, p.max)
 }
 
 // ID names the tile and the instruction set.
@@ -69,12 +121,23 @@ func (p *Product) id(fast, s8 bool) string {
 // fuse them and split the sum: see F32.
 func (p *ProductF32) Run(c, a, b []float32, scratch []byte) {
 	p.check(len(c), len(a), len(b), len(scratch), p.Scratch())
-	if p.fast {
-		runProductF32(p, c, a, b, scratch)
-		return
+	if p.TransA && !p.empty() {
+		rows := floats(scratch, p.M*p.K)
+		move.Transpose(rows, a, p.K, p.M, p.K, p.M)
+		a, scratch = rows, scratch[up64(4*p.M*p.K):]
 	}
-	if p.TransA {
-		a = turned(floats(scratch, p.M*p.K), a, p.M, p.K)
+	if p.fast {
+		ldb := p.N
+		if p.TransB {
+			ldb = p.K
+		}
+		if w := p.direct(b); w != nil {
+			rowsOfProductF32(p, c, p.N, a, p.K, p.M, w)
+			return
+		}
+		p.Pack(scratch, b, ldb)
+		p.Rows(c, p.N, a, p.K, p.M, scratch)
+		return
 	}
 	if p.TransB {
 		RowsF32(c, p.N, a, p.K, p.M, b, p.N, p.K, p.bias, p.min, p.max)
@@ -160,6 +223,8 @@ func (p *ProductS8) rows(a, b []int8, scratch []byte) ([]int8, []int8) {
 	}
 	return a, b
 }
+
+func up64(n int) int { return (n + 63) &^ 63 }
 
 func int8s(b []byte) []int8 {
 	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))

@@ -7,6 +7,7 @@ import (
 	"wayside/kernels/internal/call"
 	"wayside/kernels/internal/cpu"
 	"wayside/kernels/internal/flip"
+	"wayside/kernels/move"
 	"wayside/kernels/requant"
 )
 
@@ -21,14 +22,15 @@ var (
 	packTable = packAVX512()
 )
 
-func fastProducts() bool { return cpu.Has(cpu.AVX512VNNI) }
+func fastProducts() bool { return cpu.Has(cpu.AVX2) }
 
 func productID(n int, s8 bool) string {
-	set := &f32AVX512
+	set := f32Set()
 	if s8 {
-		set = &s8AVX512
+		set = s8Set()
 	}
-	return set.id((min(n, 64) + 15) / 16)
+	_, vectors := set.panel(n)
+	return set.id(vectors)
 }
 
 // turnArgs is the argument of turn: the transpose of up to 16 rows of 32-bit words. The destination has whole blocks of 16 rows of 16 words.
@@ -63,75 +65,86 @@ func (r *room) take(n int) []byte {
 	return s
 }
 
-func floatsOf(b []byte) []float32 { return unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4) }
-
 func wordsOf(b []byte) []int32 { return unsafe.Slice((*int32)(unsafe.Pointer(&b[0])), len(b)/4) }
 
 func up16(n int) int { return (n + 15) &^ 15 }
 
-// direct reports whether b is already what the tiles want.
-func (p *ProductF32) direct() bool { return !p.TransB && p.N%16 == 0 && p.N <= 64 }
-
-func scratchProductF32(p *ProductF32) int {
-	n := 0
-	if p.TransA {
-		n += 4 * up16(p.M) * up16(p.K)
+// s8Set are the tiles that products of int8 run on.
+func s8Set() *tileSet {
+	if cpu.Has(cpu.AVX512VNNI) {
+		return &s8AVX512
 	}
-	if !p.direct() {
-		n += 4 * up16(p.K) * min(up16(p.N), 64)
-	}
-	return n
+	return &s8AVX2
 }
 
-func runProductF32(p *ProductF32, c, a, b []float32, scratch []byte) {
-	m, k, n := p.M, p.K, p.N
-	s := room{scratch}
-	lda := k
-	if p.TransA {
-		lda = up16(k)
-		rows := floatsOf(s.take(4 * up16(m) * lda))
-		for i := 0; i < k; i += 16 {
-			turn(&turnArgs{src: unsafe.Pointer(&a[i*m]), lds: 4 * m, rows: min(16, k-i), bytes: 4 * m, dst: unsafe.Pointer(&rows[i]), ldd: 4 * lda})
+// f32Set are the tiles that products of float32 run on.
+func f32Set() *tileSet {
+	if cpu.Has(cpu.AVX512VNNI) {
+		return &f32AVX512
+	}
+	return &f32AVX2
+}
+
+// direct returns b when it already is what the tiles want.
+func (p *ProductF32) direct(b []float32) []float32 {
+	if set := f32Set(); !p.TransB && p.N%set.width == 0 && p.N <= set.width*set.wide {
+		return b
+	}
+	return nil
+}
+
+// panelsProductF32 is how many floats the second matrix takes as panels, with what turn writes too much.
+func panelsProductF32(p *ProductF32) int { return p.K*up16(p.N) + 16*64 }
+
+func packProductF32(p *ProductF32, panels, b []float32, ldb int) {
+	set, k := f32Set(), p.K
+	for first := 0; first < p.N; {
+		cols, vectors := set.panel(p.N - first)
+		nr := vectors * set.width
+		panel := panels[first*k:]
+		switch {
+		case p.TransB && set == &f32AVX512:
+			for v := 0; v < cols; v += 16 {
+				turn(&turnArgs{src: unsafe.Pointer(&b[(first+v)*ldb]), lds: 4 * ldb, rows: min(16, cols-v), bytes: 4 * k, dst: unsafe.Pointer(&panel[v]), ldd: 4 * nr})
+			}
+		case p.TransB:
+			move.Transpose(panel, b[first*ldb:], nr, ldb, cols, k)
+		case cols%16 == 0:
+			for i := range k {
+				for c := 0; c < cols; c += 16 {
+					*(*[16]float32)(panel[i*nr+c:]) = [16]float32(b[i*ldb+first+c:])
+				}
+			}
+		default:
+			for i := range k {
+				row := panel[i*nr : (i+1)*nr]
+				copy(row, b[i*ldb+first:i*ldb+first+cols])
+				clear(row[cols:])
+			}
 		}
-		a = rows
+		first += cols
 	}
-	panel := b
-	if !p.direct() {
-		panel = floatsOf(s.take(4 * up16(k) * min(up16(n), 64)))
-	}
+}
+
+func rowsOfProductF32(p *ProductF32, c []float32, ldc int, a []float32, lda, m int, panels []float32) {
+	set, k := f32Set(), p.K
 	block := max(blockF32/k, 24)
-	for first := 0; first < n; first += 64 {
-		cols := min(64, n-first)
-		vectors := (cols + 15) / 16
-		if !p.direct() {
-			packPanelF32(panel, b, first, cols, p)
+	for i := 0; i < m; i += block {
+		for first := 0; first < p.N; {
+			cols, vectors := set.panel(p.N - first)
+			t := f32Tile{a: &a[i*lda], lda: 4 * lda, w: &panels[first*k], k: k, dst: &c[i*ldc+first], ldd: 4 * ldc, bias: &p.bias[first], lo: p.min, hi: p.max, mask: ^uint64(0) >> (64 - cols), columns: cols}
+			set.runF32(&t, vectors, min(block, m-i))
+			first += cols
 		}
-		for i := 0; i < m; i += block {
-			t := f32Tile{a: &a[i*lda], lda: 4 * lda, w: &panel[0], k: k, dst: &c[i*n+first], ldd: 4 * n, bias: &p.bias[first], lo: p.min, hi: p.max, mask: ^uint64(0) >> (64 - cols)}
-			f32AVX512.runF32(&t, vectors, min(block, m-i))
-		}
-	}
-}
-
-// packPanelF32 brings columns of b into a panel [k][whole vectors of columns].
-func packPanelF32(panel, b []float32, first, cols int, p *ProductF32) {
-	nr := up16(cols)
-	if p.TransB {
-		for v := 0; v < cols; v += 16 {
-			turn(&turnArgs{src: unsafe.Pointer(&b[(first+v)*p.K]), lds: 4 * p.K, rows: min(16, cols-v), bytes: 4 * p.K, dst: unsafe.Pointer(&panel[v]), ldd: 4 * nr})
-		}
-		return
-	}
-	for i := range p.K {
-		row := panel[i*nr : (i+1)*nr]
-		copy(row, b[i*p.N+first:i*p.N+first+cols])
-		clear(row[cols:])
 	}
 }
 
 // packProductS8 returns the parameters of the tiles with the bias of the sums alone, panel after panel as in s8AVX512; nil where they are not
 // exact. For plain sums there are none, but a slice.
 func packProductS8(p *ProductS8) []int32 {
+	if !cpu.Has(cpu.AVX512VNNI) {
+		return packProductS8AVX2(p)
+	}
 	if p.plain {
 		return []int32{}
 	}
@@ -177,9 +190,10 @@ func (p *ProductS8) lda() int {
 // panelS8 returns the bytes of a packed panel: whole blocks of turn, and what weave writes too much.
 func (p *ProductS8) panelBytes() int { return up16(p.groups())*4*min(up16(p.N), 64) + 256 }
 
-func up64(n int) int { return (n + 63) &^ 63 }
-
 func scratchProductS8(p *ProductS8) int {
+	if !cpu.Has(cpu.AVX512VNNI) {
+		return scratchProductS8AVX2(p)
+	}
 	n := up64(p.M*p.lda()) + up64(p.panelBytes()) + up64(p.lda()) + 4*64 + 4*5*64
 	if p.TransA {
 		n += up64(p.M * p.K)
@@ -188,6 +202,10 @@ func scratchProductS8(p *ProductS8) int {
 }
 
 func runProductS8(p *ProductS8, c []int8, c32 []int32, a, b []int8, scratch []byte) {
+	if !cpu.Has(cpu.AVX512VNNI) {
+		runProductS8AVX2(p, c, a, b, scratch)
+		return
+	}
 	m, k, n, lda := p.M, p.K, p.N, p.lda()
 	s := room{scratch}
 	if p.TransA {

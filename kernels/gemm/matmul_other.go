@@ -6,9 +6,13 @@ func fastProducts() bool { return false }
 
 func productID(int, bool) string { return "" }
 
-func scratchProductF32(*ProductF32) int { return 0 }
+func panelsProductF32(*ProductF32) int { return 0 }
 
-func runProductF32(*ProductF32, []float32, []float32, []float32, []byte) {}
+func (p *ProductF32) direct([]float32) []float32 { return nil }
+
+func packProductF32(*ProductF32, []float32, []float32, int) {}
+
+func rowsOfProductF32(*ProductF32, []float32, int, []float32, int, int, []float32) {}
 
 func packProductS8(*ProductS8) []int32 { return nil }
 

@@ -64,6 +64,14 @@ func copyMatrices[T any](dst, src []T, w *Walk, axis int) {
 	}
 }
 
+// Transpose computes dst[c×dstStep + r] = src[r×srcStep + c] for so many rows and columns of src. dst and src do not overlap.
+func Transpose(dst, src []float32, dstStep, srcStep, rows, columns int) {
+	if rows == 0 || columns == 0 {
+		return
+	}
+	transpose(dst[:(columns-1)*dstStep+rows], src[:(rows-1)*srcStep+columns], dstStep, srcStep, rows, columns)
+}
+
 // transpose computes dst[c×dstStep + r] = src[r×srcStep + c].
 func transpose[T any](dst, src []T, dstStep, srcStep, rows, columns int) {
 	var z T

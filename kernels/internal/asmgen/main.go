@@ -24,6 +24,7 @@ var files = map[string]func() []byte{
 	"gemm/s8_avx2_amd64.s":             gemmS8AVX2,
 	"gemm/s8_avxvnni_amd64.s":          gemmS8AVXVNNI,
 	"gemm/f32_avx2_amd64.s":            gemmF32AVX2,
+	"gemm/products_avx2_amd64.s":       gemmProductsAVX2,
 	"internal/peak/peak_amd64.s":       peakAMD64,
 	"conv/depthwise_f32_amd64.s":       depthwiseF32AMD64,
 	"conv/depthwise_s8_avx2_amd64.s":   depthwiseS8AVX2,
