@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -38,8 +37,7 @@ type Case struct {
 
 // Path returns a path in this package's testdata, whatever package the running test belongs to.
 func Path(name string) string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "testdata", name)
+	return filepath.Join(root, "graph/graphtest/testdata", name)
 }
 
 // Cases returns the golden TFLite cases of all families, or of the named ones.

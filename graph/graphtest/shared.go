@@ -8,15 +8,24 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
+
+// root is the folder of go.mod, above the package whose test runs; found at the start, for tests that change the folder.
+var root = func() string {
+	dir, _ := filepath.Abs(".")
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+	}
+	return dir
+}()
 
 // Shared returns the path of a file in the folder shared beside the repository, and skips the test where it is absent.
 func Shared(t testing.TB, name string) string {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	p := filepath.Join(filepath.Dir(file), "..", "..", "..", "shared", name)
+	p := filepath.Join(root, "../shared", name)
 	if _, err := os.Stat(p); err != nil {
 		t.Skipf("skipped: ../shared/%s is absent", name)
 	}
