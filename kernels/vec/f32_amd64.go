@@ -66,6 +66,12 @@ func sumAcrossF32AVX2(t *sumTile)
 //go:noescape
 func sumAcrossS8AVX512(t *sumTile)
 
+//go:noescape
+func sumAcrossS8AVX2(t *sumTile)
+
+//go:noescape
+func sumAlongS8AVX2(t *sumTile)
+
 var (
 	pairWide, pairNarrow = pairF32AVX512(), pairF32AVX2()
 	mapWide, mapNarrow   = mapF32AVX512(), mapF32AVX2()
@@ -164,13 +170,8 @@ func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 	return true
 }
 
-// SumISA names the instructions of SumF32, or with small of SumS8.
-func SumISA(small bool) string {
-	if small {
-		return ISA8()
-	}
-	return ISA()
-}
+// SumISA names the instructions of SumF32, or with true of SumS8.
+func SumISA(bool) string { return ISA() }
 
 // sumAsm adds rows of n elements, float32 or small for int8 to int32: each to its element of acc, or with across all to one row of n. false where the
 // generic loop must.
@@ -179,25 +180,29 @@ func sumAsm(acc, src unsafe.Pointer, rows, n int, across, small bool) bool {
 	if small {
 		size = 1
 	}
-	if !wide && (small || !cpu.Has(cpu.AVX2)) || small && !across || n > 8*piece {
+	if !cpu.Has(cpu.AVX2) || n > 8*piece {
 		return false
 	}
 	for i := 0; i < rows; {
 		t := sumTile{acc: acc, src: unsafe.Add(src, i*n*size), rows: min(max(8*piece/n, 1), rows-i), n: n}
+		if !across {
+			t.acc = unsafe.Add(acc, 4*i)
+		}
 		switch {
-		case small:
+		case small && !across:
+			sumAlongS8AVX2(&t)
+		case small && wide:
 			sumAcrossS8AVX512(&t)
+		case small:
+			sumAcrossS8AVX2(&t)
 		case across && wide:
 			sumAcrossF32AVX512(&t)
 		case across:
 			sumAcrossF32AVX2(&t)
+		case wide:
+			sumAlongF32AVX512(&t)
 		default:
-			t.acc = unsafe.Add(acc, 4*i)
-			if wide {
-				sumAlongF32AVX512(&t)
-			} else {
-				sumAlongF32AVX2(&t)
-			}
+			sumAlongF32AVX2(&t)
 		}
 		i += t.rows
 	}

@@ -7,7 +7,7 @@ import (
 	"wayside/kernels/internal/cpu"
 )
 
-// lookupTile is the argument of lookupS8AVX512.
+// lookupTile is the argument of the assembly lookups.
 type lookupTile struct {
 	dst, src, table *int8
 	n               int
@@ -33,7 +33,22 @@ type quantizeTile struct {
 func lookupS8AVX512(t *lookupTile)
 
 //go:noescape
+func lookupS8AVX2(t *lookupTile)
+
+//go:noescape
 func quantizeS8AVX512(t *quantizeTile)
+
+//go:noescape
+func quantizeS8AVX2(t *quantizeTile)
+
+//go:noescape
+func quantizeS16AVX2(t *quantizeTile)
+
+//go:noescape
+func dequantizeS8AVX2(t *quantizeTile)
+
+//go:noescape
+func dequantizeS16AVX2(t *quantizeTile)
 
 //go:noescape
 func quantizeS16AVX512(t *quantizeTile)
@@ -44,36 +59,40 @@ func dequantizeS8AVX512(t *quantizeTile)
 //go:noescape
 func dequantizeS16AVX512(t *quantizeTile)
 
-// pairS8AVX512 returns the table of functions of two inputs: by kind and, like those of float32, by which input is one value.
+// The tables of functions of two inputs: by kind and, like those of float32, by which input is one value.
 func pairS8AVX512() *[6]uintptr
+func pairS8AVX2() *[6]uintptr
 
-var pairS8Wide = pairS8AVX512()
+var pairS8Wide, pairS8Narrow = pairS8AVX512(), pairS8AVX2()
 
 // ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
-func ISA8() string {
-	if cpu.Has(cpu.AVX512VNNI) {
-		return "avx512"
-	}
-	return "generic"
-}
+func ISA8() string { return ISA() }
 
 func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
-	if !cpu.Has(cpu.AVX512VNNI) || len(src) == 0 {
+	const short = 32 // the AVX2 kernel first makes tables of its own, which takes as long as so many lookups
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if !wide && (!cpu.Has(cpu.AVX2) || len(src) < short) {
 		return false
 	}
-	for i := 0; i < len(src); i += 16 * piece {
-		n := min(16*piece, len(src)-i)
-		t := lookupTile{dst: &dst[i], src: &src[i], table: &table[0], n: n}
-		lookupS8AVX512(&t)
+	for i := 0; i < len(src); i += 4 * piece {
+		t := lookupTile{dst: &dst[i], src: &src[i], table: &table[0], n: min(4*piece, len(src)-i)}
+		if wide {
+			lookupS8AVX512(&t)
+		} else {
+			lookupS8AVX2(&t)
+		}
 	}
 	return true
 }
 
 // pairS8Asm computes rows of a function of two inputs, of which one at least is not one value.
 func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
-	mode := 0
+	mode, kernels := 0, pairS8Wide
+	if !cpu.Has(cpu.AVX512VNNI) {
+		kernels = pairS8Narrow
+	}
 	switch {
-	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX512VNNI):
+	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX2):
 		return false
 	case r.SB == 0:
 		mode = 1
@@ -85,7 +104,7 @@ func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
 	for i := 0; i < r.Count; i += rows {
 		for k := 0; k < r.N; k += most {
 			t := pairTile{dst: &dst[i*r.N+k], a: &a[i*r.StepA+k*r.SA], b: &b[i*r.StepB+k*r.SB], n: min(most, r.N-k), rows: min(rows, r.Count-i), stepA: r.StepA, stepB: r.StepB, pairParams: *p}
-			call.Tile(pairS8Wide[3*int(kind)+mode], unsafe.Pointer(&t))
+			call.Tile(kernels[3*int(kind)+mode], unsafe.Pointer(&t))
 		}
 	}
 	return true
@@ -93,17 +112,25 @@ func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
 
 // quantizeAsm works on int8 (small) or int16.
 func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, zero int32) bool {
-	if !cpu.Has(cpu.AVX512VNNI) {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if !wide && !cpu.Has(cpu.AVX2) {
 		return false
 	}
 	for i := 0; i < len(src); i += piece {
 		t := quantizeTile{src: unsafe.Pointer(&src[i]), n: min(piece, len(src)-i), scale: scale, zero: zero}
-		if small {
+		switch {
+		case small && wide:
 			t.dst = unsafe.Add(dst, i)
 			quantizeS8AVX512(&t)
-		} else {
+		case small:
+			t.dst = unsafe.Add(dst, i)
+			quantizeS8AVX2(&t)
+		case wide:
 			t.dst = unsafe.Add(dst, 2*i)
 			quantizeS16AVX512(&t)
+		default:
+			t.dst = unsafe.Add(dst, 2*i)
+			quantizeS16AVX2(&t)
 		}
 	}
 	return true
@@ -111,17 +138,25 @@ func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, z
 
 // dequantizeAsm is the way back.
 func dequantizeAsm(dst []float32, src unsafe.Pointer, small bool, scale float32, zero int32) bool {
-	if !cpu.Has(cpu.AVX512VNNI) {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if !wide && !cpu.Has(cpu.AVX2) {
 		return false
 	}
 	for i := 0; i < len(dst); i += piece {
 		t := quantizeTile{dst: unsafe.Pointer(&dst[i]), n: min(piece, len(dst)-i), scale: scale, zero: zero}
-		if small {
+		switch {
+		case small && wide:
 			t.src = unsafe.Add(src, i)
 			dequantizeS8AVX512(&t)
-		} else {
+		case small:
+			t.src = unsafe.Add(src, i)
+			dequantizeS8AVX2(&t)
+		case wide:
 			t.src = unsafe.Add(src, 2*i)
 			dequantizeS16AVX512(&t)
+		default:
+			t.src = unsafe.Add(src, 2*i)
+			dequantizeS16AVX2(&t)
 		}
 	}
 	return true
