@@ -28,8 +28,12 @@ type tile struct {
 func poolF32AVX512() *[3]uintptr
 func poolF32AVX2() *[3]uintptr
 func poolS8AVX512() *[2]uintptr
+func poolS8AVX2() *[2]uintptr
 
-var f32Wide, f32Narrow, s8Wide = poolF32AVX512(), poolF32AVX2(), poolS8AVX512()
+var (
+	f32Wide, f32Narrow = poolF32AVX512(), poolF32AVX2()
+	s8Wide, s8Narrow   = poolS8AVX512(), poolS8AVX2()
+)
 
 // kernel returns a function for elements of size bytes, 0 where there is none.
 func kernel(what, size int) uintptr {
@@ -40,6 +44,8 @@ func kernel(what, size int) uintptr {
 		return s8Wide[what]
 	case cpu.Has(cpu.AVX2) && size == 4:
 		return f32Narrow[what]
+	case cpu.Has(cpu.AVX2):
+		return s8Narrow[what]
 	}
 	return 0
 }

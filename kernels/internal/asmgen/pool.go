@@ -3,17 +3,20 @@ package main
 import "fmt"
 
 // poolOp is a way of pooling: what an accumulator starts with, how a pixel enters it, and what becomes of it. Vectors have lanes elements of bytes bytes
-// each. Registers 16 up on AVX512, 10 up on AVX2, are for constants that setup loads.
+// each. Registers 16 up on AVX512, 9 up on AVX2, are for constants that setup loads.
 type poolOp struct {
 	name         string
 	lanes, bytes int
-	vectors      int // of channels at once
+	vectors      int   // of channels at once
+	sizes        []int // channels at once, to the single one: instead of vectors and a mask for the last, where there is none for such elements
 	setup        func(s simd)
 	start        func(s simd, acc int)
 	load         func(s simd, from string, to int, last bool)
+	loadSome     func(s simd, from string, to, n int) // with sizes
 	join         func(s simd, x, acc int)
 	finish       func(s simd, acc, t int)
 	store        func(s simd, acc int, to string, last bool)
+	storeSome    func(s simd, acc int, to string, n int)
 }
 
 // The registers of limits and of the number of pixels.
@@ -134,6 +137,69 @@ func poolS8AVX512() []byte {
 	return s.Bytes()
 }
 
+// poolS8AVX2 writes the pooling of int8 for registers of 256 bits.
+func poolS8AVX2() []byte {
+	s := simd{newAsm("Pooling of int8 on AVX2."), false}
+	s.constants()
+	largest := poolOp{
+		name: "max", lanes: 32, bytes: 1, sizes: []int{64, 32, 8, 1},
+		setup: func(s simd) {
+			s.op("VPBROADCASTB 80(R13), Y%d", poolLo)
+			s.op("VPBROADCASTB 84(R13), Y%d", poolHi)
+		},
+		start: func(s simd, acc int) { s.op("VMOVDQA Y%d, Y%d", poolLo, acc) },
+		loadSome: func(s simd, from string, to, n int) {
+			switch n {
+			case 1:
+				s.op("VPINSRB $0, %s, X%d, X%d", from, poolLo, to)
+			case 8:
+				s.op("VMOVQ %s, X%d", from, to)
+			default:
+				s.op("VMOVDQU %s, Y%d", from, to)
+			}
+		},
+		join:   func(s simd, x, acc int) { s.op("VPMAXSB Y%d, Y%d, Y%d", x, acc, acc) },
+		finish: func(s simd, acc, _ int) { s.op("VPMINSB Y%d, Y%d, Y%d", poolHi, acc, acc) },
+		storeSome: func(s simd, acc int, to string, n int) {
+			if n == 32 {
+				s.op("VMOVDQU Y%d, %s", acc, to)
+			} else {
+				s.storeBytes(acc, to, n)
+			}
+		},
+	}
+	const half, start, offset = 11, 10, 9
+	average := poolOp{
+		name: "average", lanes: 8, bytes: 1, sizes: []int{32, 8, 1},
+		setup: func(s simd) {
+			poolSetup(s)
+			s.op("VBROADCASTSS 92(R13), Y%d", half)
+			s.op("VBROADCASTSS 96(R13), Y%d", start)
+			s.op("VBROADCASTSS 100(R13), Y%d", offset)
+		},
+		start:    func(s simd, acc int) { s.op("VMOVDQA Y%d, Y%d", start, acc) },
+		loadSome: simd.widen,
+		join:     func(s simd, x, acc int) { s.op("VPADDD Y%d, Y%d, Y%d", x, acc, acc) },
+		// As on AVX512.
+		finish: func(s simd, acc, t int) {
+			s.op("VCVTDQ2PS Y%d, Y%d", acc, acc)
+			s.konst("VANDPS", "sign", "Y%d, Y%d", acc, t)
+			s.op("VORPS Y%d, Y%d, Y%d", half, t, t)
+			s.op("VADDPS Y%d, Y%d, Y%d", t, acc, acc)
+			s.op("VDIVPS Y%d, Y%d, Y%d", poolCount, acc, acc)
+			s.op("VCVTTPS2DQ Y%d, Y%d", acc, acc)
+			s.op("VPSUBD Y%d, Y%d, Y%d", offset, acc, acc)
+			s.op("VPMAXSD Y%d, Y%d, Y%d", poolLo, acc, acc)
+			s.op("VPMINSD Y%d, Y%d, Y%d", poolHi, acc, acc)
+			s.narrow16(acc, t)
+			s.op("VPACKSSWB X%d, X%d, X%d", acc, acc, acc)
+		},
+		storeSome: simd.storeBytes,
+	}
+	s.pools("S8AVX2", largest, average)
+	return s.Bytes()
+}
+
 // pools writes functions and their table. Channels go in blocks; within a block the windows of a run of output pixels, one after the other.
 func (s simd) pools(suffix string, ops ...poolOp) {
 	var names []string
@@ -146,7 +212,7 @@ func (s simd) pools(suffix string, ops ...poolOp) {
 		s.op("MOVQ 16(R13), CX")
 		o.setup(s)
 		width := o.lanes * o.bytes
-		window := func(vectors int, last bool) {
+		window := func(vectors int, load func(from string, to int), store func(acc int, to string)) {
 			pixel, row, col := s.label("pixel"), s.label("row"), s.label("col")
 			s.op("MOVQ DI, R8")
 			s.op("MOVQ SI, R9")
@@ -162,7 +228,7 @@ func (s simd) pools(suffix string, ops ...poolOp) {
 			s.op("MOVQ 40(R13), AX") // columns of the window
 			s.at(col)
 			for v := range vectors {
-				o.load(s, at("R11", v*width), 4+v, last)
+				load(at("R11", v*width), 4+v)
 				o.join(s, 4+v, v)
 			}
 			s.op("ADDQ 56(R13), R11")
@@ -173,14 +239,23 @@ func (s simd) pools(suffix string, ops ...poolOp) {
 			s.op("JNE %s", row)
 			for v := range vectors {
 				o.finish(s, v, 4)
-				o.store(s, v, at("R8", v*width), last)
+				store(v, at("R8", v*width))
 			}
 			s.op("ADDQ 64(R13), R9")
 			s.op("ADDQ 72(R13), R8")
 			s.op("DECQ BX")
 			s.op("JNE %s", pixel)
 		}
-		s.blocks(o.vectors, o.lanes, []pointer{{"DI", width}, {"SI", width}}, window)
+		if o.sizes != nil {
+			s.steps(o.sizes, []pointer{{"DI", o.bytes}, {"SI", o.bytes}}, func(n int) {
+				each := min(n, o.lanes)
+				window(n/each, func(from string, to int) { o.loadSome(s, from, to, each) }, func(acc int, to string) { o.storeSome(s, acc, to, each) })
+			})
+		} else {
+			s.blocks(o.vectors, o.lanes, []pointer{{"DI", width}, {"SI", width}}, func(n int, last bool) {
+				window(n, func(from string, to int) { o.load(s, from, to, last) }, func(acc int, to string) { o.store(s, acc, to, last) })
+			})
+		}
 		s.ret()
 	}
 	s.table(fmt.Sprintf("pool%s", suffix), names)

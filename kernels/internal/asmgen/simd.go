@@ -169,6 +169,7 @@ func init() {
 		"pool/f32_avx512_amd64.s":     poolF32(true, "AVX512"),
 		"pool/f32_avx2_amd64.s":       poolF32(false, "AVX2"),
 		"pool/s8_avx512_amd64.s":      poolS8AVX512,
+		"pool/s8_avx2_amd64.s":        poolS8AVX2,
 	} {
 		files[name] = generate
 	}
