@@ -148,7 +148,7 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 
 // binaryKernel names a kernel after its node's operator.
 func binaryKernel(c *graph.CompileCtx, types string, run func(*graph.Args) error) *graph.Kernel {
-	id := map[string]string{"Add": "vec.add", "Sub": "vec.sub", "Mul": "vec.mul", "Div": "vec.div"}[c.N.Op]
+	id := map[string]string{"Add": "vec.add", "Sub": "vec.sub", "Mul": "vec.mul", "Div": "vec.div", "SquaredDifference": "vec.squared_difference"}[c.N.Op]
 	return &graph.Kernel{ID: id + "/" + types + "/generic", InPlace: inPlace(c), Run: run}
 }
 

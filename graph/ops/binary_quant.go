@@ -73,7 +73,7 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 		q := &vec.Store{Zero: o.Quant.Zero[0], Lo: lo, Hi: hi}
 		q.Mult, q.Shift = requant.Quantize(productScale(c.N.Op, a, b, o))
 		if a.DType == tensor.S8 && c.N.Op == "Mul" {
-			return pairS8Kernel(c, s, vec.NewProductS8(a.Quant.Zero[0], b.Quant.Zero[0], q)), nil
+			return pairS8Kernel(c, vec.NewProductS8(a.Quant.Zero[0], b.Quant.Zero[0], q), 0), nil
 		}
 		if a.DType == tensor.S8 {
 			return binaryKernel(c, "s8", productRun[int8](c, s, q)), nil
@@ -92,15 +92,15 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 			vec.AddS16(dst, a, sa, b, sb, &ra, &rb, sign, &q)
 		})), nil
 	}
-	k := pairS8Kernel(c, s, vec.NewSumS8(&ra, &rb, sub, &q))
-	k.Weights = map[tensor.DType]int{tensor.S32: 2 * 4 * 256}
-	return k, nil
+	return pairS8Kernel(c, vec.NewSumS8(&ra, &rb, sub, &q), 2*256), nil
 }
 
-// pairS8Kernel runs an int8 operator with two inputs.
-func pairS8Kernel(c *graph.CompileCtx, s *spread, p *vec.PairS8) *graph.Kernel {
-	k := binaryKernel(c, "s8", rowsRun(s, p.Run))
+// pairS8Kernel runs an int8 operator with two inputs that keeps so many int32 values.
+func pairS8Kernel(c *graph.CompileCtx, p *vec.PairS8, values int) *graph.Kernel {
+	p.Prepare(product(c.Out(0).Shape))
+	k := binaryKernel(c, "s8", rowsRun(pairSpread(c), p.Run))
 	k.ID = strings.TrimSuffix(k.ID, "generic") + p.ISA()
+	k.Weights = map[tensor.DType]int{tensor.S8: p.Bytes(), tensor.S32: 4 * values}
 	return k
 }
 
@@ -175,10 +175,5 @@ func compileSquaredDifference(c *graph.CompileCtx) (*graph.Kernel, error) {
 		})
 		return k, nil
 	}
-	ta, tb := ra.Table(), rb.Table()
-	k.Weights = map[tensor.DType]int{tensor.S32: 2 * 4 * 256}
-	k.ID, k.Run = "vec.squared_difference/s8/generic", pairRun(s, func(dst, a []int8, sa int, b []int8, sb int) {
-		vec.SquaredDifferenceS8(dst, a, sa, b, sb, ta, tb, q)
-	})
-	return k, nil
+	return pairS8Kernel(c, vec.NewSquaredDifferenceS8(&ra, &rb, q), 2*256), nil
 }

@@ -32,6 +32,67 @@ func (s *Store) at(x int32) int32 {
 	return min(max(requant.Mul(x, s.Mult, s.Shift)+s.Zero, s.Lo), s.Hi)
 }
 
+// stepped is a Store in the one-step form of requant.Terms, which has no branches.
+type stepped struct {
+	bias, mult, limit uint32
+	add, shift        int32
+	lo, hi            int32
+}
+
+// steps returns the one-step form for values that are at most largest in size; false where it is not exact.
+func (s *Store) steps(largest int64) (*stepped, bool) {
+	t, ok := requant.OneStep(0, largest, s.Mult, s.Shift, s.Zero, s.Lo)
+	p := &stepped{bias: uint32(t.Bias), mult: uint32(t.Mult), limit: uint32(t.Limit), add: t.Add, shift: t.Shift, lo: s.Lo, hi: s.Hi}
+	if !t.Carry {
+		p.limit = math.MaxUint32
+	}
+	return p, ok
+}
+
+func (p *stepped) at(v int32) int32 {
+	x := uint32(v) + p.bias
+	carry := (uint64(p.limit) - 1 - uint64(x)) >> 63 // x ≥ limit
+	y := int32(uint64(x)*uint64(p.mult)>>32+carry) + p.add
+	return min(max(y>>(p.shift&31), p.lo), p.hi)
+}
+
+// sumS8 returns AddS8 with the given tables, in the one-step form where that is exact.
+func sumS8(ta, tb *[256]int32, q *Store) func(dst, a []int8, sa int, b []int8, sb int) {
+	p, ok := q.steps(farthest(ta) + farthest(tb))
+	if !ok {
+		return func(dst, a []int8, sa int, b []int8, sb int) { AddS8(dst, a, sa, b, sb, ta, tb, q) }
+	}
+	return func(dst, a []int8, sa int, b []int8, sb int) {
+		checkPair(len(dst), len(a), sa, len(b), sb)
+		for i := range dst {
+			dst[i] = int8(p.at(ta[uint8(a[i*sa])] + tb[uint8(b[i*sb])]))
+		}
+	}
+}
+
+// farthest is the largest size of a table's values.
+func farthest(t *[256]int32) int64 {
+	far := int64(0)
+	for _, v := range t {
+		far = max(far, int64(v), -int64(v))
+	}
+	return far
+}
+
+// productS8 returns MulQ with the given zero points, in the one-step form where that is exact.
+func productS8(za, zb int32, q *Store) func(dst, a []int8, sa int, b []int8, sb int) {
+	p, ok := q.steps(255 * 255)
+	if !ok {
+		return func(dst, a []int8, sa int, b []int8, sb int) { MulQ(dst, a, sa, b, sb, za, zb, q) }
+	}
+	return func(dst, a []int8, sa int, b []int8, sb int) {
+		checkPair(len(dst), len(a), sa, len(b), sb)
+		for i := range dst {
+			dst[i] = int8(p.at((int32(a[i*sa]) - za) * (int32(b[i*sb]) - zb)))
+		}
+	}
+}
+
 // AddS8 computes dst[i] = q(ta[a[i×sa]] + tb[b[i×sb]]) with the tables of both inputs' rescaled values, tb negated for a subtraction.
 func AddS8(dst, a []int8, sa int, b []int8, sb int, ta, tb *[256]int32, q *Store) {
 	checkPair(len(dst), len(a), sa, len(b), sb)

@@ -13,6 +13,7 @@ func TestElementsAllocateNothing(t *testing.T) {
 		f, s8, s16 := make([]float32, n), make([]int8, n), make([]int16, n)
 		var table [256]int8
 		sum := NewSumS8(&Rescale{Mult: 1 << 30, Left: 20}, &Rescale{Mult: 1 << 30, Left: 20}, false, &Store{Mult: 1 << 30, Shift: -18, Lo: -128, Hi: 127})
+		sum.Prepare(1000)
 		add := NewArithF32("Add", -1, 1)
 		if got := testing.AllocsPerRun(5, func() {
 			add.Run(f, f, f[:1], &Rows{N: n, SA: 1, Count: 1})

@@ -2,7 +2,6 @@ package vec
 
 import (
 	"math"
-	"slices"
 	"unsafe"
 
 	"wayside/kernels/internal/flip"
@@ -38,13 +37,15 @@ type pairParams struct {
 	lo, hi int32
 }
 
-// PairS8 is an operator with two int8 inputs. Its results are those of the reference's integer arithmetic, bit by bit: a float kernel is used
-// only after it has given the same for all 65,536 pairs of inputs.
+// PairS8 is an operator with two int8 inputs. Its results are those of the reference's integer arithmetic, bit by bit: it is that arithmetic
+// until Prepare finds something faster.
 type PairS8 struct {
 	kind     pairKind
 	fast     bool
 	params   pairParams
+	line     func(b int) (base, slope float64) // base + slope × a is the value without its addend; nil where no kernel computes it
 	integers func(dst, a []int8, sa int, b []int8, sb int)
+	table    *[256][256]int8 // results by the bits of b, then of a; nil without
 }
 
 // NewSumS8 prepares q(ra(a) + rb(b)), or with sub q(ra(a) − rb(b)).
@@ -57,24 +58,27 @@ func NewSumS8(ra, rb *Rescale, sub bool, q *Store) *PairS8 {
 			tb[i] = -tb[i]
 		}
 	}
-	p := &PairS8{kind: kindSum, params: pairParams{lo: q.Lo, hi: q.Hi}, integers: func(dst, a []int8, sa int, b []int8, sb int) {
-		AddS8(dst, a, sa, b, sb, ta, tb, q)
-	}}
+	p := &PairS8{kind: kindSum, params: pairParams{lo: q.Lo, hi: q.Hi}, integers: sumS8(ta, tb, q)}
 	p.params.f[0], p.params.f[1] = float32(ra.real()*q.real()), float32(sign*rb.real()*q.real())
-	p.check(func(a, b int) float64 {
-		return float64(float64(a)*float64(p.params.f[0])) + float64(float64(b)*float64(p.params.f[1]))
-	})
+	p.line = func(b int) (base, slope float64) { return float64(b) * float64(p.params.f[1]), float64(p.params.f[0]) }
 	return p
 }
 
 // NewProductS8 prepares q((a − za) × (b − zb)).
 func NewProductS8(za, zb int32, q *Store) *PairS8 {
-	p := &PairS8{kind: kindProduct, params: pairParams{lo: q.Lo, hi: q.Hi}, integers: func(dst, a []int8, sa int, b []int8, sb int) {
-		MulQ(dst, a, sa, b, sb, za, zb, q)
-	}}
+	p := &PairS8{kind: kindProduct, params: pairParams{lo: q.Lo, hi: q.Hi}, integers: productS8(za, zb, q)}
 	p.params.f[0], p.params.f[1], p.params.f[2] = float32(za), float32(zb), float32(q.real())
-	p.check(func(a, b int) float64 { return float64((a-int(za))*(b-int(zb))) * float64(p.params.f[2]) })
+	p.line = func(b int) (base, slope float64) {
+		slope = float64(b-int(zb)) * float64(p.params.f[2])
+		return -slope * float64(za), slope
+	}
 	return p
+}
+
+// NewSquaredDifferenceS8 prepares q((ra(a) − rb(b))²).
+func NewSquaredDifferenceS8(ra, rb *Rescale, q *Store) *PairS8 {
+	ta, tb := ra.Table(), rb.Table()
+	return &PairS8{integers: func(dst, a []int8, sa int, b []int8, sb int) { SquaredDifferenceS8(dst, a, sa, b, sb, ta, tb, q) }}
 }
 
 // real is the factor that a rescaling stands for.
@@ -82,33 +86,52 @@ func (r *Rescale) real() float64 { return math.Ldexp(float64(r.Mult), int(r.Left
 
 func (s *Store) real() float64 { return math.Ldexp(float64(s.Mult), int(s.Shift-31)) }
 
-// check looks for the addends with which the kernel of this machine gives the results of the integers, and tries it on all pairs. value is
-// the formula without its addend, for which every pair leaves a range.
-func (p *PairS8) check(value func(a, b int) float64) {
-	if ISA8() == "generic" {
+// Prepare readies the operator for runs of so many elements: with a kernel of this machine that computes in floats, if it gives the results of the
+// integers for all 65,536 pairs of inputs, else with a table of those pairs, of 64 KiB.
+func (p *PairS8) Prepare(elems int) {
+	const short, long = 512, 2048 // which are not worth the trial, and which are worth the memory
+	kernels := p.line != nil && ISA8() != "generic"
+	if elems < short || !kernels && elems < long {
 		return
 	}
-	var all, got [256]int8
-	want := make([]int8, 256*256)
-	for i := range all {
-		all[i] = int8(i - 128)
+	table := &[256][256]int8{}
+	for b := range table {
+		p.integers(table[b][:], bitOrder[:], 1, bitOrder[b:b+1], 0)
 	}
+	if kernels {
+		p.fast = p.check(table)
+	}
+	if !p.fast && elems >= long {
+		p.table = table
+	}
+}
+
+// Bytes returns the memory of the table.
+func (p *PairS8) Bytes() int {
+	if p.table == nil {
+		return 0
+	}
+	return len(p.table) * len(p.table[0])
+}
+
+// check looks for the addends with which the kernel of this machine gives the results in want, and tries it on all pairs.
+func (p *PairS8) check(want *[256][256]int8) bool {
 	inf := math.Inf(1)
 	least, most := [2]float64{-inf, -inf}, [2]float64{inf, inf} // for values that are not negative, and negative ones
-	for i := range all {
-		row := want[256*i : 256*i+256]
-		p.integers(row, all[i:i+1], 0, all[:], 1)
-		for k, y := range row {
-			v := value(i-128, k-128)
+	for b := math.MinInt8; b <= math.MaxInt8; b++ {
+		row := &want[uint8(b)]
+		base, slope := p.line(b)
+		for a := math.MinInt8; a <= math.MaxInt8; a++ {
+			y, v := int32(row[uint8(a)]), base+float64(slope*float64(a))
 			side := 0
 			if p.kind == kindProduct && v < 0 {
 				side = 1
 			}
-			if int32(y) > p.params.lo {
-				least[side] = max(least[side], float64(y)-v)
+			if e := float64(y) - v; y > p.params.lo && e > least[side] {
+				least[side] = e
 			}
-			if int32(y) < p.params.hi {
-				most[side] = min(most[side], float64(y)+1-v)
+			if e := float64(y) + 1 - v; y < p.params.hi && e < most[side] {
+				most[side] = e
 			}
 		}
 	}
@@ -117,19 +140,31 @@ func (p *PairS8) check(value func(a, b int) float64) {
 		if at < 0 {
 			continue
 		}
-		least[side], most[side] = max(least[side], most[side]-1, -1<<20), min(most[side], max(least[side], -1<<20)+1)
+		if math.IsInf(least[side], -1) { // nothing is above the lower limit
+			least[side] = max(min(most[side]-1, 0), -1<<20)
+		}
+		most[side] = min(most[side], least[side]+1)
 		if !(least[side] < most[side]) {
-			return
+			return false
 		}
 		p.params.f[at] = float32((least[side] + most[side]) / 2)
 	}
-	for i := range all {
-		if !pairS8Asm(p.kind, got[:], all[i:i+1], all[:], &Rows{N: 256, SB: 1, Count: 1}, &p.params) || !slices.Equal(got[:], want[256*i:256*i+256]) {
-			return
+	var got [256]int8
+	for b := range want {
+		if !pairS8Asm(p.kind, got[:], bitOrder[:], bitOrder[b:b+1], &Rows{N: 256, SA: 1, Count: 1}, &p.params) || got != want[b] {
+			return false
 		}
 	}
-	p.fast = true
+	return true
 }
+
+// bitOrder are all int8 in the order of their bits as uint8.
+var bitOrder = func() (all [256]int8) {
+	for i := range all {
+		all[i] = int8(i)
+	}
+	return all
+}()
 
 // place is where the addend for a side stands.
 func (p *PairS8) place(side int) int {
@@ -142,10 +177,13 @@ func (p *PairS8) place(side int) int {
 	return -1
 }
 
-// ISA names the instructions that Run uses, as in kernel ids.
+// ISA names what Run uses, as in kernel ids: instructions, or a table.
 func (p *PairS8) ISA() string {
-	if p.fast {
+	switch {
+	case p.fast:
 		return ISA8()
+	case p.table != nil:
+		return "table"
 	}
 	return "generic"
 }
@@ -153,7 +191,24 @@ func (p *PairS8) ISA() string {
 // Run computes all runs. dst may be an input whose runs follow each other.
 func (p *PairS8) Run(dst, a, b []int8, r *Rows) {
 	r.check(len(dst), len(a), len(b))
-	if len(dst) > 0 && (!p.fast || !pairS8Asm(p.kind, dst, a, b, r, &p.params)) {
+	switch {
+	case len(dst) == 0 || p.fast && pairS8Asm(p.kind, dst, a, b, r, &p.params):
+	case p.table != nil:
+		for i := range r.Count {
+			p.look(dst[i*r.N:(i+1)*r.N], a[i*r.StepA:], r.SA, b[i*r.StepB:], r.SB)
+		}
+	default:
 		eachRow(dst, a, b, r, p.integers)
+	}
+}
+
+// look computes a run with the table.
+func (p *PairS8) look(dst, a []int8, sa int, b []int8, sb int) {
+	if sa == 1 && sb == 0 {
+		LookupS8(dst, a[:len(dst)], &p.table[uint8(b[0])])
+		return
+	}
+	for i := range dst {
+		dst[i] = p.table[uint8(b[i*sb])][uint8(a[i*sa])]
 	}
 }

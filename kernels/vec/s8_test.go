@@ -36,15 +36,13 @@ func TestLookupTiers(t *testing.T) {
 	})
 }
 
-// TestPairsS8 compares sums and products of many quantizations with the integer arithmetic, for all pairs of inputs.
+// TestPairsS8 compares sums, products and squared differences of many quantizations with the textbook's integer arithmetic, for all pairs of inputs: without
+// preparation, with kernels, and with tables.
 func TestPairsS8(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
-		all := make([]int8, 256)
-		for i := range all {
-			all[i] = int8(i - 128)
-		}
 		got, want := make([]int8, 256), make([]int8, 256)
+		all := bitOrder[:]
 		fast, cases := 0, 60
 		for at := range cases {
 			q := &Store{Zero: int32(r.IntN(256) - 128), Lo: -128, Hi: 127}
@@ -53,32 +51,68 @@ func TestPairsS8(t *testing.T) {
 			}
 			za, zb := int32(r.IntN(256)-128), int32(r.IntN(256)-128)
 			var p *PairS8
-			if at%2 == 0 {
-				sa, sb := math.Exp(r.Float64()*4-6), math.Exp(r.Float64()*4-6)
-				twice := 2 * max(sa, sb)
-				ra, rb := &Rescale{Zero: za, Left: 20}, &Rescale{Zero: zb, Left: 20}
+			var book func(dst, a []int8, sa int, b []int8, sb int)
+			sa, sb := math.Exp(r.Float64()*4-6), math.Exp(r.Float64()*4-6)
+			twice := 2 * max(sa, sb)
+			rescales := func(left int32) (ra, rb *Rescale) {
+				ra, rb = &Rescale{Zero: za, Left: left}, &Rescale{Zero: zb, Left: left}
 				ra.Mult, ra.Shift = requant.Quantize(sa / twice)
 				rb.Mult, rb.Shift = requant.Quantize(sb / twice)
+				return ra, rb
+			}
+			switch {
+			case at%10 == 9:
+				ra, rb := rescales(7)
+				q.Mult, q.Shift = requant.Quantize(twice * twice / (1 << 14 * (sa + sb)))
+				p = NewSquaredDifferenceS8(ra, rb, q)
+				book = func(dst, a []int8, sa int, b []int8, sb int) {
+					SquaredDifferenceS8(dst, a, sa, b, sb, ra.Table(), rb.Table(), q)
+				}
+			case at%2 == 0:
+				ra, rb := rescales(20)
 				q.Mult, q.Shift = requant.Quantize(twice / (1 << 20 * (sa + sb) * (0.5 + r.Float64())))
-				p = NewSumS8(ra, rb, at%3 == 0, q)
-			} else {
-				q.Mult, q.Shift = requant.Quantize(math.Exp(-r.Float64() * 7))
+				sub := at%3 == 0
+				p = NewSumS8(ra, rb, sub, q)
+				ta, tb := ra.Table(), rb.Table()
+				for i := range tb {
+					if sub {
+						tb[i] = -tb[i]
+					}
+				}
+				book = func(dst, a []int8, sa int, b []int8, sb int) { AddS8(dst, a, sa, b, sb, ta, tb, q) }
+			default:
+				switch at % 20 {
+				case 1: // never negative
+					za, zb = -128, -128
+				case 11: // a product that grows
+					q.Mult, q.Shift = 1<<30, 2
+				}
+				if q.Mult == 0 {
+					q.Mult, q.Shift = requant.Quantize(math.Exp(-r.Float64() * 7))
+				}
 				p = NewProductS8(za, zb, q)
+				book = func(dst, a []int8, sa int, b []int8, sb int) { MulQ(dst, a, sa, b, sb, za, zb, q) }
+			}
+			for _, elems := range []int{1, 1000, 10000} {
+				p.Prepare(elems)
+				if elems == 1 && p.ISA() != "generic" || elems == 10000 && p.ISA() == "generic" {
+					t.Errorf("case %d: runs of %d elements use %s", at, elems, p.ISA())
+				}
+				for i := range all {
+					book(want, all[i:i+1], 0, all, 1)
+					p.Run(got, all[i:i+1], all, &Rows{N: 256, SB: 1, Count: 1})
+					if !slices.Equal(got, want) {
+						t.Fatalf("case %d: first input %d differs with %s", at, all[i], p.ISA())
+					}
+					book(want, all, 1, all[i:i+1], 0)
+					p.Run(got, all, all[i:i+1], &Rows{N: 256, SA: 1, Count: 1})
+					if !slices.Equal(got, want) {
+						t.Fatalf("case %d: second input %d differs with %s", at, all[i], p.ISA())
+					}
+				}
 			}
 			if p.fast {
 				fast++
-			}
-			for i := range all {
-				p.integers(want, all[i:i+1], 0, all, 1)
-				p.Run(got, all[i:i+1], all, &Rows{N: 256, SB: 1, Count: 1})
-				if !slices.Equal(got, want) {
-					t.Fatalf("case %d: first input %d differs", at, all[i])
-				}
-				p.integers(want, all, 1, all[i:i+1], 0)
-				p.Run(got, all, all[i:i+1], &Rows{N: 256, SA: 1, Count: 1})
-				if !slices.Equal(got, want) {
-					t.Fatalf("case %d: second input %d differs", at, all[i])
-				}
 			}
 			for _, n := range sizes[:len(sizes)*max(0, 1-at/4)] { // for a few
 				for _, atEnd := range []bool{false, true} {
@@ -87,7 +121,7 @@ func TestPairsS8(t *testing.T) {
 						dst, want := kerneltest.Guarded[int8](t, n*rows.Count, atEnd), make([]int8, n*rows.Count)
 						bytesOf(r, a)
 						bytesOf(r, b)
-						eachRow(want, a, b, &rows, p.integers)
+						eachRow(want, a, b, &rows, book)
 						p.Run(dst, a, b, &rows)
 						if !slices.Equal(dst, want) {
 							t.Fatalf("%+v differs", rows)
