@@ -13,3 +13,9 @@ type TransposeAttr struct{ Perm []int }
 type AxisMover interface {
 	MoveAxes(perm []int) (any, bool)
 }
+
+// TableOp is the name of the neutral operator that looks every element of an int8 value up in a table; a pass makes it of others.
+const TableOp = "Table"
+
+// TableAttr is the attribute of TableOp: the int8 results by the bits of the input.
+type TableAttr struct{ Results [256]byte }

@@ -4,8 +4,32 @@ import (
 	"math"
 
 	"wayside/graph"
+	"wayside/graph/tensor"
 	"wayside/kernels/vec"
 )
+
+func init() {
+	graph.Register(graph.Op{Name: graph.TableOp, Elementwise: true, Infer: inferTable, Compile: compileTable})
+}
+
+func inferTable(c *graph.InferCtx) error {
+	x, _, err := oneToOne(c)
+	if err != nil {
+		return err
+	}
+	if x.DType != tensor.S8 {
+		return c.Refuse("%s is not supported; int8 is", x.DType)
+	}
+	return c.Set(0, tensor.S8, x.Shape)
+}
+
+func compileTable(c *graph.CompileCtx) (*graph.Kernel, error) {
+	t := &[256]int8{}
+	for i, v := range c.N.Attr.(graph.TableAttr).Results {
+		t[i] = int8(v)
+	}
+	return lookup("vec.table", t), nil
+}
 
 // lutS8 tabulates a float function for int8: the input is dequantized, the result multiplied by the inverse output scale and rounded half
 // away from zero, all in float32, as TensorFlow Lite fills its tables.

@@ -19,6 +19,7 @@ var All = []Pass{
 	{"fold-scale", FoldScale},
 	{"fuse-activation", FuseActivation},
 	{"fold", graph.Fold},
+	{"tables", Tables},
 	{"dead", Dead},
 }
 

@@ -1,0 +1,127 @@
+package passes
+
+import (
+	"wayside/graph"
+	"wayside/graph/tensor"
+)
+
+// Tables replaces what computes an int8 value, element by element, from one other int8 value alone by a table of 256 results: chains, and diamonds
+// such as x × LOGISTIC(x). The operators' own kernels fill the table, so it gives what they would have given. Single operators of one input are left alone:
+// they are tables already. Nodes that nobody reads any more stay for Dead.
+func Tables(g *graph.Graph) error {
+	t := &tabulator{g: g, all: &graph.Graph{Format: g.Format}, of: map[graph.ValueID]tabulated{}}
+	users := g.Users()
+	for i := range g.Nodes {
+		t.node(&g.Nodes[i])
+	}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		if len(n.Out) != 1 || n.Out[0] == graph.None {
+			continue
+		}
+		o := n.Out[0]
+		r, ok := t.of[o]
+		if !ok || g.Values[o].DType != tensor.S8 || len(n.In) == 1 && n.In[0] == r.root {
+			continue
+		}
+		wanted := g.IsOutput(o) // by someone who does not get a table of its own
+		for _, u := range users[o] {
+			next, ok := t.of[g.Nodes[u].Out[0]]
+			wanted = wanted || !ok || next.root != r.root
+		}
+		if wanted {
+			n.Op, n.Attr, n.In = graph.TableOp, graph.TableAttr{Results: [256]byte(t.all.Values[r.results].Const)}, []graph.ValueID{r.root}
+		}
+	}
+	return nil
+}
+
+// tabulated is a value that depends on another one alone.
+type tabulated struct {
+	root    graph.ValueID
+	results graph.ValueID // of tabulator.all: what every value of root gives
+}
+
+// tabulator computes nodes for all int8 at once, as constants of a graph of its own.
+type tabulator struct {
+	g, all *graph.Graph
+	of     map[graph.ValueID]tabulated
+}
+
+// node tabulates a node's result if it can.
+func (t *tabulator) node(n *graph.Node) {
+	op, _ := graph.FindOp(n.Op)
+	if op == nil || !op.Elementwise && n.Op != "Quantize" && n.Op != "Dequantize" || op.Impure || len(n.Out) != 1 || n.Out[0] == graph.None {
+		return
+	}
+	root, ok := t.root(n)
+	if !ok {
+		return
+	}
+	out := t.g.Values[n.Out[0]]
+	if q := out.Quant; q != nil && !q.PerTensor() || !out.Shape.Equal(t.g.Values[root].Shape) {
+		return
+	}
+	all := graph.Node{Op: n.Op, Attr: n.Attr, Name: n.Name}
+	for _, v := range n.In {
+		all.In = append(all.In, t.input(v, root))
+	}
+	out.Shape = nil
+	all.Out = []graph.ValueID{t.all.NewValue(out)}
+	if graph.InferNode(t.all, &all) != nil {
+		return
+	}
+	// It may fail for values that do not occur, or be too much work.
+	t.all.Nodes = []graph.Node{all}
+	if err := graph.Fold(t.all); err != nil || len(t.all.Nodes) > 0 {
+		t.all.Nodes = nil
+		return
+	}
+	t.of[n.Out[0]] = tabulated{root, all.Out[0]}
+}
+
+// root returns the int8 value that a node's inputs are computed from, or that is its only input, beside constants of one element.
+func (t *tabulator) root(n *graph.Node) (root graph.ValueID, ok bool) {
+	root = graph.None
+	for _, v := range n.In {
+		if v == graph.None {
+			return root, false
+		}
+		x := &t.g.Values[v]
+		if x.Quant != nil && !x.Quant.PerTensor() {
+			return root, false
+		}
+		if x.Const != nil {
+			if e, err := x.Shape.Elems(); err != nil || e != 1 {
+				return root, false
+			}
+			continue
+		}
+		r, known := t.of[v]
+		if !known {
+			r.root = v
+		}
+		if root != graph.None && root != r.root || t.g.Values[r.root].DType != tensor.S8 || t.g.IsState(r.root) {
+			return root, false
+		}
+		root = r.root
+	}
+	return root, root != graph.None
+}
+
+// input returns what stands for value v of the graph where root takes all values in turn.
+func (t *tabulator) input(v, root graph.ValueID) graph.ValueID {
+	x := t.g.Values[v]
+	switch {
+	case x.Const != nil:
+		x.Shape = tensor.Shape{}
+	case v != root:
+		return t.of[v].results
+	default:
+		x.Shape, x.Const = tensor.Shape{256}, tensor.Aligned(256)
+		for i := range x.Const {
+			x.Const[i] = byte(i)
+		}
+	}
+	return t.all.NewValue(x)
+}
