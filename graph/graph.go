@@ -153,6 +153,12 @@ type Activator interface {
 	Activation() Activation
 }
 
+// Rewriter is implemented by attribute structs whose node may turn out to be something simpler. Rewrite returns the nodes that take its place, inferred, and may add
+// values to the graph; false leaves the node as it is.
+type Rewriter interface {
+	Rewrite(g *Graph, n *Node) ([]Node, bool)
+}
+
 // NewValue appends a value and returns its id. Pointers into Values that were taken before are no longer valid.
 func (g *Graph) NewValue(v Value) ValueID {
 	g.Values = append(g.Values, v)

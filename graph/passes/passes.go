@@ -14,6 +14,7 @@ type Pass struct {
 
 // All are the passes in their order, on a graph of neutral nodes.
 var All = []Pass{
+	{"rewrite", Rewrite},
 	{"copies", Copies},
 	{"layout", Layout},
 	{"fold-scale", FoldScale},
@@ -41,6 +42,23 @@ func Run(g *graph.Graph) error {
 			}
 		}
 	}
+	return nil
+}
+
+// Rewrite lets nodes that turn out to be something simpler be replaced by it, such as a loop that is a recurrent layer.
+func Rewrite(g *graph.Graph) error {
+	var nodes []graph.Node
+	for i := range g.Nodes {
+		n := g.Nodes[i]
+		if r, ok := n.Attr.(graph.Rewriter); ok {
+			if instead, ok := r.Rewrite(g, &n); ok {
+				nodes = append(nodes, instead...)
+				continue
+			}
+		}
+		nodes = append(nodes, n)
+	}
+	g.Nodes = nodes
 	return nil
 }
 
