@@ -5,7 +5,6 @@ import (
 	"unsafe"
 
 	"wayside/kernels/internal/call"
-	"wayside/kernels/internal/cpu"
 )
 
 // hybridWeights is a packed matrix with all that its store needs.
@@ -29,10 +28,14 @@ type hybridArgs struct {
 }
 
 func packHybrid(w []int8, n, k int, h *Hybrid) *hybridWeights {
-	if !cpu.Has(cpu.AVX512VNNI) || k > math.MaxInt32/(255*128) {
+	if k > math.MaxInt32/(255*128) {
 		return nil
 	}
-	p := &hybridWeights{sumMatrix: packSums(w, n, k), scale: make([]float32, up16(n)), bias: make([]float32, up16(n)), lo: h.Min, hi: h.Max, byTurns: h.ByTurns}
+	s := packSumsArch(w, n, k)
+	if s == nil {
+		return nil
+	}
+	p := &hybridWeights{sumMatrix: s, scale: make([]float32, up16(n)), bias: make([]float32, up16(n)), lo: h.Min, hi: h.Max, byTurns: h.ByTurns}
 	for i := range n {
 		p.scale[i] = h.Scale[min(i, len(h.Scale)-1)]
 		p.bias[i] = float32(math.Copysign(0, -1)) // adding it changes nothing, not even a zero's sign
@@ -42,8 +45,6 @@ func packHybrid(w []int8, n, k int, h *Hybrid) *hybridWeights {
 	}
 	return p
 }
-
-func (p *hybridWeights) id() string { return s32AVX512.id((min(p.n, 64) + 15) / 16) }
 
 func (p *hybridWeights) bytes() (s8, s32, f32 int) {
 	return p.sumMatrix.bytes(), 4 * len(p.sums), 8 * len(p.scale)
@@ -78,5 +79,16 @@ func (p *hybridWeights) store(dst []float32, sums []int32, q HybridRow) {
 		sums: &sums[0], weights: &p.sums[0], scale: &p.scale[0], bias: &p.bias[0], dst: &dst[0], n: p.n,
 		zero: -q.Zero, row: q.Scale, lo: p.lo, hi: p.hi, byTurns: p.byTurns,
 	}
-	call.Tile(packTable[2], unsafe.Pointer(&t))
+	if p.sumMatrix.bias != nil {
+		call.Tile(packTable[2], unsafe.Pointer(&t))
+		return
+	}
+	if p.n >= 8 {
+		call.Tile(s32AVX2Table[8], unsafe.Pointer(&t))
+		return
+	}
+	h := Hybrid{Scale: p.scale, Bias: p.bias, Min: p.lo, Max: p.hi, ByTurns: p.byTurns}
+	for c := range p.n {
+		dst[c] = h.Apply(int64(sums[c]-q.Zero*p.sums[c]), c, q.Scale)
+	}
 }

@@ -34,7 +34,12 @@ func (p *Sums) Bytes() (s8, s32 int) {
 }
 
 // ID names the tile and the instruction set.
-func (p *Sums) ID() string { return (&Product{N: p.N}).id(p.fast != nil, true) }
+func (p *Sums) ID() string {
+	if p.fast != nil {
+		return p.fast.id()
+	}
+	return "generic"
+}
 
 // Scratch returns the bytes of scratch that Run needs for m rows.
 func (p *Sums) Scratch(m int) int {
@@ -46,11 +51,14 @@ func (p *Sums) Scratch(m int) int {
 
 // Run computes m rows: dst[i*ldd+j] = sum over k of x[i*ldx+k] × w[j][k], the same in every tier. Sums wrap.
 func (p *Sums) Run(dst []int32, ldd int, x []int8, ldx, m int, scratch []byte) {
+	if m == 0 {
+		return
+	}
 	checkRows(len(dst), ldd, len(x), ldx, m, p.N*p.K, p.N, p.K)
 	if len(scratch) < p.Scratch(m) {
 		panic("gemm: slice length mismatch")
 	}
-	if p.fast != nil && m > 0 {
+	if p.fast != nil {
 		p.fast.sumsOf(dst, ldd, x, ldx, m, scratch)
 		return
 	}

@@ -9,6 +9,8 @@ func packSumsArch([]int8, int, int) *sumMatrix { return nil }
 
 func (*sumMatrix) bytes() int { return 0 }
 
+func (*sumMatrix) id() string { return "" }
+
 func (*sumMatrix) scratch(int) int { return 0 }
 
 func (*sumMatrix) sumsOf([]int32, int, []int8, int, int, []byte) {}
