@@ -2,7 +2,6 @@ package conv
 
 import (
 	"wayside/kernels/gemm"
-	"wayside/kernels/internal/flip"
 	"wayside/kernels/par"
 )
 
@@ -88,6 +87,8 @@ type DirectS8 struct {
 	g        *Geometry
 	w        *gemm.S8Windows
 	win      *windows
+	size     int   // bytes of a value of the picture
+	offsets  []int // of segments, in bytes
 	zero     int8
 	shared   shared // of output lines
 	dst, src []int8
@@ -112,7 +113,11 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 	if !ok {
 		return nil, false
 	}
-	return &DirectS8{g: g, w: packed, win: win, zero: int8(q.XZero), shared: g.shareLines()}, true
+	c := &DirectS8{g: g, w: packed, win: win, size: packed.Size(), zero: int8(q.XZero), shared: g.shareLines()}
+	for _, o := range win.offsets {
+		c.offsets = append(c.offsets, c.size*o)
+	}
+	return c, true
 }
 
 // shareLines divides the output lines among threads.
@@ -137,19 +142,19 @@ func (c *DirectS8) ID() string { return c.w.ID() }
 
 // Scratch returns the bytes of scratch that Run needs.
 func (c *DirectS8) Scratch() int {
-	return align(c.g.Batch*c.win.lines*c.win.line + slackBytes)
+	return align(c.g.Batch*c.win.lines*c.win.line*c.size + slackBytes)
 }
 
-// s8Borders is the task of copying lines of the picture, 128 added to each value.
+// s8Borders is the task of copying lines of the picture.
 type s8Borders struct{ c *DirectS8 }
 
 // Do implements par.Task: a chunk is a line.
 func (t *s8Borders) Do(chunk, _ int) {
 	c := t.c
-	out := c.picture[chunk*c.win.line : (chunk+1)*c.win.line]
+	out := c.picture[chunk*c.win.line*c.size : (chunk+1)*c.win.line*c.size]
 	c.win.each(c.g, chunk/c.win.lines, chunk%c.win.lines,
-		func(at, from, n int) { flip.Copy(out[at:at+n], c.src[from:from+n]) },
-		func(at, n int) { fill(out[at:at+n], byte(c.zero)^0x80) })
+		func(at, from, n int) { c.w.Put(out[at*c.size:(at+n)*c.size], c.src[from:from+n]) },
+		func(at, n int) { c.w.Fill(out[at*c.size:(at+n)*c.size], c.zero) })
 }
 
 // Run convolves src into dst. It does not allocate.
@@ -167,7 +172,7 @@ func (c *DirectS8) Run(dst, src []int8, scratch []byte) {
 // Do implements par.Task: a chunk is a run of output lines.
 func (c *DirectS8) Do(chunk, _ int) {
 	c.win.multiply(c.g, chunk, c.shared.rows, c.w.Panels(), func(panel, out, at int) {
-		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, c.g.OutW, c.win.offsets)
+		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, c.g.OutW, c.offsets)
 	})
 }
 

@@ -31,16 +31,19 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 // packS8WindowsArch packs for tiles that read windows of a picture, nil where there are none or they are not exact.
 func packS8WindowsArch(w []int8, n, k, segs int, bias, mult, shift []int32, zero, lo, hi int32) s8Windows {
 	p := s8Packing{w: w, n: n, k: k, segs: segs, bias: bias, mult: mult, shift: shift, zero: zero, lo: lo, hi: hi}
-	set := &s8AVX512
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
+		if m, ok := p.flipped(&s8AVX512); ok {
+			return m
+		}
 	case cpu.Has(cpu.AVXVNNI):
-		set = &s8AVXVNNI
-	default:
-		return nil
-	}
-	if m, ok := p.flipped(set); ok {
-		return m
+		if m, ok := p.flipped(&s8AVXVNNI); ok {
+			return m
+		}
+	case cpu.Has(cpu.AVX2):
+		if m, ok := p.widened(&s8AVX2); ok {
+			return m
+		}
 	}
 	return nil
 }

@@ -227,18 +227,50 @@ func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
 
 // window multiplies m windows of a picture with panel i: they begin at a[at], step bytes apart, and offsets say where their segments lie from
 // there.
-func (p *s8Flipped) window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int) {
+func (p *s8Matrix) window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int) {
 	q := &p.panels[i]
 	if m == 0 {
 		return
 	}
 	_, _ = dst[(m-1)*ldd+q.first+q.n-1], a[at+(m-1)*step+slices.Max(offsets)+4*p.groups-1]
-	t := q.tile(&p.s8Matrix, dst, ldd)
+	t := q.tile(p, dst, ldd)
 	t.a, t.lda, t.segments = &a[at], step, segments{count: len(offsets), offsets: &offsets[0]}
 	p.set.runS8(&t, q.vectors, m)
 }
 
-func (p *s8Flipped) count() int { return len(p.panels) }
+func (p *s8Matrix) count() int { return len(p.panels) }
+
+// size, put and fill are s8Windows' for rows that are uint8.
+func (p *s8Flipped) size() int { return 1 }
+
+func (p *s8Flipped) put(dst []byte, src []int8) { flip.Copy(dst, src) }
+
+func (p *s8Flipped) fill(dst []byte, v int8) { repeat(dst, byte(v)^0x80) }
+
+// size, put and fill are s8Windows' for rows that are int16.
+func (p *s8Widened) size() int { return 2 }
+
+func (p *s8Widened) put(dst []byte, src []int8) {
+	if len(src) > 0 {
+		_ = dst[2*len(src)-1]
+		widenAVX2(&dst[0], &src[0], len(src))
+	}
+}
+
+func (p *s8Widened) fill(dst []byte, v int8) {
+	repeat(unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst)/2), int16(v))
+}
+
+// repeat sets all of s to v, by copying what is set already.
+func repeat[T byte | int16](s []T, v T) {
+	if len(s) == 0 {
+		return
+	}
+	s[0] = v
+	for n := 1; n < len(s); n *= 2 {
+		copy(s[n:], s[:n])
+	}
+}
 
 // fix writes behind the values of a prepared row what its sums need where weights have a zero point: that times the negated sum of the row. n bytes
 // at src are its values, as uint8 with 128 added, or to be made so by flip.

@@ -6,6 +6,9 @@ import "wayside/kernels/requant"
 type s8Windows interface {
 	window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int)
 	count() int
+	size() int
+	put(dst []byte, src []int8)
+	fill(dst []byte, v int8)
 	bytes() (s8, s32 int)
 	id() string
 }
@@ -47,8 +50,17 @@ func (w *S8Windows) Bytes() (s8, s32 int) { return w.fast.bytes() }
 // ID names the tile and the instruction set.
 func (w *S8Windows) ID() string { return w.fast.id() }
 
+// Size returns the bytes of a value of the picture, which is in a form of the tiles' own.
+func (w *S8Windows) Size() int { return w.fast.size() }
+
+// Put writes values into a picture, Size bytes each.
+func (w *S8Windows) Put(dst []byte, src []int8) { w.fast.put(dst, src) }
+
+// Fill sets all values of a part of a picture to v.
+func (w *S8Windows) Fill(dst []byte, v int8) { w.fast.fill(dst, v) }
+
 // Run multiplies m windows with the columns of one panel: dst[i*ldd+j] for the panel's columns j. Window i begins at a[at+i*step], its segments lie at
-// offsets from there; a is uint8 with 128 added to each value.
+// offsets from there, all in bytes; a is a picture of what Put and Fill wrote.
 func (w *S8Windows) Run(panel int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int) {
 	w.fast.window(panel, dst, ldd, a, at, step, m, offsets)
 }
