@@ -46,7 +46,7 @@ func (v *Value) Tensor() (*tensor.Tensor, bool) {
 		return nil, false
 	}
 	b := v.Const
-	if len(b) > 0 && v.DType.Bytes(1) > 1 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%8 != 0 {
+	if size := v.DType.Bytes(1); len(b) > 0 && size > 1 && uintptr(unsafe.Pointer(unsafe.SliceData(b)))%uintptr(size) != 0 {
 		b = tensor.Aligned(len(v.Const))
 		copy(b, v.Const)
 	}

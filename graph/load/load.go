@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"wayside/graph"
@@ -20,6 +21,10 @@ const (
 	DefaultMaxFileBytes  = 1 << 30
 	DefaultMaxArenaBytes = 2 << 30
 )
+
+// giveBack is the size of a file whose memory is worth a collection of garbage at once: some milliseconds. The collector would wait until the process has
+// grown to twice its size, and a gateway is short of memory.
+const giveBack = 1 << 20
 
 // Options control what Bytes and File accept. The zero value is ready for use.
 type Options struct {
@@ -47,7 +52,12 @@ func File(path string, o Options) (*graph.Plan, error) {
 	if _, err := b.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, fmt.Errorf("load: reading %s: %w", path, err)
 	}
-	return Bytes(b.Bytes(), path, o)
+	size := b.Len()
+	p, err := Bytes(b.Bytes(), path, o)
+	if b = (bytes.Buffer{}); size >= giveBack {
+		debug.FreeOSMemory() // nothing of the file is needed any more
+	}
+	return p, err
 }
 
 // Bytes loads a model from memory; name is used in messages. The format is told by content. The data may be changed or freed
