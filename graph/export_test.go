@@ -48,3 +48,9 @@ func WithinArena(s *Session, arena []byte) bool {
 	}
 	return true
 }
+
+// Kernels returns how many steps a Run of the session calls, and StepAlone one of them.
+func Kernels(s *Session) int { return len(s.steps) }
+
+// StepAlone runs one step as Run does.
+func StepAlone(s *Session, i int) error { return s.steps[i].run(&s.steps[i].args) }
