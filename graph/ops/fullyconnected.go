@@ -86,6 +86,9 @@ func inferFullyConnected(c *graph.InferCtx) error {
 	return c.Set(0, d, out)
 }
 
+// gemmRows is a multiple of the heights of most tiles.
+const gemmRows = 12
+
 // toS16 reports whether uint8 becomes int16.
 func (l *layer) toS16() bool { return l.x.Shifted && l.o.DType == tensor.S16 }
 
@@ -144,11 +147,14 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		packed := gemm.PackS8(w, n, k, narrow32(bias), q.XZero, q.WZero, p)
 		s8, s32 := packed.Bytes()
 		kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
-		kernel.Scratch, kernel.Weights = packed.Scratch(m), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
-		kernel.Run = func(a *graph.Args) error {
-			gemm.S8(a.Out[0].S8(), n, a.In[0].S8(), k, m, packed, a.Scratch)
-			return nil
-		}
+		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		step := rowStep{rows: m, tile: gemmRows, work: kernel.MACs / 50, kernel: func(m int) (func(*graph.Args) error, int) {
+			return func(a *graph.Args) error {
+				gemm.S8(a.Out[0].S8(), n, a.In[0].S8(), k, m, packed, a.Scratch)
+				return nil
+			}, packed.Scratch(m)
+		}}
+		step.set(kernel)
 		return kernel, nil
 	}
 	w = slices.Clone(w)
@@ -189,10 +195,13 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	packed := gemm.PackF32(data, n, k, bias, lo, hi)
 	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
-	kernel.Run = func(a *graph.Args) error {
-		gemm.F32(a.Out[0].F32(), n, a.In[0].F32(), k, m, packed)
-		return nil
-	}
+	step := rowStep{rows: m, tile: gemmRows, work: kernel.MACs / 20, kernel: func(m int) (func(*graph.Args) error, int) {
+		return func(a *graph.Args) error {
+			gemm.F32(a.Out[0].F32(), n, a.In[0].F32(), k, m, packed)
+			return nil
+		}, 0
+	}}
+	step.set(kernel)
 }
 
 // compileDenseHybrid quantizes each row at run time.

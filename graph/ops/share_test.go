@@ -1,0 +1,85 @@
+package ops
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+
+	"wayside/graph"
+	"wayside/graph/tensor"
+	"wayside/kernels/par"
+)
+
+// TestRowStep shares a step that scales each row by a value of an input that stays whole, and compares with what one thread computes.
+func TestRowStep(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	defer par.Set(1)
+	bad := errors.New("bad row")
+	for _, workers := range []int{1, 2, 3} {
+		par.Set(workers)
+		for _, rows := range []int{1, 2, 7, 12, 13, 24, 25, 100, 997} {
+			for _, work := range []int64{0, shareFrom, 50 * shareFrom} {
+				const cols = 5
+				x, f, y := mustTensor(t, tensor.F32, rows, cols), mustTensor(t, tensor.F32, 1), mustTensor(t, tensor.F32, rows, cols)
+				for i := range x.F32() {
+					x.F32()[i] = float32(i)
+				}
+				f.F32()[0] = 3
+				k := &graph.Kernel{}
+				step := rowStep{rows: rows, tile: 4, work: work, whole: []int{1}, kernel: func(n int) (func(*graph.Args) error, int) {
+					return func(a *graph.Args) error {
+						in, out, tmp := a.In[0].F32(), a.Out[0].F32(), tensor.As[float32](a.Scratch, 4)
+						if len(in) != n*cols || len(tmp) < n*cols || a.In[1].Elems() != 1 {
+							t.Errorf("%d rows of %d: %d values, %d of scratch", n, rows, len(in), len(tmp))
+						}
+						copy(tmp, in)
+						for i, v := range tmp[:n*cols] {
+							out[i] = v * a.In[1].F32()[0]
+							if v < 0 {
+								return bad
+							}
+						}
+						return nil
+					}, 4 * n * cols
+				}}
+				step.set(k)
+				shared := workers > 1 && work >= shareFrom && rows >= 8
+				if (k.Bind != nil) != shared {
+					t.Fatalf("%d threads, %d rows, work %d: shared: %v", workers, rows, work, k.Bind != nil)
+				}
+				args := &graph.Args{In: []*tensor.Tensor{x, f}, Out: []*tensor.Tensor{y}, Scratch: tensor.Aligned(k.Scratch)}
+				run := k.Run
+				if shared {
+					var err error
+					if run, err = k.Bind(args); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := run(args); err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range y.F32() {
+					if v != 3*float32(i) {
+						t.Fatalf("%d threads, %d rows: value %d is %v", workers, rows, i, v)
+					}
+				}
+				if n := testing.AllocsPerRun(20, func() { _ = run(args) }); n >= 1 {
+					t.Errorf("%v allocations", n)
+				}
+				x.F32()[rows*cols-1] = -1
+				if err := run(args); err != bad {
+					t.Errorf("%d threads, %d rows: the error of the last row is %v", workers, rows, err)
+				}
+			}
+		}
+	}
+}
+
+func mustTensor(t *testing.T, d tensor.DType, shape ...int) *tensor.Tensor {
+	t.Helper()
+	x, err := tensor.New(d, shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
