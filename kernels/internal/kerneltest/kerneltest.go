@@ -15,7 +15,8 @@ import (
 )
 
 // EachTier calls f in a subtest for every tier that the machine has, with kernels limited to it. A tier that it lacks is skipped with a
-// reason; with WAYSIDE_REQUIRE_ISA naming it, that is a failure: so a run that is meant to test a tier cannot pass without it.
+// reason; with WAYSIDE_REQUIRE_ISA naming it, that is a failure: so a run that is meant to test a tier cannot pass without it. With -short
+// the named tier is the only one, for emulators that are slow.
 func EachTier(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	require := os.Getenv("WAYSIDE_REQUIRE_ISA")
@@ -23,6 +24,9 @@ func EachTier(t *testing.T, f func(t *testing.T)) {
 		t.Fatalf("WAYSIDE_REQUIRE_ISA=%s: this architecture has no such tier", require)
 	}
 	for _, tier := range cpu.Tiers() {
+		if testing.Short() && require != "" && tier.String() != require {
+			continue
+		}
 		t.Run("isa="+tier.String(), func(t *testing.T) {
 			if !cpu.Supported(tier) {
 				if tier.String() == require {
