@@ -40,30 +40,33 @@ tile1:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop2:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop2:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e152 // sdot v18.4s, v10.16b, v0.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa0e173 // sdot v19.4s, v11.16b, v0.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e994 // sdot v20.4s, v12.16b, v0.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f80e9b5 // sdot v21.4s, v13.16b, v0.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
-	FMOVQ 112(R10), F15
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	SUBS $1, R11
-	BNE loop2
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop2
 tail3:
 	MOVD 32(R0), R11
 	CBZ R11, done5
@@ -163,39 +166,42 @@ tile11:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop12:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop12:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f81e133 // sdot v19.4s, v9.16b, v1.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e154 // sdot v20.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e175 // sdot v21.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e156 // sdot v22.4s, v10.16b, v1.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa1e177 // sdot v23.4s, v11.16b, v1.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e998 // sdot v24.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b9 // sdot v25.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e99a // sdot v26.4s, v12.16b, v1.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f81e9bb // sdot v27.4s, v13.16b, v1.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9dc // sdot v28.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9fd // sdot v29.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9de // sdot v30.4s, v14.16b, v1.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa1e9ff // sdot v31.4s, v15.16b, v1.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	SUBS $1, R11
-	BNE loop12
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop12
 tail13:
 	MOVD 32(R0), R11
 	CBZ R11, done15
@@ -318,48 +324,51 @@ tile24:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop25:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop25:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
 	WORD $0x4f81e133 // sdot v19.4s, v9.16b, v1.4b[0]
 	WORD $0x4f82e114 // sdot v20.4s, v8.16b, v2.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f82e135 // sdot v21.4s, v9.16b, v2.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e156 // sdot v22.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e177 // sdot v23.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e158 // sdot v24.4s, v10.16b, v1.4b[1]
 	WORD $0x4fa1e179 // sdot v25.4s, v11.16b, v1.4b[1]
 	WORD $0x4fa2e15a // sdot v26.4s, v10.16b, v2.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa2e17b // sdot v27.4s, v11.16b, v2.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
 	WORD $0x4f81e9b3 // sdot v19.4s, v13.16b, v1.4b[2]
 	WORD $0x4f82e994 // sdot v20.4s, v12.16b, v2.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f82e9b5 // sdot v21.4s, v13.16b, v2.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d8 // sdot v24.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f9 // sdot v25.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9da // sdot v26.4s, v14.16b, v2.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa2e9fb // sdot v27.4s, v15.16b, v2.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	SUBS $1, R11
-	BNE loop25
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop25
 tail26:
 	MOVD 32(R0), R11
 	CBZ R11, done28
@@ -501,11 +510,10 @@ tile40:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop41:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop41:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -513,9 +521,7 @@ loop41:
 	WORD $0x4f82e114 // sdot v20.4s, v8.16b, v2.4b[0]
 	WORD $0x4f82e135 // sdot v21.4s, v9.16b, v2.4b[0]
 	WORD $0x4f83e116 // sdot v22.4s, v8.16b, v3.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f83e137 // sdot v23.4s, v9.16b, v3.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e158 // sdot v24.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e179 // sdot v25.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e15a // sdot v26.4s, v10.16b, v1.4b[1]
@@ -523,9 +529,7 @@ loop41:
 	WORD $0x4fa2e15c // sdot v28.4s, v10.16b, v2.4b[1]
 	WORD $0x4fa2e17d // sdot v29.4s, v11.16b, v2.4b[1]
 	WORD $0x4fa3e15e // sdot v30.4s, v10.16b, v3.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa3e17f // sdot v31.4s, v11.16b, v3.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -533,25 +537,33 @@ loop41:
 	WORD $0x4f82e994 // sdot v20.4s, v12.16b, v2.4b[2]
 	WORD $0x4f82e9b5 // sdot v21.4s, v13.16b, v2.4b[2]
 	WORD $0x4f83e996 // sdot v22.4s, v12.16b, v3.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f83e9b7 // sdot v23.4s, v13.16b, v3.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d8 // sdot v24.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f9 // sdot v25.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9da // sdot v26.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9fb // sdot v27.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9dc // sdot v28.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9fd // sdot v29.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9de // sdot v30.4s, v14.16b, v3.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa3e9ff // sdot v31.4s, v15.16b, v3.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	SUBS $1, R11
-	BNE loop41
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop41
 tail42:
 	MOVD 32(R0), R11
 	CBZ R11, done44
@@ -710,11 +722,10 @@ tile59:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop60:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop60:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -724,9 +735,7 @@ loop60:
 	WORD $0x4f83e116 // sdot v22.4s, v8.16b, v3.4b[0]
 	WORD $0x4f83e137 // sdot v23.4s, v9.16b, v3.4b[0]
 	WORD $0x4f84e118 // sdot v24.4s, v8.16b, v4.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f84e139 // sdot v25.4s, v9.16b, v4.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -736,9 +745,7 @@ loop60:
 	WORD $0x4fa3e156 // sdot v22.4s, v10.16b, v3.4b[1]
 	WORD $0x4fa3e177 // sdot v23.4s, v11.16b, v3.4b[1]
 	WORD $0x4fa4e158 // sdot v24.4s, v10.16b, v4.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa4e179 // sdot v25.4s, v11.16b, v4.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -748,28 +755,36 @@ loop60:
 	WORD $0x4f83e996 // sdot v22.4s, v12.16b, v3.4b[2]
 	WORD $0x4f83e9b7 // sdot v23.4s, v13.16b, v3.4b[2]
 	WORD $0x4f84e998 // sdot v24.4s, v12.16b, v4.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f84e9b9 // sdot v25.4s, v13.16b, v4.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
-	SUBS $1, R11
-	BNE loop60
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop60
 tail61:
 	MOVD 32(R0), R11
 	CBZ R11, done63
@@ -943,11 +958,10 @@ tile81:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop82:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop82:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -959,9 +973,7 @@ loop82:
 	WORD $0x4f84e118 // sdot v24.4s, v8.16b, v4.4b[0]
 	WORD $0x4f84e139 // sdot v25.4s, v9.16b, v4.4b[0]
 	WORD $0x4f85e11a // sdot v26.4s, v8.16b, v5.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f85e13b // sdot v27.4s, v9.16b, v5.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -973,9 +985,7 @@ loop82:
 	WORD $0x4fa4e158 // sdot v24.4s, v10.16b, v4.4b[1]
 	WORD $0x4fa4e179 // sdot v25.4s, v11.16b, v4.4b[1]
 	WORD $0x4fa5e15a // sdot v26.4s, v10.16b, v5.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa5e17b // sdot v27.4s, v11.16b, v5.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -987,31 +997,39 @@ loop82:
 	WORD $0x4f84e998 // sdot v24.4s, v12.16b, v4.4b[2]
 	WORD $0x4f84e9b9 // sdot v25.4s, v13.16b, v4.4b[2]
 	WORD $0x4f85e99a // sdot v26.4s, v12.16b, v5.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f85e9bb // sdot v27.4s, v13.16b, v5.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x4fa5e9da // sdot v26.4s, v14.16b, v5.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa5e9fb // sdot v27.4s, v15.16b, v5.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
-	SUBS $1, R11
-	BNE loop82
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop82
 tail83:
 	MOVD 32(R0), R11
 	CBZ R11, done85
@@ -1208,11 +1226,10 @@ tile106:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop107:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop107:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -1226,9 +1243,7 @@ loop107:
 	WORD $0x4f85e11a // sdot v26.4s, v8.16b, v5.4b[0]
 	WORD $0x4f85e13b // sdot v27.4s, v9.16b, v5.4b[0]
 	WORD $0x4f86e11c // sdot v28.4s, v8.16b, v6.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f86e13d // sdot v29.4s, v9.16b, v6.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -1242,9 +1257,7 @@ loop107:
 	WORD $0x4fa5e15a // sdot v26.4s, v10.16b, v5.4b[1]
 	WORD $0x4fa5e17b // sdot v27.4s, v11.16b, v5.4b[1]
 	WORD $0x4fa6e15c // sdot v28.4s, v10.16b, v6.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa6e17d // sdot v29.4s, v11.16b, v6.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -1258,34 +1271,42 @@ loop107:
 	WORD $0x4f85e99a // sdot v26.4s, v12.16b, v5.4b[2]
 	WORD $0x4f85e9bb // sdot v27.4s, v13.16b, v5.4b[2]
 	WORD $0x4f86e99c // sdot v28.4s, v12.16b, v6.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f86e9bd // sdot v29.4s, v13.16b, v6.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x4fa5e9da // sdot v26.4s, v14.16b, v5.4b[3]
 	WORD $0x4fa5e9fb // sdot v27.4s, v15.16b, v5.4b[3]
-	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
-	SUBS $1, R11
-	BNE loop107
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop107
 tail108:
 	MOVD 32(R0), R11
 	CBZ R11, done110
@@ -1505,11 +1526,10 @@ tile134:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop135:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop135:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -1525,9 +1545,7 @@ loop135:
 	WORD $0x4f86e11c // sdot v28.4s, v8.16b, v6.4b[0]
 	WORD $0x4f86e13d // sdot v29.4s, v9.16b, v6.4b[0]
 	WORD $0x4f87e11e // sdot v30.4s, v8.16b, v7.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f87e13f // sdot v31.4s, v9.16b, v7.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -1543,9 +1561,7 @@ loop135:
 	WORD $0x4fa6e15c // sdot v28.4s, v10.16b, v6.4b[1]
 	WORD $0x4fa6e17d // sdot v29.4s, v11.16b, v6.4b[1]
 	WORD $0x4fa7e15e // sdot v30.4s, v10.16b, v7.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa7e17f // sdot v31.4s, v11.16b, v7.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -1561,37 +1577,45 @@ loop135:
 	WORD $0x4f86e99c // sdot v28.4s, v12.16b, v6.4b[2]
 	WORD $0x4f86e9bd // sdot v29.4s, v13.16b, v6.4b[2]
 	WORD $0x4f87e99e // sdot v30.4s, v12.16b, v7.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f87e9bf // sdot v31.4s, v13.16b, v7.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x4fa5e9da // sdot v26.4s, v14.16b, v5.4b[3]
 	WORD $0x4fa5e9fb // sdot v27.4s, v15.16b, v5.4b[3]
-	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
 	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	WORD $0x4fa7e9de // sdot v30.4s, v14.16b, v7.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa7e9ff // sdot v31.4s, v15.16b, v7.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	WORD $0x3ce96907 // ldr q7, [x8, x9]
-	SUBS $1, R11
-	BNE loop135
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop135
 tail136:
 	MOVD 32(R0), R11
 	CBZ R11, done138

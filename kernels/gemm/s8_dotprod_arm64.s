@@ -40,30 +40,33 @@ tile1:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop2:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop2:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e152 // sdot v18.4s, v10.16b, v0.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa0e173 // sdot v19.4s, v11.16b, v0.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e994 // sdot v20.4s, v12.16b, v0.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f80e9b5 // sdot v21.4s, v13.16b, v0.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
-	FMOVQ 112(R10), F15
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	SUBS $1, R11
-	BNE loop2
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop2
 tail3:
 	MOVD 32(R0), R11
 	CBZ R11, done5
@@ -196,39 +199,42 @@ tile14:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop15:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop15:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f81e133 // sdot v19.4s, v9.16b, v1.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e154 // sdot v20.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e175 // sdot v21.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e156 // sdot v22.4s, v10.16b, v1.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa1e177 // sdot v23.4s, v11.16b, v1.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e998 // sdot v24.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b9 // sdot v25.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e99a // sdot v26.4s, v12.16b, v1.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f81e9bb // sdot v27.4s, v13.16b, v1.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9dc // sdot v28.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9fd // sdot v29.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9de // sdot v30.4s, v14.16b, v1.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa1e9ff // sdot v31.4s, v15.16b, v1.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	SUBS $1, R11
-	BNE loop15
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop15
 tail16:
 	MOVD 32(R0), R11
 	CBZ R11, done18
@@ -401,48 +407,51 @@ tile30:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop31:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop31:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
 	WORD $0x4f81e133 // sdot v19.4s, v9.16b, v1.4b[0]
 	WORD $0x4f82e114 // sdot v20.4s, v8.16b, v2.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f82e135 // sdot v21.4s, v9.16b, v2.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e156 // sdot v22.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e177 // sdot v23.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e158 // sdot v24.4s, v10.16b, v1.4b[1]
 	WORD $0x4fa1e179 // sdot v25.4s, v11.16b, v1.4b[1]
 	WORD $0x4fa2e15a // sdot v26.4s, v10.16b, v2.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa2e17b // sdot v27.4s, v11.16b, v2.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
 	WORD $0x4f81e9b3 // sdot v19.4s, v13.16b, v1.4b[2]
 	WORD $0x4f82e994 // sdot v20.4s, v12.16b, v2.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f82e9b5 // sdot v21.4s, v13.16b, v2.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d8 // sdot v24.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f9 // sdot v25.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9da // sdot v26.4s, v14.16b, v2.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa2e9fb // sdot v27.4s, v15.16b, v2.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	SUBS $1, R11
-	BNE loop31
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop31
 tail32:
 	MOVD 32(R0), R11
 	CBZ R11, done34
@@ -653,11 +662,10 @@ tile49:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop50:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop50:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -665,9 +673,7 @@ loop50:
 	WORD $0x4f82e114 // sdot v20.4s, v8.16b, v2.4b[0]
 	WORD $0x4f82e135 // sdot v21.4s, v9.16b, v2.4b[0]
 	WORD $0x4f83e116 // sdot v22.4s, v8.16b, v3.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f83e137 // sdot v23.4s, v9.16b, v3.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e158 // sdot v24.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e179 // sdot v25.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e15a // sdot v26.4s, v10.16b, v1.4b[1]
@@ -675,9 +681,7 @@ loop50:
 	WORD $0x4fa2e15c // sdot v28.4s, v10.16b, v2.4b[1]
 	WORD $0x4fa2e17d // sdot v29.4s, v11.16b, v2.4b[1]
 	WORD $0x4fa3e15e // sdot v30.4s, v10.16b, v3.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa3e17f // sdot v31.4s, v11.16b, v3.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -685,25 +689,33 @@ loop50:
 	WORD $0x4f82e994 // sdot v20.4s, v12.16b, v2.4b[2]
 	WORD $0x4f82e9b5 // sdot v21.4s, v13.16b, v2.4b[2]
 	WORD $0x4f83e996 // sdot v22.4s, v12.16b, v3.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f83e9b7 // sdot v23.4s, v13.16b, v3.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d8 // sdot v24.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f9 // sdot v25.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9da // sdot v26.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9fb // sdot v27.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9dc // sdot v28.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9fd // sdot v29.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9de // sdot v30.4s, v14.16b, v3.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa3e9ff // sdot v31.4s, v15.16b, v3.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	SUBS $1, R11
-	BNE loop50
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop50
 tail51:
 	MOVD 32(R0), R11
 	CBZ R11, done53
@@ -948,11 +960,10 @@ tile71:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop72:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop72:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -962,9 +973,7 @@ loop72:
 	WORD $0x4f83e116 // sdot v22.4s, v8.16b, v3.4b[0]
 	WORD $0x4f83e137 // sdot v23.4s, v9.16b, v3.4b[0]
 	WORD $0x4f84e118 // sdot v24.4s, v8.16b, v4.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f84e139 // sdot v25.4s, v9.16b, v4.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -974,9 +983,7 @@ loop72:
 	WORD $0x4fa3e156 // sdot v22.4s, v10.16b, v3.4b[1]
 	WORD $0x4fa3e177 // sdot v23.4s, v11.16b, v3.4b[1]
 	WORD $0x4fa4e158 // sdot v24.4s, v10.16b, v4.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa4e179 // sdot v25.4s, v11.16b, v4.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -986,28 +993,36 @@ loop72:
 	WORD $0x4f83e996 // sdot v22.4s, v12.16b, v3.4b[2]
 	WORD $0x4f83e9b7 // sdot v23.4s, v13.16b, v3.4b[2]
 	WORD $0x4f84e998 // sdot v24.4s, v12.16b, v4.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f84e9b9 // sdot v25.4s, v13.16b, v4.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
-	SUBS $1, R11
-	BNE loop72
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop72
 tail73:
 	MOVD 32(R0), R11
 	CBZ R11, done75
@@ -1286,11 +1301,10 @@ tile96:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop97:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop97:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -1302,9 +1316,7 @@ loop97:
 	WORD $0x4f84e118 // sdot v24.4s, v8.16b, v4.4b[0]
 	WORD $0x4f84e139 // sdot v25.4s, v9.16b, v4.4b[0]
 	WORD $0x4f85e11a // sdot v26.4s, v8.16b, v5.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f85e13b // sdot v27.4s, v9.16b, v5.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -1316,9 +1328,7 @@ loop97:
 	WORD $0x4fa4e158 // sdot v24.4s, v10.16b, v4.4b[1]
 	WORD $0x4fa4e179 // sdot v25.4s, v11.16b, v4.4b[1]
 	WORD $0x4fa5e15a // sdot v26.4s, v10.16b, v5.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa5e17b // sdot v27.4s, v11.16b, v5.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -1330,31 +1340,39 @@ loop97:
 	WORD $0x4f84e998 // sdot v24.4s, v12.16b, v4.4b[2]
 	WORD $0x4f84e9b9 // sdot v25.4s, v13.16b, v4.4b[2]
 	WORD $0x4f85e99a // sdot v26.4s, v12.16b, v5.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f85e9bb // sdot v27.4s, v13.16b, v5.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x4fa5e9da // sdot v26.4s, v14.16b, v5.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa5e9fb // sdot v27.4s, v15.16b, v5.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
-	SUBS $1, R11
-	BNE loop97
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop97
 tail98:
 	MOVD 32(R0), R11
 	CBZ R11, done100
@@ -1673,11 +1691,10 @@ tile124:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop125:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop125:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -1691,9 +1708,7 @@ loop125:
 	WORD $0x4f85e11a // sdot v26.4s, v8.16b, v5.4b[0]
 	WORD $0x4f85e13b // sdot v27.4s, v9.16b, v5.4b[0]
 	WORD $0x4f86e11c // sdot v28.4s, v8.16b, v6.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f86e13d // sdot v29.4s, v9.16b, v6.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -1707,9 +1722,7 @@ loop125:
 	WORD $0x4fa5e15a // sdot v26.4s, v10.16b, v5.4b[1]
 	WORD $0x4fa5e17b // sdot v27.4s, v11.16b, v5.4b[1]
 	WORD $0x4fa6e15c // sdot v28.4s, v10.16b, v6.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa6e17d // sdot v29.4s, v11.16b, v6.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -1723,34 +1736,42 @@ loop125:
 	WORD $0x4f85e99a // sdot v26.4s, v12.16b, v5.4b[2]
 	WORD $0x4f85e9bb // sdot v27.4s, v13.16b, v5.4b[2]
 	WORD $0x4f86e99c // sdot v28.4s, v12.16b, v6.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f86e9bd // sdot v29.4s, v13.16b, v6.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x4fa5e9da // sdot v26.4s, v14.16b, v5.4b[3]
 	WORD $0x4fa5e9fb // sdot v27.4s, v15.16b, v5.4b[3]
-	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
-	SUBS $1, R11
-	BNE loop125
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop125
 tail126:
 	MOVD 32(R0), R11
 	CBZ R11, done128
@@ -2111,11 +2132,10 @@ tile155:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-loop156:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $128, R10
+loop156:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
 	WORD $0x4f81e112 // sdot v18.4s, v8.16b, v1.4b[0]
@@ -2131,9 +2151,7 @@ loop156:
 	WORD $0x4f86e11c // sdot v28.4s, v8.16b, v6.4b[0]
 	WORD $0x4f86e13d // sdot v29.4s, v9.16b, v6.4b[0]
 	WORD $0x4f87e11e // sdot v30.4s, v8.16b, v7.4b[0]
-	FMOVQ 0(R10), F8
 	WORD $0x4f87e13f // sdot v31.4s, v9.16b, v7.4b[0]
-	FMOVQ 16(R10), F9
 	WORD $0x4fa0e150 // sdot v16.4s, v10.16b, v0.4b[1]
 	WORD $0x4fa0e171 // sdot v17.4s, v11.16b, v0.4b[1]
 	WORD $0x4fa1e152 // sdot v18.4s, v10.16b, v1.4b[1]
@@ -2149,9 +2167,7 @@ loop156:
 	WORD $0x4fa6e15c // sdot v28.4s, v10.16b, v6.4b[1]
 	WORD $0x4fa6e17d // sdot v29.4s, v11.16b, v6.4b[1]
 	WORD $0x4fa7e15e // sdot v30.4s, v10.16b, v7.4b[1]
-	FMOVQ 32(R10), F10
 	WORD $0x4fa7e17f // sdot v31.4s, v11.16b, v7.4b[1]
-	FMOVQ 48(R10), F11
 	WORD $0x4f80e990 // sdot v16.4s, v12.16b, v0.4b[2]
 	WORD $0x4f80e9b1 // sdot v17.4s, v13.16b, v0.4b[2]
 	WORD $0x4f81e992 // sdot v18.4s, v12.16b, v1.4b[2]
@@ -2167,37 +2183,45 @@ loop156:
 	WORD $0x4f86e99c // sdot v28.4s, v12.16b, v6.4b[2]
 	WORD $0x4f86e9bd // sdot v29.4s, v13.16b, v6.4b[2]
 	WORD $0x4f87e99e // sdot v30.4s, v12.16b, v7.4b[2]
-	FMOVQ 64(R10), F12
 	WORD $0x4f87e9bf // sdot v31.4s, v13.16b, v7.4b[2]
-	FMOVQ 80(R10), F13
 	WORD $0x4fa0e9d0 // sdot v16.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f1 // sdot v17.4s, v15.16b, v0.4b[3]
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4fa1e9d2 // sdot v18.4s, v14.16b, v1.4b[3]
 	WORD $0x4fa1e9f3 // sdot v19.4s, v15.16b, v1.4b[3]
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4fa2e9d4 // sdot v20.4s, v14.16b, v2.4b[3]
 	WORD $0x4fa2e9f5 // sdot v21.4s, v15.16b, v2.4b[3]
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4fa3e9d6 // sdot v22.4s, v14.16b, v3.4b[3]
 	WORD $0x4fa3e9f7 // sdot v23.4s, v15.16b, v3.4b[3]
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4fa4e9d8 // sdot v24.4s, v14.16b, v4.4b[3]
 	WORD $0x4fa4e9f9 // sdot v25.4s, v15.16b, v4.4b[3]
-	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x4fa5e9da // sdot v26.4s, v14.16b, v5.4b[3]
 	WORD $0x4fa5e9fb // sdot v27.4s, v15.16b, v5.4b[3]
-	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x4fa6e9dc // sdot v28.4s, v14.16b, v6.4b[3]
 	WORD $0x4fa6e9fd // sdot v29.4s, v15.16b, v6.4b[3]
-	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	WORD $0x4fa7e9de // sdot v30.4s, v14.16b, v7.4b[3]
-	FMOVQ 96(R10), F14
 	WORD $0x4fa7e9ff // sdot v31.4s, v15.16b, v7.4b[3]
-	FMOVQ 112(R10), F15
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	WORD $0x3ce96907 // ldr q7, [x8, x9]
-	SUBS $1, R11
-	BNE loop156
+	ADD $16, R9
+	FMOVQ 128(R10), F8
+	CMP R19, R9
+	FMOVQ 144(R10), F9
+	SUB $1, R11
+	FMOVQ 160(R10), F10
+	FMOVQ 176(R10), F11
+	FMOVQ 192(R10), F12
+	FMOVQ 208(R10), F13
+	FMOVQ 224(R10), F14
+	CSEL LT, R9, R19, R9
+	FMOVQ 240(R10), F15
+	ADD $128, R10
+	CBNZ R11, loop156
 tail157:
 	MOVD 32(R0), R11
 	CBZ R11, done159

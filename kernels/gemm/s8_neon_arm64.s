@@ -32,30 +32,33 @@ tile1:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop2:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop2:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
 	WORD $0x0e27c00b // smull v11.8h, v0.8b, v7.8b
 	WORD $0x4e248008 // smlal2 v8.8h, v0.16b, v4.16b
-	FMOVQ 0(R10), F4
 	WORD $0x4e258009 // smlal2 v9.8h, v0.16b, v5.16b
-	FMOVQ 16(R10), F5
 	WORD $0x4e26800a // smlal2 v10.8h, v0.16b, v6.16b
-	FMOVQ 32(R10), F6
 	WORD $0x4e27800b // smlal2 v11.8h, v0.16b, v7.16b
-	FMOVQ 48(R10), F7
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x4e606973 // sadalp v19.4s, v11.8h
-	SUBS $1, R11
-	BNE loop2
+	CBNZ R11, loop2
 tail3:
 	MOVD 32(R0), R11
 	CBZ R11, done4
@@ -159,43 +162,46 @@ tile12:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop13:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop13:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
 	WORD $0x0e27c00b // smull v11.8h, v0.8b, v7.8b
 	WORD $0x0e24c02c // smull v12.8h, v1.8b, v4.8b
-	WORD $0x4e248008 // smlal2 v8.8h, v0.16b, v4.16b
 	WORD $0x0e25c02d // smull v13.8h, v1.8b, v5.8b
-	WORD $0x4e258009 // smlal2 v9.8h, v0.16b, v5.16b
 	WORD $0x0e26c02e // smull v14.8h, v1.8b, v6.8b
-	WORD $0x4e26800a // smlal2 v10.8h, v0.16b, v6.16b
 	WORD $0x0e27c02f // smull v15.8h, v1.8b, v7.8b
+	WORD $0x4e248008 // smlal2 v8.8h, v0.16b, v4.16b
+	WORD $0x4e258009 // smlal2 v9.8h, v0.16b, v5.16b
+	WORD $0x4e26800a // smlal2 v10.8h, v0.16b, v6.16b
 	WORD $0x4e27800b // smlal2 v11.8h, v0.16b, v7.16b
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x4e24802c // smlal2 v12.8h, v1.16b, v4.16b
-	FMOVQ 0(R10), F4
-	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x4e25802d // smlal2 v13.8h, v1.16b, v5.16b
-	FMOVQ 16(R10), F5
-	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x4e26802e // smlal2 v14.8h, v1.16b, v6.16b
-	FMOVQ 32(R10), F6
-	WORD $0x4e606973 // sadalp v19.4s, v11.8h
 	WORD $0x4e27802f // smlal2 v15.8h, v1.16b, v7.16b
-	FMOVQ 48(R10), F7
+	WORD $0x4e606910 // sadalp v16.4s, v8.8h
+	WORD $0x4e606931 // sadalp v17.4s, v9.8h
+	WORD $0x4e606952 // sadalp v18.4s, v10.8h
+	WORD $0x4e606973 // sadalp v19.4s, v11.8h
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
-	SUBS $1, R11
-	BNE loop13
+	CBNZ R11, loop13
 tail14:
 	MOVD 32(R0), R11
 	CBZ R11, done15
@@ -338,11 +344,10 @@ tile25:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop26:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop26:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
@@ -355,7 +360,6 @@ loop26:
 	WORD $0x4e26800a // smlal2 v10.8h, v0.16b, v6.16b
 	WORD $0x0e27c02f // smull v15.8h, v1.8b, v7.8b
 	WORD $0x4e27800b // smlal2 v11.8h, v0.16b, v7.16b
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x0e24c048 // smull v8.8h, v2.8b, v4.8b
 	WORD $0x4e24802c // smlal2 v12.8h, v1.16b, v4.16b
@@ -368,26 +372,31 @@ loop26:
 	WORD $0x4e606973 // sadalp v19.4s, v11.8h
 	WORD $0x0e27c04b // smull v11.8h, v2.8b, v7.8b
 	WORD $0x4e27802f // smlal2 v15.8h, v1.16b, v7.16b
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
 	WORD $0x4e248048 // smlal2 v8.8h, v2.16b, v4.16b
-	FMOVQ 0(R10), F4
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
 	WORD $0x4e258049 // smlal2 v9.8h, v2.16b, v5.16b
-	FMOVQ 16(R10), F5
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
 	WORD $0x4e26804a // smlal2 v10.8h, v2.16b, v6.16b
-	FMOVQ 32(R10), F6
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
 	WORD $0x4e27804b // smlal2 v11.8h, v2.16b, v7.16b
-	FMOVQ 48(R10), F7
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e606918 // sadalp v24.4s, v8.8h
 	WORD $0x4e606939 // sadalp v25.4s, v9.8h
 	WORD $0x4e60695a // sadalp v26.4s, v10.8h
 	WORD $0x4e60697b // sadalp v27.4s, v11.8h
-	SUBS $1, R11
-	BNE loop26
+	CBNZ R11, loop26
 tail27:
 	MOVD 32(R0), R11
 	CBZ R11, done28
@@ -571,11 +580,10 @@ tile40:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop41:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop41:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
@@ -588,7 +596,6 @@ loop41:
 	WORD $0x4e26800a // smlal2 v10.8h, v0.16b, v6.16b
 	WORD $0x0e27c02f // smull v15.8h, v1.8b, v7.8b
 	WORD $0x4e27800b // smlal2 v11.8h, v0.16b, v7.16b
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x0e24c048 // smull v8.8h, v2.8b, v4.8b
 	WORD $0x4e24802c // smlal2 v12.8h, v1.16b, v4.16b
@@ -601,7 +608,6 @@ loop41:
 	WORD $0x4e606973 // sadalp v19.4s, v11.8h
 	WORD $0x0e27c04b // smull v11.8h, v2.8b, v7.8b
 	WORD $0x4e27802f // smlal2 v15.8h, v1.16b, v7.16b
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
 	WORD $0x0e24c06c // smull v12.8h, v3.8b, v4.8b
 	WORD $0x4e248048 // smlal2 v8.8h, v2.16b, v4.16b
@@ -614,26 +620,32 @@ loop41:
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
 	WORD $0x0e27c06f // smull v15.8h, v3.8b, v7.8b
 	WORD $0x4e27804b // smlal2 v11.8h, v2.16b, v7.16b
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4e606918 // sadalp v24.4s, v8.8h
 	WORD $0x4e24806c // smlal2 v12.8h, v3.16b, v4.16b
-	FMOVQ 0(R10), F4
 	WORD $0x4e606939 // sadalp v25.4s, v9.8h
 	WORD $0x4e25806d // smlal2 v13.8h, v3.16b, v5.16b
-	FMOVQ 16(R10), F5
 	WORD $0x4e60695a // sadalp v26.4s, v10.8h
 	WORD $0x4e26806e // smlal2 v14.8h, v3.16b, v6.16b
-	FMOVQ 32(R10), F6
 	WORD $0x4e60697b // sadalp v27.4s, v11.8h
 	WORD $0x4e27806f // smlal2 v15.8h, v3.16b, v7.16b
-	FMOVQ 48(R10), F7
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e60699c // sadalp v28.4s, v12.8h
 	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
 	WORD $0x4e6069de // sadalp v30.4s, v14.8h
 	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
-	SUBS $1, R11
-	BNE loop41
+	CBNZ R11, loop41
 tail42:
 	MOVD 32(R0), R11
 	CBZ R11, done43

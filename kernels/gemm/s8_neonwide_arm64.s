@@ -32,34 +32,37 @@ tile1:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop2:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop2:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x4e25c00d // smull2 v13.8h, v0.16b, v5.16b
+	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
 	WORD $0x4e26c00e // smull2 v14.8h, v0.16b, v6.16b
-	WORD $0x4e606910 // sadalp v16.4s, v8.8h
-	FMOVQ 0(R10), F4
+	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x0e27c00b // smull v11.8h, v0.8b, v7.8b
 	WORD $0x4e27c00f // smull2 v15.8h, v0.16b, v7.16b
-	WORD $0x4e606931 // sadalp v17.4s, v9.8h
-	FMOVQ 16(R10), F5
 	WORD $0x4e606990 // sadalp v16.4s, v12.8h
 	WORD $0x4e606952 // sadalp v18.4s, v10.8h
-	FMOVQ 32(R10), F6
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
 	WORD $0x4e606973 // sadalp v19.4s, v11.8h
-	FMOVQ 48(R10), F7
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
 	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
-	SUBS $1, R11
-	BNE loop2
+	CBNZ R11, loop2
 tail3:
 	MOVD 32(R0), R11
 	CBZ R11, done4
@@ -163,51 +166,54 @@ tile12:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop13:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop13:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x4e25c00d // smull2 v13.8h, v0.16b, v5.16b
+	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
 	WORD $0x4e26c00e // smull2 v14.8h, v0.16b, v6.16b
-	WORD $0x4e606910 // sadalp v16.4s, v8.8h
+	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x0e27c00b // smull v11.8h, v0.8b, v7.8b
 	WORD $0x4e27c00f // smull2 v15.8h, v0.16b, v7.16b
-	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x4e606990 // sadalp v16.4s, v12.8h
+	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x0e24c028 // smull v8.8h, v1.8b, v4.8b
 	WORD $0x4e24c02c // smull2 v12.8h, v1.16b, v4.16b
-	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
+	WORD $0x4e606973 // sadalp v19.4s, v11.8h
 	WORD $0x0e25c029 // smull v9.8h, v1.8b, v5.8b
 	WORD $0x4e25c02d // smull2 v13.8h, v1.16b, v5.16b
-	WORD $0x4e606973 // sadalp v19.4s, v11.8h
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
+	WORD $0x4e606914 // sadalp v20.4s, v8.8h
 	WORD $0x0e26c02a // smull v10.8h, v1.8b, v6.8b
 	WORD $0x4e26c02e // smull2 v14.8h, v1.16b, v6.16b
-	WORD $0x4e606914 // sadalp v20.4s, v8.8h
-	FMOVQ 0(R10), F4
 	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
 	WORD $0x0e27c02b // smull v11.8h, v1.8b, v7.8b
 	WORD $0x4e27c02f // smull2 v15.8h, v1.16b, v7.16b
-	WORD $0x4e606935 // sadalp v21.4s, v9.8h
-	FMOVQ 16(R10), F5
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
 	WORD $0x4e606956 // sadalp v22.4s, v10.8h
-	FMOVQ 32(R10), F6
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
 	WORD $0x4e606977 // sadalp v23.4s, v11.8h
-	FMOVQ 48(R10), F7
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
-	SUBS $1, R11
-	BNE loop13
+	CBNZ R11, loop13
 tail14:
 	MOVD 32(R0), R11
 	CBZ R11, done15
@@ -350,68 +356,71 @@ tile25:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop26:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop26:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x4e25c00d // smull2 v13.8h, v0.16b, v5.16b
+	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
 	WORD $0x4e26c00e // smull2 v14.8h, v0.16b, v6.16b
-	WORD $0x4e606910 // sadalp v16.4s, v8.8h
+	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x0e27c00b // smull v11.8h, v0.8b, v7.8b
 	WORD $0x4e27c00f // smull2 v15.8h, v0.16b, v7.16b
-	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x4e606990 // sadalp v16.4s, v12.8h
+	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x0e24c028 // smull v8.8h, v1.8b, v4.8b
 	WORD $0x4e24c02c // smull2 v12.8h, v1.16b, v4.16b
-	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
+	WORD $0x4e606973 // sadalp v19.4s, v11.8h
 	WORD $0x0e25c029 // smull v9.8h, v1.8b, v5.8b
 	WORD $0x4e25c02d // smull2 v13.8h, v1.16b, v5.16b
-	WORD $0x4e606973 // sadalp v19.4s, v11.8h
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
+	WORD $0x4e606914 // sadalp v20.4s, v8.8h
 	WORD $0x0e26c02a // smull v10.8h, v1.8b, v6.8b
 	WORD $0x4e26c02e // smull2 v14.8h, v1.16b, v6.16b
-	WORD $0x4e606914 // sadalp v20.4s, v8.8h
 	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
 	WORD $0x0e27c02b // smull v11.8h, v1.8b, v7.8b
 	WORD $0x4e27c02f // smull2 v15.8h, v1.16b, v7.16b
-	WORD $0x4e606935 // sadalp v21.4s, v9.8h
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
+	WORD $0x4e606956 // sadalp v22.4s, v10.8h
 	WORD $0x0e24c048 // smull v8.8h, v2.8b, v4.8b
 	WORD $0x4e24c04c // smull2 v12.8h, v2.16b, v4.16b
-	WORD $0x4e606956 // sadalp v22.4s, v10.8h
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
+	WORD $0x4e606977 // sadalp v23.4s, v11.8h
 	WORD $0x0e25c049 // smull v9.8h, v2.8b, v5.8b
 	WORD $0x4e25c04d // smull2 v13.8h, v2.16b, v5.16b
-	WORD $0x4e606977 // sadalp v23.4s, v11.8h
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
+	WORD $0x4e606918 // sadalp v24.4s, v8.8h
 	WORD $0x0e26c04a // smull v10.8h, v2.8b, v6.8b
 	WORD $0x4e26c04e // smull2 v14.8h, v2.16b, v6.16b
-	WORD $0x4e606918 // sadalp v24.4s, v8.8h
-	FMOVQ 0(R10), F4
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
+	WORD $0x4e606939 // sadalp v25.4s, v9.8h
 	WORD $0x0e27c04b // smull v11.8h, v2.8b, v7.8b
 	WORD $0x4e27c04f // smull2 v15.8h, v2.16b, v7.16b
-	WORD $0x4e606939 // sadalp v25.4s, v9.8h
-	FMOVQ 16(R10), F5
 	WORD $0x4e606998 // sadalp v24.4s, v12.8h
 	WORD $0x4e60695a // sadalp v26.4s, v10.8h
-	FMOVQ 32(R10), F6
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
 	WORD $0x4e60697b // sadalp v27.4s, v11.8h
-	FMOVQ 48(R10), F7
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4e6069da // sadalp v26.4s, v14.8h
 	WORD $0x4e6069fb // sadalp v27.4s, v15.8h
-	SUBS $1, R11
-	BNE loop26
+	CBNZ R11, loop26
 tail27:
 	MOVD 32(R0), R11
 	CBZ R11, done28
@@ -595,85 +604,88 @@ tile40:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-loop41:
 	ADD $16, R9
 	CMP R19, R9
 	CSEL LT, R9, R19, R9
-	ADD $64, R10
+loop41:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
 	WORD $0x0e25c009 // smull v9.8h, v0.8b, v5.8b
 	WORD $0x4e25c00d // smull2 v13.8h, v0.16b, v5.16b
+	WORD $0x4e606910 // sadalp v16.4s, v8.8h
 	WORD $0x0e26c00a // smull v10.8h, v0.8b, v6.8b
 	WORD $0x4e26c00e // smull2 v14.8h, v0.16b, v6.16b
-	WORD $0x4e606910 // sadalp v16.4s, v8.8h
+	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x0e27c00b // smull v11.8h, v0.8b, v7.8b
 	WORD $0x4e27c00f // smull2 v15.8h, v0.16b, v7.16b
-	WORD $0x4e606931 // sadalp v17.4s, v9.8h
 	WORD $0x4e606990 // sadalp v16.4s, v12.8h
+	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x0e24c028 // smull v8.8h, v1.8b, v4.8b
 	WORD $0x4e24c02c // smull2 v12.8h, v1.16b, v4.16b
-	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
+	WORD $0x4e606973 // sadalp v19.4s, v11.8h
 	WORD $0x0e25c029 // smull v9.8h, v1.8b, v5.8b
 	WORD $0x4e25c02d // smull2 v13.8h, v1.16b, v5.16b
-	WORD $0x4e606973 // sadalp v19.4s, v11.8h
-	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x4e6069d2 // sadalp v18.4s, v14.8h
+	WORD $0x4e606914 // sadalp v20.4s, v8.8h
 	WORD $0x0e26c02a // smull v10.8h, v1.8b, v6.8b
 	WORD $0x4e26c02e // smull2 v14.8h, v1.16b, v6.16b
-	WORD $0x4e606914 // sadalp v20.4s, v8.8h
 	WORD $0x4e6069f3 // sadalp v19.4s, v15.8h
+	WORD $0x4e606935 // sadalp v21.4s, v9.8h
 	WORD $0x0e27c02b // smull v11.8h, v1.8b, v7.8b
 	WORD $0x4e27c02f // smull2 v15.8h, v1.16b, v7.16b
-	WORD $0x4e606935 // sadalp v21.4s, v9.8h
 	WORD $0x4e606994 // sadalp v20.4s, v12.8h
+	WORD $0x4e606956 // sadalp v22.4s, v10.8h
 	WORD $0x0e24c048 // smull v8.8h, v2.8b, v4.8b
 	WORD $0x4e24c04c // smull2 v12.8h, v2.16b, v4.16b
-	WORD $0x4e606956 // sadalp v22.4s, v10.8h
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
+	WORD $0x4e606977 // sadalp v23.4s, v11.8h
 	WORD $0x0e25c049 // smull v9.8h, v2.8b, v5.8b
 	WORD $0x4e25c04d // smull2 v13.8h, v2.16b, v5.16b
-	WORD $0x4e606977 // sadalp v23.4s, v11.8h
-	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x4e6069d6 // sadalp v22.4s, v14.8h
+	WORD $0x4e606918 // sadalp v24.4s, v8.8h
 	WORD $0x0e26c04a // smull v10.8h, v2.8b, v6.8b
 	WORD $0x4e26c04e // smull2 v14.8h, v2.16b, v6.16b
-	WORD $0x4e606918 // sadalp v24.4s, v8.8h
 	WORD $0x4e6069f7 // sadalp v23.4s, v15.8h
+	WORD $0x4e606939 // sadalp v25.4s, v9.8h
 	WORD $0x0e27c04b // smull v11.8h, v2.8b, v7.8b
 	WORD $0x4e27c04f // smull2 v15.8h, v2.16b, v7.16b
-	WORD $0x4e606939 // sadalp v25.4s, v9.8h
 	WORD $0x4e606998 // sadalp v24.4s, v12.8h
+	WORD $0x4e60695a // sadalp v26.4s, v10.8h
 	WORD $0x0e24c068 // smull v8.8h, v3.8b, v4.8b
 	WORD $0x4e24c06c // smull2 v12.8h, v3.16b, v4.16b
-	WORD $0x4e60695a // sadalp v26.4s, v10.8h
 	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
+	WORD $0x4e60697b // sadalp v27.4s, v11.8h
 	WORD $0x0e25c069 // smull v9.8h, v3.8b, v5.8b
 	WORD $0x4e25c06d // smull2 v13.8h, v3.16b, v5.16b
-	WORD $0x4e60697b // sadalp v27.4s, v11.8h
-	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x4e6069da // sadalp v26.4s, v14.8h
+	WORD $0x4e60691c // sadalp v28.4s, v8.8h
 	WORD $0x0e26c06a // smull v10.8h, v3.8b, v6.8b
 	WORD $0x4e26c06e // smull2 v14.8h, v3.16b, v6.16b
-	WORD $0x4e60691c // sadalp v28.4s, v8.8h
-	FMOVQ 0(R10), F4
 	WORD $0x4e6069fb // sadalp v27.4s, v15.8h
+	WORD $0x4e60693d // sadalp v29.4s, v9.8h
 	WORD $0x0e27c06b // smull v11.8h, v3.8b, v7.8b
 	WORD $0x4e27c06f // smull2 v15.8h, v3.16b, v7.16b
-	WORD $0x4e60693d // sadalp v29.4s, v9.8h
-	FMOVQ 16(R10), F5
 	WORD $0x4e60699c // sadalp v28.4s, v12.8h
 	WORD $0x4e60695e // sadalp v30.4s, v10.8h
-	FMOVQ 32(R10), F6
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	ADD $16, R9
+	FMOVQ 64(R10), F4
+	CMP R19, R9
+	FMOVQ 80(R10), F5
+	SUB $1, R11
+	FMOVQ 96(R10), F6
+	CSEL LT, R9, R19, R9
+	FMOVQ 112(R10), F7
+	ADD $64, R10
 	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
 	WORD $0x4e60697f // sadalp v31.4s, v11.8h
-	FMOVQ 48(R10), F7
-	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x4e6069de // sadalp v30.4s, v14.8h
 	WORD $0x4e6069ff // sadalp v31.4s, v15.8h
-	SUBS $1, R11
-	BNE loop41
+	CBNZ R11, loop41
 tail42:
 	MOVD 32(R0), R11
 	CBZ R11, done43

@@ -8,7 +8,7 @@ import "fmt"
 // tiles left; R19 offset of a row's last 16 bytes; R20 first row of the tile, R21 their stride; R22 and R23 free; R24 offset of the last
 // short group; R25 addends of the rows, or nil. V16 to V31 are sums; below lie rows, weights and temporaries.
 //
-// The loop over blocks of 16 bytes loads the next block while it works on the present one. Behind the last block of a row there may be nothing
+// The loop over blocks of 16 bytes loads the next block behind the work on the present one. Behind the last block of a row there may be nothing
 // to load, so the offset stops at the row's last 16 bytes: a last block that is not full overlaps the one before it, with weights of zero
 // for what counts already. Weights are followed by a block that may be read.
 const (
@@ -107,6 +107,24 @@ func (a arm64) step(n int, limit string) {
 	a.atMost(limit)
 }
 
+// next loads the next block of the rows into V0 and up and of the weights into as many registers from w on, and moves on. In-order cores let no result
+// overtake that of a longer instruction: a load in the midst of multiplications waits for them, so all loads stand together. Each goes with an
+// addition; a comparison and what needs it do not stand side by side.
+func (a arm64) next(rows, w, weights int) {
+	for r := range rows {
+		a.ldrq(r, r+1, 9)
+	}
+	a.op("ADD $16, R9")
+	beside := map[int]string{0: "CMP R19, R9", 1: "SUB $1, R11", weights - 2: "CSEL LT, R9, R19, R9"}
+	for i := range weights {
+		a.load(w+i, 16*(weights+i), "R10")
+		if beside[i] != "" {
+			a.op("%s", beside[i])
+		}
+	}
+	a.op("ADD $%d, R10", 16*weights)
+}
+
 // atMost bounds the offset in the rows.
 func (a arm64) atMost(limit string) {
 	a.op("CMP %s, R9", limit)
@@ -150,33 +168,17 @@ func tileElem(a arm64, rows int, to store) {
 	for i := range 8 {
 		a.load(8+i, 16*i, "R10")
 	}
-	a.at(loop)
 	a.step(16, "R19")
-	a.op("ADD $128, R10")
+	a.at(loop)
 	for g := range 4 {
 		for r := range rows {
 			for v := range 2 {
 				mul(g, r, v, 8+2*g+v)
-				if r == rows-1 && !float {
-					a.load(8+2*g+v, 16*(2*g+v), "R10")
-				}
-			}
-			if g == 3 && !float {
-				a.ldrq(r, r+1, 9)
 			}
 		}
 	}
-	if float {
-		// The model of Cortex-A53 stalls at every load behind a long FMLA: they come together.
-		for r := range rows {
-			a.ldrq(r, r+1, 9)
-		}
-		for i := range 8 {
-			a.load(8+i, 16*i, "R10")
-		}
-	}
-	a.op("SUBS $1, R11")
-	a.op("BNE %s", loop)
+	a.next(rows, 8, 8)
+	a.op("CBNZ R11, %s", loop)
 	a.at(tail)
 	a.op("MOVD %d(R0), R11", argGroups)
 	a.op("CBZ R11, %s", done)
@@ -238,46 +240,45 @@ func tileNeon(a arm64, rows int, wide bool, to store) {
 	for c := range cols {
 		a.load(4+c, 16*c, "R10")
 	}
-	a.at(loop)
 	a.step(16, "R19")
-	a.op("ADD $64, R10")
-	// Between the steps of one output stand those of others: in-order cores wait for nothing.
-	lags, temps := [2]int{4, 7}, 8
+	a.at(loop)
+	// Between the steps of one output stand those of others: in-order cores wait for nothing. The second step comes lag outputs behind the first, the
+	// third twice as much, as far as the temporaries allow.
+	var work []func()
+	do := func(i int, step func(r, c int)) {
+		if i >= 0 && i < n {
+			work = append(work, func() { step(i/cols, i%cols) })
+		}
+	}
 	if wide {
-		lags, temps = [2]int{2, 3}, 4
-	}
-	for i := range n + lags[1] {
-		if i < n {
-			r, c := i/cols, i%cols
-			a.smull(8+i%temps, r, 4+c)
-			if wide {
-				a.smull2(12+i%temps, r, 4+c)
-			}
+		const lag = 2
+		for i := range n + 2*lag {
+			do(i-2*lag, func(r, c int) { a.sadalp(acc(r, c), 12+c) })
+			do(i-lag, func(r, c int) { a.sadalp(acc(r, c), 8+c) })
+			do(i, func(r, c int) { a.smull(8+c, r, 4+c) })
+			do(i, func(r, c int) { a.smull2(12+c, r, 4+c) })
 		}
-		if j := i - lags[0]; j >= 0 && j < n {
-			r, c := j/cols, j%cols
-			if wide {
-				a.sadalp(acc(r, c), 8+j%temps)
-			} else {
-				a.smlal2(8+j%temps, r, 4+c)
-			}
-			if r == rows-1 {
-				a.load(4+c, 16*c, "R10")
-			}
-			if c == cols-1 {
-				a.ldrq(r, r+1, 9)
-			}
+	} else {
+		lag, temp := 4, func(r, c int) int { return 8 + r%2*cols + c }
+		if n == 8 {
+			lag = 8
 		}
-		if j := i - lags[1]; j >= 0 && j < n {
-			if wide {
-				a.sadalp(acc(j/cols, j%cols), 12+j%temps)
-			} else {
-				a.sadalp(acc(j/cols, j%cols), 8+j%temps)
-			}
+		for i := range n + 2*lag {
+			do(i-2*lag, func(r, c int) { a.sadalp(acc(r, c), temp(r, c)) })
+			do(i, func(r, c int) { a.smull(temp(r, c), r, 4+c) })
+			do(i-lag, func(r, c int) { a.smlal2(temp(r, c), r, 4+c) })
 		}
 	}
-	a.op("SUBS $1, R11")
-	a.op("BNE %s", loop)
+	// The last steps only add up: while they do, the loads arrive.
+	behind := len(work) - 4
+	for _, f := range work[:behind] {
+		f()
+	}
+	a.next(rows, 4, cols)
+	for _, f := range work[behind:] {
+		f()
+	}
+	a.op("CBNZ R11, %s", loop)
 	a.at(tail)
 	a.op("MOVD %d(R0), R11", argGroups)
 	a.op("CBZ R11, %s", done)

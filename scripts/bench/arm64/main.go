@@ -2,10 +2,11 @@
 // loop of each kernel, and lets llvm-mca step it through its models of four cores. The figures are cycles of these models: they compare one version of a
 // loop with another and say nothing about the speed of a real core.
 //
-//	go run ./scripts/bench/arm64 [-update]
+//	go run ./scripts/bench/arm64 [-update] [-peers]
 //
 // It compares with cycles.txt beside it and fails where a loop takes more model cycles than there (beyond 2 %), or where the SDOT tile leaves more than a
-// tenth of the bound of neoverse-n1 unused; -update writes the file anew.
+// tenth of the bound of neoverse-n1 unused; -update writes the file anew. -peers does the same to the loops of LiteRT's arm64 package (peers.go) and
+// prints the fastest of them beside ours.
 package main
 
 import (
@@ -17,7 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,16 +67,20 @@ var kernels = []kernel{
 
 func main() {
 	update := flag.Bool("update", false, "write cycles.txt anew")
+	peers := flag.Bool("peers", false, "compare with LiteRT's loops; wants pip for the download")
 	flag.Parse()
-	if err := run(*update); err != nil {
+	if err := run(*update, *peers); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(update bool) error {
-	_, here, _, _ := runtime.Caller(0)
-	golden := filepath.Join(filepath.Dir(here), "cycles.txt")
+func run(update, peers bool) error {
+	here, err := exec.Command("go", "list", "-f", "{{.Dir}}", "wayside/scripts/bench/arm64").Output()
+	if err != nil {
+		return err
+	}
+	golden := filepath.Join(strings.TrimSpace(string(here)), "cycles.txt")
 	dir, err := os.MkdirTemp("", "arm64-cycles-")
 	if err != nil {
 		return err
@@ -85,10 +90,10 @@ func run(update bool) error {
 	fmt.Fprintf(&table, "# Model cycles of llvm-mca%s for one turn of each kernel's innermost loop: not the speed of any core.\n", llvm)
 	fmt.Fprintf(&table, "# %-22s %-12s %9s %9s %15s %15s\n", "kernel", "model", "cycles", "bound", "per cycle", "of the bound")
 	var bad []error
-	binaries := make(map[string]string)
+	binaries, ours := make(map[string]string), make(map[string]float64)
 	for _, k := range kernels {
 		if binaries[k.pkg] == "" {
-			if binaries[k.pkg], err = build(dir, filepath.Dir(here), k.pkg); err != nil {
+			if binaries[k.pkg], err = build(dir, k.pkg); err != nil {
 				return err
 			}
 		}
@@ -106,12 +111,16 @@ func run(update bool) error {
 				return fmt.Errorf("%s on %s: %w", k.fn, core, err)
 			}
 			fmt.Fprintf(&table, "%-24s %-12s %9.1f %9.1f %15.2f %15.2f\n", k.fn, core, cycles, bound, float64(k.macs)/cycles, bound/cycles)
+			ours[k.fn+" on "+core] = float64(k.macs) / cycles
 			if k.fn == "s8DotprodR8x8" && core == "neoverse-n1" && bound/cycles < 0.9 {
 				bad = append(bad, fmt.Errorf("%s: %.2f of the bound of %s, must be at least 0.9", k.fn, bound/cycles, core))
 			}
 		}
 	}
 	fmt.Print(table.String())
+	if peers {
+		bad = append(bad, comparePeers(ours))
+	}
 	if update {
 		bad = append(bad, os.WriteFile(golden, table.Bytes(), 0o600))
 		return errors.Join(bad...)
@@ -158,25 +167,50 @@ func parse(table string) map[string]float64 {
 }
 
 // build makes the arm64 test binary of a package of kernels.
-func build(dir, here, pkg string) (string, error) {
+func build(dir, pkg string) (string, error) {
 	out := filepath.Join(dir, pkg)
 	c := exec.Command("go", "test", "-c", "-o", out, "wayside/kernels/"+pkg)
-	c.Dir, c.Env, c.Stderr = here, append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"), os.Stderr
+	c.Env, c.Stderr = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"), os.Stderr
 	return out, c.Run()
 }
 
 var (
 	instruction = regexp.MustCompile(`^ *([0-9a-f]+): *\t?\s*(.*)$`)
-	branch      = regexp.MustCompile(`^(?:b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+, #\w+,)\s+(?:#)?0x([0-9a-f]+)`)
+	branch      = regexp.MustCompile(`^(?:(?:b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+, #\w+,)\s+(?:#)?0x([0-9a-f]+)|(?:bl|br|blr|ret)\b)`)
 )
 
 // hotLoop returns the longest loop of a function that has no other branch inside, without its own branch.
 func hotLoop(binary, symbol string) (string, error) {
-	out, err := exec.Command("llvm-objdump"+llvm, "-d", "--no-show-raw-insn", "--disassemble-symbols="+symbol, "--mattr=+dotprod,+i8mm", binary).Output()
+	all, err := loops("--disassemble-symbols="+symbol, binary)
 	if err != nil {
 		return "", err
 	}
-	var body, best []string
+	var best []string
+	for _, l := range all {
+		if len(l.body) > len(best) {
+			best = l.body
+		}
+	}
+	if best == nil {
+		return "", errors.New("no loop in " + symbol)
+	}
+	return strings.Join(best, "\n") + "\n", nil
+}
+
+// loop is a loop without any other branch or call inside.
+type loop struct {
+	at   uint64
+	body []string // without its own branch
+}
+
+// loops returns what llvm-objdump with these arguments finds.
+func loops(args ...string) (found []loop, err error) {
+	args = append([]string{"-d", "--no-show-raw-insn", "--mattr=+dotprod,+i8mm,+fullfp16,+bf16,+sve2,+sme"}, args...)
+	out, err := exec.Command("llvm-objdump"+llvm, args...).Output()
+	if err != nil {
+		return nil, err
+	}
+	var body []string
 	var from []uint64
 	for line := range strings.Lines(string(out)) {
 		m := instruction.FindStringSubmatch(strings.TrimRight(line, "\n"))
@@ -185,28 +219,26 @@ func hotLoop(binary, symbol string) (string, error) {
 		}
 		at, err := strconv.ParseUint(m[1], 16, 64)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		text := strings.Join(strings.Fields(m[2]), " ")
-		if b := branch.FindStringSubmatch(text); b != nil {
-			to, err := strconv.ParseUint(b[1], 16, 64)
-			if err != nil {
-				return "", err
-			}
-			for i, a := range from {
-				if a == to && len(body)-i > len(best) {
-					best = append([]string(nil), body[i:]...)
-				}
-			}
-			body, from = nil, nil // nothing behind a branch is one loop with what stands before it
+		b := branch.FindStringSubmatch(text)
+		if b == nil {
+			body, from = append(body, text), append(from, at)
 			continue
 		}
-		body, from = append(body, text), append(from, at)
+		if b[1] != "" {
+			to, err := strconv.ParseUint(b[1], 16, 64)
+			if err != nil {
+				return nil, err
+			}
+			if i := slices.Index(from, to); i >= 0 {
+				found = append(found, loop{to, body[i:]})
+			}
+		}
+		body, from = nil, nil // nothing behind a branch is one loop with what stands before it
 	}
-	if best == nil {
-		return "", errors.New("no loop in " + symbol)
-	}
-	return strings.Join(best, "\n") + "\n", nil
+	return found, nil
 }
 
 var (
