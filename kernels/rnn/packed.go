@@ -122,6 +122,9 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 			}
 		}
 	}
+	if half && !packsHalf {
+		return nil
+	}
 	var r []Matrix
 	for _, q := range parts[:products] {
 		r = append(r, q.r)
@@ -161,8 +164,8 @@ func (p *Packed) Bytes() (f32, bf16 int) {
 	}
 	for _, m := range []*panels{p.wb, p.r, p.rOut} {
 		if m != nil {
-			f32 += 4 * len(m.f32)
-			bf16 += 4 * len(m.pairs)
+			a, b := m.bytes()
+			f32, bf16 = f32+a, bf16+b
 		}
 	}
 	return f32 + 4*len(p.bias), bf16
@@ -173,7 +176,7 @@ func (p *Packed) ID() string { return panelID() }
 
 // Scratch returns the number of float32 elements that Run needs for a sequence of so many steps.
 func (p *Packed) Scratch(steps int) int {
-	return min(steps, chunk)*p.blocks*p.units + 3*p.units + p.input + 2
+	return min(steps, chunk)*p.blocks*p.units + 3*p.units + p.input + 2 + p.room()
 }
 
 // Run walks a sequence: x has a row of Input values for each step, xs apart, and y, unless it is nil, gets the hidden state after each, ys apart. h and c
@@ -188,7 +191,8 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 	}
 	row := p.blocks * u
 	states, scratch := scratch[:3*u], scratch[3*u:]
-	pair, gates := scratch[:p.input+2], scratch[p.input+2:]
+	pair, scratch := scratch[:p.input+2], scratch[p.input+2:]
+	room, gates := scratch[:p.room()], scratch[p.room():]
 	clear(states)
 	hp, cp := states[:u], states[u:2*u]
 	copy(hp, h)
@@ -204,7 +208,7 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 			if backwards {
 				i = m - 1 - i
 			}
-			p.step(gates[i*row:(i+1)*row], states)
+			p.step(gates[i*row:(i+1)*row], states, room)
 			if y != nil {
 				copy(y[(lo+i)*ys:(lo+i)*ys+n], hp)
 			}

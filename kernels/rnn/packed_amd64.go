@@ -44,6 +44,9 @@ var (
 	gatesWide, gatesNarrow       = gatesAVX512()[:], gatesAVX2()[:]
 )
 
+// packsHalf says that there are products with bfloat16.
+const packsHalf = true
+
 // panelWidth returns the columns of a vector, 0 where there are none.
 func panelWidth() int {
 	switch {
@@ -100,6 +103,9 @@ func packPanels(ms []Matrix, rows, units, k int, half bool) *panels {
 	return p
 }
 
+// bytes returns the memory of the weights, in float32 and in bfloat16.
+func (p *panels) bytes() (f32, bf16 int) { return 4 * len(p.f32), 4 * len(p.pairs) }
+
 // half returns element i in bfloat16.
 func (m Matrix) half(i int) uint16 {
 	if m.BF16 != nil {
@@ -134,8 +140,11 @@ func (p *panels) add(dst, x []float32) {
 	}
 }
 
+// room is how many float32 a step needs.
+func (p *Packed) room() int { return 0 }
+
 // step computes new states from a row of gates that holds the products with the input. states is the hidden state, the cell state or room for a product.
-func (p *Packed) step(gates, states []float32) {
+func (p *Packed) step(gates, states, _ []float32) {
 	u := p.units
 	table := gatesWide
 	if p.r.width == 8 {

@@ -1,4 +1,4 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package rnn
 
@@ -7,10 +7,9 @@ import "math"
 var negInf, posInf = float32(math.Inf(-1)), float32(math.Inf(1))
 
 // panels has nothing to offer on this architecture.
-type panels struct {
-	f32   []float32
-	pairs []uint32
-}
+type panels struct{}
+
+const packsHalf = false
 
 func panelWidth() int { return 0 }
 
@@ -18,6 +17,10 @@ func panelID() string { return "" }
 
 func packPanels([]Matrix, int, int, int, bool) *panels { return nil }
 
+func (*panels) bytes() (f32, bf16 int) { return 0, 0 }
+
 func (*panels) add([]float32, []float32) {}
 
-func (*Packed) step([]float32, []float32) {}
+func (*Packed) room() int { return 0 }
+
+func (*Packed) step([]float32, []float32, []float32) {}
