@@ -122,19 +122,24 @@ func StepSVDF[T int8 | int16](c *IntSVDF, y []int8, memory []T, x []int8, lo, hi
 	}
 	sums = sums[:c.Filters]
 	c.sums(sums, x, flipped)
+	copy(memory, memory[1:]) // every row moves on by one; the last place of each is written anew
+	for i, sum := range sums {
+		row, time := memory[i*m:(i+1)*m], c.Time[i*m:(i+1)*m]
+		// The zero point comes after the limits and may wrap in int8, as in TensorFlow Lite Micro.
+		row[m-1] = T(min(max(c.In.mul(sum), lo), hi) + c.MemoryZero)
+		sum = 0
+		for k, t := range time {
+			sum += int32(t) * (int32(row[k]) - c.MemoryZero)
+		}
+		sums[i] = sum
+	}
 	for u := range y {
 		total := int32(0)
 		if c.Bias != nil {
 			total = int32(c.Bias[u])
 		}
-		for i := u * c.Rank; i < (u+1)*c.Rank; i++ {
-			row := memory[i*m : (i+1)*m]
-			copy(row, row[1:])
-			// The zero point comes after the limits and may wrap in int8, as in TensorFlow Lite Micro.
-			row[m-1] = T(min(max(c.In.mul(sums[i]), lo), hi) + c.MemoryZero)
-			for k, t := range c.Time[i*m : (i+1)*m] {
-				total += int32(t) * (int32(row[k]) - c.MemoryZero)
-			}
+		for _, sum := range sums[u*c.Rank : (u+1)*c.Rank] {
+			total += sum
 		}
 		y[u] = sat8(c.Out.mul(total) + c.OutZero)
 	}
