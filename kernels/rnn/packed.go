@@ -197,6 +197,7 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 	hp, cp := states[:u], states[u:2*u]
 	copy(hp, h)
 	copy(cp, c[:min(len(c), n)])
+	odd := false // every other step walks the weights from their end
 	for done := 0; done < steps; {
 		m := min(chunk, steps-done)
 		lo := done
@@ -208,7 +209,8 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 			if backwards {
 				i = m - 1 - i
 			}
-			p.step(gates[i*row:(i+1)*row], states, room)
+			p.step(gates[i*row:(i+1)*row], states, room, odd)
+			odd = !odd
 			if y != nil {
 				copy(y[(lo+i)*ys:(lo+i)*ys+n], hp)
 			}
@@ -234,6 +236,6 @@ func (p *Packed) inputs(gates, x []float32, xs, m int, pair []float32) {
 		g := gates[i*row : (i+1)*row]
 		copy(g, p.bias)
 		copy(pair, x[i*xs:i*xs+p.input])
-		p.wb.add(g[first:], pair)
+		p.wb.add(g[first:], pair, false)
 	}
 }

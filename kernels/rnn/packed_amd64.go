@@ -15,6 +15,7 @@ type productArgs struct {
 	dst, init, x *float32
 	w            unsafe.Pointer
 	k            int // values of x, or pairs of them
+	back         int // not 0: begin with the last ones; AVX2 alone
 }
 
 // gateArgs is the argument of the assembly gates.
@@ -114,8 +115,9 @@ func (m Matrix) half(i int) uint16 {
 	return uint16(math.Float32bits(m.F32[i]) >> 16)
 }
 
-// add adds the product with x to dst. In bfloat16, x has a zero behind an odd number of values.
-func (p *panels) add(dst, x []float32) {
+// add adds the product with x to dst. In bfloat16, x has a zero behind an odd number of values. back walks the matrix from its end: what the previous product has
+// read last is then still in the nearest cache.
+func (p *panels) add(dst, x []float32, back bool) {
 	table := productsWide
 	if p.width == 8 {
 		table = productsNarrow
@@ -128,9 +130,16 @@ func (p *panels) add(dst, x []float32) {
 	} else {
 		_ = x[p.k-1]
 	}
-	for first := 0; first < p.columns; first += p.width * p.most {
+	wide := p.width * p.most
+	count := (p.columns + wide - 1) / wide
+	for i := range count {
+		first := i * wide
+		t := productArgs{x: &x[0], k: p.k}
+		if back {
+			first, t.back = (count-1-i)*wide, 1
+		}
+		t.dst, t.init = &dst[first], &dst[first]
 		vectors := min(p.most, (p.columns-first)/p.width)
-		t := productArgs{dst: &dst[first], init: &dst[first], x: &x[0], k: p.k}
 		if bf16 > 0 {
 			t.w = unsafe.Pointer(&p.pairs[first*p.k])
 		} else {
@@ -144,14 +153,14 @@ func (p *panels) add(dst, x []float32) {
 func (p *Packed) room() int { return 0 }
 
 // step computes new states from a row of gates that holds the products with the input. states is the hidden state, the cell state or room for a product.
-func (p *Packed) step(gates, states, _ []float32) {
+func (p *Packed) step(gates, states, _ []float32, back bool) {
 	u := p.units
 	table := gatesWide
 	if p.r.width == 8 {
 		table = gatesNarrow
 	}
 	h, c := states[:2*u], states[u:2*u]
-	p.r.add(gates, h)
+	p.r.add(gates, h, back)
 	g := func(i int) *float32 { return &gates[i*u] }
 	t := gateArgs{h: &h[0], c: &c[0], units: u}
 	switch p.kind {
@@ -164,7 +173,7 @@ func (p *Packed) step(gates, states, _ []float32) {
 	case packedGRUReset:
 		t.gate = [4]*float32{g(0), g(1), g(2), g(2)}
 		call.Tile(table[gateReset], unsafe.Pointer(&t))
-		p.rOut.add(gates[2*u:], states[u:])
+		p.rOut.add(gates[2*u:], states[u:], back)
 		call.Tile(table[gateOut], unsafe.Pointer(&t))
 	}
 }

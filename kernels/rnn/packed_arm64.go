@@ -38,7 +38,7 @@ func packPanels(ms []Matrix, rows, units, k int, _ bool) *panels {
 func (p *panels) bytes() (f32, bf16 int) { return p.w.Bytes(), 0 }
 
 // add is for bfloat16.
-func (p *panels) add([]float32, []float32) {}
+func (p *panels) add([]float32, []float32, bool) {}
 
 // room is how many float32 a step needs.
 func (p *Packed) room() int { return p.products * p.units }
@@ -51,7 +51,7 @@ func pairs(op *vec.PairF32, dst, a, b []float32) {
 }
 
 // step computes new states from a row of gates that holds the products with the input. states is the hidden state, the cell state or room for a product.
-func (p *Packed) step(gates, states, room []float32) {
+func (p *Packed) step(gates, states, room []float32, _ bool) {
 	u := p.units
 	h, c := states[:u], states[u:2*u]
 	g := func(i int) []float32 { return gates[i*u : (i+1)*u] }

@@ -19,8 +19,8 @@ func packPanels([]Matrix, int, int, int, bool) *panels { return nil }
 
 func (*panels) bytes() (f32, bf16 int) { return 0, 0 }
 
-func (*panels) add([]float32, []float32) {}
+func (*panels) add([]float32, []float32, bool) {}
 
 func (*Packed) room() int { return 0 }
 
-func (*Packed) step([]float32, []float32, []float32) {}
+func (*Packed) step([]float32, []float32, []float32, bool) {}

@@ -18,6 +18,10 @@ var floatConsts = []struct {
 	{"near", bits(0.35)}, {"-two", bits(-2)},
 	{"t1", bits(-1.0 / 3)}, {"t2", bits(2.0 / 15)}, {"t3", bits(-17.0 / 315)},
 	{"t4", bits(62.0 / 2835)}, {"t5", bits(-1382.0 / 155925)}, {"t6", bits(21844.0 / 6081075)},
+	// For AVX2, least in their largest relative errors: e^r = 1 + r + r²(p2 + … + p6 r⁴) within 2^-28, tanh x = x + x³(q1 + … + q4 x⁶) within 2^-30 for |x| ≤ 0.352.
+	{"p2", bits(4.9999993432e-1)}, {"p3", bits(1.6666520397e-1)}, {"p4", bits(4.1668390831e-2)}, {"p5", bits(8.3687453201e-3)}, {"p6", bits(1.3814537894e-3)},
+	{"q1", bits(-3.3333320440e-1)}, {"q2", bits(1.3332316025e-1)}, {"q3", bits(-5.3717262454e-2)}, {"q4", bits(1.9395039381e-2)},
+	{"round", bits(3 << 22)}, // a float so large that adding it leaves whole numbers, in its low bits
 }
 
 func bits(f float64) uint32 { return math.Float32bits(float32(f)) }
@@ -75,6 +79,33 @@ func (s simd) exp(x, n, p int) {
 	s.op("VANDPS %s, %s, %s", s.r(8), P, X)
 }
 
+// expNegative is exp for x ≤ 0, with register room to spare: 2^n is one float there, and its product with the polynomial starts sooner.
+func (s simd) expNegative(x, n, p, room int) {
+	if s.wide {
+		s.exp(x, n, p)
+		return
+	}
+	X, N, P, R := s.r(x), s.r(n), s.r(p), s.r(room)
+	s.compare(nlt, x, expLeast, 8)
+	s.op("VMAXPS %s, %s, %s", X, s.r(expLeast), X) // of a NaN the second source, which is the first operand here, remains
+	s.broadcast("round", n)
+	s.konst("VFMADD231PS", "log2e", "%s, %s", X, N)
+	s.konst("VSUBPS", "round", "%s, %s", N, P)
+	s.konst("VFNMADD231PS", "ln2hi", "%s, %s", P, X)
+	s.konst("VFNMADD231PS", "ln2lo", "%s, %s", P, X)
+	s.op("VPSLLD $23, %s, %s", N, N)
+	s.konst("VPADDD", "one", "%s, %s", N, N) // the exponent's offset
+	s.broadcast("p6", p)
+	s.op("VMULPS %s, %s, %s", X, X, R)
+	for _, c := range []string{"p5", "p4", "p3", "p2"} {
+		s.konst("VFMADD213PS", c, "%s, %s", X, P)
+	}
+	s.konst("VADDPS", "one", "%s, %s", X, X)
+	s.op("VFMADD213PS %s, %s, %s", X, R, P)
+	s.op("VMULPS %s, %s, %s", N, P, P)
+	s.op("VANDPS %s, %s, %s", s.r(8), P, X)
+}
+
 // compare sets mask register K2 on AVX512, or register m, where x and y are in a relation (the processor's number).
 func (s simd) compare(relation, x, y, m int) {
 	if s.wide {
@@ -96,18 +127,24 @@ func (s simd) choose(from, to, m int) {
 // Relations of VCMPPS: less than; not less, not greater or equal, not greater than, all three true for a NaN.
 const lt, nlt, nge, ngt = 1, 5, 9, 10
 
-// logistic replaces register 0 by its logistic function. Below the float in register 12 the denominator is 1. Register 11 holds 1.
-func (s simd) logistic() {
+// logistic replaces register 0 by its logistic function. With cut, the denominator is 1 below the float in register 12. Register 11 holds 1.
+func (s simd) logistic(cut bool) {
 	s.konst("VORPS", "sign", "%s, %s", s.r(0), s.r(1))
-	s.exp(1, 2, 3)
+	s.expNegative(1, 2, 3, 4)
 	s.op("VADDPS %s, %s, %s", s.r(1), s.r(11), s.r(3))
-	s.compare(lt, 0, 12, 4)
-	s.choose(11, 3, 4)
+	if cut || s.wide {
+		s.compare(lt, 0, 12, 4)
+		s.choose(11, 3, 4)
+	}
 	// The numerator is 1 for positive and e^x for negative inputs.
-	s.op("VXORPS %s, %s, %s", s.r(5), s.r(5), s.r(5))
-	s.compare(lt, 0, 5, 4)
-	s.op("VMOVAPS %s, %s", s.r(11), s.r(2))
-	s.choose(1, 2, 4)
+	if s.wide {
+		s.op("VXORPS %s, %s, %s", s.r(5), s.r(5), s.r(5))
+		s.compare(lt, 0, 5, 4)
+		s.op("VMOVAPS %s, %s", s.r(11), s.r(2))
+		s.choose(1, 2, 4)
+	} else {
+		s.op("VBLENDVPS %s, %s, %s, %s", s.r(0), s.r(1), s.r(11), s.r(2)) // by the sign
+	}
 	s.op("VDIVPS %s, %s, %s", s.r(3), s.r(2), s.r(0))
 }
 
@@ -116,15 +153,19 @@ func (s simd) logistic() {
 func (s simd) tanh() {
 	s.konst("VANDPS", "abs", "%s, %s", s.r(0), s.r(1))
 	s.konst("VMULPS", "-two", "%s, %s", s.r(1), s.r(5))
-	s.exp(5, 2, 3)
+	s.expNegative(5, 2, 3, 4)
 	s.op("VSUBPS %s, %s, %s", s.r(5), s.r(11), s.r(2))
 	s.op("VADDPS %s, %s, %s", s.r(5), s.r(11), s.r(3))
 	s.op("VDIVPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
 	s.konst("VANDPS", "sign", "%s, %s", s.r(0), s.r(3))
 	s.op("VORPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
 	s.op("VMULPS %s, %s, %s", s.r(0), s.r(0), s.r(3))
-	s.broadcast("t6", 5)
-	for _, c := range []string{"t5", "t4", "t3", "t2", "t1"} {
+	series := []string{"q4", "q3", "q2", "q1"}
+	if s.wide {
+		series = []string{"t6", "t5", "t4", "t3", "t2", "t1"}
+	}
+	s.broadcast(series[0], 5)
+	for _, c := range series[1:] {
 		s.konst("VFMADD213PS", c, "%s, %s", s.r(3), s.r(5))
 	}
 	s.op("VMULPS %s, %s, %s", s.r(3), s.r(0), s.r(3))

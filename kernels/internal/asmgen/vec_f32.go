@@ -174,7 +174,7 @@ var mapOps = []struct {
 		s.expSetup()
 		s.broadcast("one", 11)
 		s.op("VBROADCASTSS 32(R13), %s", s.r(12))
-	}, simd.logistic},
+	}, func(s simd) { s.logistic(true) }},
 	{"tanh", func(s simd) {
 		s.expSetup()
 		s.broadcast("-40", expLeast) // e^-40 no longer counts beside 1
