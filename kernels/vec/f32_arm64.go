@@ -1,10 +1,6 @@
 package vec
 
-import (
-	"unsafe"
-
-	"wayside/kernels/internal/cpu"
-)
+import "wayside/kernels/internal/cpu"
 
 // The tables of assembly functions of one and two float32 inputs, by function.
 func mapF32Neon() *[mapFunctions]uintptr
@@ -24,12 +20,6 @@ func ISA() string {
 func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bool {
 	return armRows(pairsF32[f], armElem{f: [5]float32{lo, hi}}, dst, a, b, r)
 }
-
-// SumISA names the instructions of SumF32, or with small of SumS8.
-func SumISA(bool) string { return "generic" }
-
-// sumAsm has nothing to offer on this architecture.
-func sumAsm(unsafe.Pointer, unsafe.Pointer, int, int, bool, bool) bool { return false }
 
 // mapF32Asm computes a function of one input; false where the generic loop must.
 func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {

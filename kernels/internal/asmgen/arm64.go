@@ -16,8 +16,11 @@ func init() {
 		"gemm/s32_dotprod_arm64.s":        func() []byte { return gemmArm64(6) },
 		"conv/depthwise_s8_neon_arm64.s":  depthwiseS8Arm64,
 		"conv/depthwise_f32_neon_arm64.s": depthwiseF32Arm64,
+		"pool/f32_neon_arm64.s":           poolF32Arm64,
+		"pool/s8_neon_arm64.s":            poolS8Arm64,
 		"vec/f32_neon_arm64.s":            vecF32Arm64,
 		"vec/s8_neon_arm64.s":             vecS8Arm64,
+		"vec/sum_neon_arm64.s":            sumsArm64,
 	})
 }
 
@@ -93,7 +96,10 @@ func (a arm64) sqxtn16b(d, n int)   { a.two(0x4E214800, "sqxtn2", "16b", "8h", d
 func (a arm64) sqadd8h(d, n, m int) { a.three(0x4E600C00, "sqadd", "8h", "8h", "8h", d, n, m) }
 func (a arm64) smax(d, n, m int)    { a.three(0x4E206400, "smax", "16b", "16b", "16b", d, n, m) }
 func (a arm64) smin(d, n, m int)    { a.three(0x4E206C00, "smin", "16b", "16b", "16b", d, n, m) }
+func (a arm64) smax4s(d, n, m int)  { a.three(0x4EA06400, "smax", "4s", "4s", "4s", d, n, m) }
+func (a arm64) smin4s(d, n, m int)  { a.three(0x4EA06C00, "smin", "4s", "4s", "4s", d, n, m) }
 func (a arm64) fadd(d, n, m int)    { a.three(0x4E20D400, "fadd", "4s", "4s", "4s", d, n, m) }
+func (a arm64) faddp(d, n, m int)   { a.three(0x6E20D400, "faddp", "4s", "4s", "4s", d, n, m) }
 func (a arm64) fmax(d, n, m int)    { a.three(0x4E20F400, "fmax", "4s", "4s", "4s", d, n, m) }
 func (a arm64) fmin(d, n, m int)    { a.three(0x4EA0F400, "fmin", "4s", "4s", "4s", d, n, m) }
 
@@ -136,6 +142,9 @@ func (a arm64) scvtf(d, n int)   { a.two(0x4E21D800, "scvtf", "4s", "4s", d, n) 
 
 // fcvtms rounds down to integers.
 func (a arm64) fcvtms(d, n int) { a.two(0x4E21B800, "fcvtms", "4s", "4s", d, n) }
+
+// fcvtzs cuts the fraction off.
+func (a arm64) fcvtzs(d, n int) { a.two(0x4EA1B800, "fcvtzs", "4s", "4s", d, n) }
 
 // fcvtas rounds to integers, half away from zero.
 func (a arm64) fcvtas(d, n int) { a.two(0x4E21C800, "fcvtas", "4s", "4s", d, n) }
