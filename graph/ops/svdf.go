@@ -117,31 +117,37 @@ func compileSVDF(c *graph.CompileCtx) (*graph.Kernel, error) {
 		Out:    rnn.ScaleOf(ss * float64(t.Quant.Scale[0]) / float64(o.Quant.Scale[0])),
 		InZero: x.Quant.Zero[0], MemoryZero: s.Quant.Zero[0], OutZero: o.Quant.Zero[0],
 	}
+	types := "s8s16/"
+	if t.DType == tensor.S16 {
+		cell.Time = h.s16(2)
+	} else {
+		types = "s8/"
+		time := h.s8(2)
+		cell.Time = make([]int16, len(time))
+		for i, v := range time {
+			cell.Time[i] = int16(v)
+		}
+		h.weights[tensor.S8] -= len(time)
+		h.weights[tensor.S16] += 2 * len(time)
+	}
 	if cell.Pack() {
-		h.weights[tensor.S8], h.weights[tensor.S32] = cell.PackedBytes()
+		s8, s16, s32 := cell.PackedBytes()
+		h.weights[tensor.S8] = s8
+		h.weights[tensor.S16] += s16
+		h.weights[tensor.S32] = s32
 	}
 	sums, bytes := cell.Scratch()
 	k.Scratch = 4*sums + bytes
-	if t.DType == tensor.S16 {
-		cell.Time = h.s16(2)
-		k.ID, k.Weights = "rnn.svdf/s8s16/"+cell.ID(), h.weights
+	k.ID, k.Weights = "rnn.svdf/"+types+cell.ID(), h.weights
+	k.Run = func(a *graph.Args) error {
+		svdf(cell, a.Out[0].S8(), a.In[4].S16(), a.In[0].S8(), math.MinInt16, math.MaxInt16, a.Scratch)
+		return nil
+	}
+	if t.DType == tensor.S8 {
 		k.Run = func(a *graph.Args) error {
-			svdf(cell, a.Out[0].S8(), a.In[4].S16(), a.In[0].S8(), math.MinInt16, math.MaxInt16, a.Scratch)
+			svdf(cell, a.Out[0].S8(), a.In[4].S8(), a.In[0].S8(), math.MinInt8, math.MaxInt8, a.Scratch)
 			return nil
 		}
-		return k, nil
-	}
-	time := h.s8(2)
-	cell.Time = make([]int16, len(time))
-	for i, v := range time {
-		cell.Time[i] = int16(v)
-	}
-	h.weights[tensor.S8] -= len(time)
-	h.weights[tensor.S16] += 2 * len(time)
-	k.ID, k.Weights = "rnn.svdf/s8/"+cell.ID(), h.weights
-	k.Run = func(a *graph.Args) error {
-		svdf(cell, a.Out[0].S8(), a.In[4].S8(), a.In[0].S8(), math.MinInt8, math.MaxInt8, a.Scratch)
-		return nil
 	}
 	return k, nil
 }

@@ -7,7 +7,10 @@ import (
 )
 
 // intPacked is the matrices of an IntCell on int8 activations, packed for this machine: all gates one after the other.
-type intPacked struct{ w, r *gemm.Sums }
+type intPacked struct {
+	w, r         *gemm.Sums
+	wBias, rBias []int32
+}
 
 // Pack packs the matrices where this machine has a kernel for them; it reports whether it has. The plain ones are then given up.
 func (c *IntCell) Pack() bool {
@@ -17,12 +20,16 @@ func (c *IntCell) Pack() bool {
 		copy(w[k*n*c.Input:], c.Gates[k].W)
 		copy(r[k*n*c.Output:], c.Gates[k].R)
 	}
-	p := &intPacked{gemm.PackSums(w, 4*n, c.Input), gemm.PackSums(r, 4*n, c.Output)}
+	p := &intPacked{gemm.PackSums(w, 4*n, c.Input), gemm.PackSums(r, 4*n, c.Output), make([]int32, 4*n), make([]int32, 4*n)}
 	if !p.w.Fast() || !p.r.Fast() {
 		return false
 	}
 	for k := range c.Gates {
-		c.Gates[k].W, c.Gates[k].R = nil, nil
+		g := &c.Gates[k]
+		for i, b := range g.WBias {
+			p.wBias[k*n+i], p.rBias[k*n+i] = int32(b), int32(g.RBias[i])
+		}
+		g.W, g.R = nil, nil
 	}
 	c.packed = p
 	return true
@@ -32,7 +39,7 @@ func (c *IntCell) Pack() bool {
 func (c *IntCell) PackedBytes() (s8, s32 int) {
 	a, b := c.packed.w.Bytes()
 	d, e := c.packed.r.Bytes()
-	return a + d, b + e
+	return a + d, b + e + 4*(len(c.packed.wBias)+len(c.packed.rBias))
 }
 
 // ID names the tile and the instruction set of a packed cell.
@@ -88,13 +95,14 @@ func (c *IntCell) join(f []int16, ws, rs []int32, micro bool) {
 			continue
 		}
 		dst, w, r := f[k*n:(k+1)*n], ws[k*n:(k+1)*n], rs[k*n:(k+1)*n]
+		lo, hi := int32(math.MinInt32), int32(math.MaxInt32)
+		if micro {
+			lo, hi = math.MinInt16, math.MaxInt16
+		}
+		scaleAll(w, c.packed.wBias[k*n:], g.WScale, math.MinInt16, math.MaxInt16, 0)
+		scaleAll(r, c.packed.rBias[k*n:], g.RScale, lo, hi, 0)
 		for i := range dst {
-			a := int32(sat16(g.WScale.mul(w[i] + int32(g.WBias[i]))))
-			b := g.RScale.mul(r[i] + int32(g.RBias[i]))
-			if micro {
-				b = int32(sat16(b))
-			}
-			dst[i] = sat16(a + b)
+			dst[i] = sat16(w[i] + r[i])
 		}
 	}
 }
