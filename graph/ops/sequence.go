@@ -206,8 +206,13 @@ func (h *holder) matrix(i int) rnn.Weights {
 	case v == nil:
 		return rnn.Weights{}
 	case v.DType == tensor.S8:
-		h.weights[tensor.S32] += 4 * v.Shape[0]
-		return rnn.NewWeightsS8(h.s8(i), v.Shape[0], v.Quant.Scale[0])
+		q := h.s8(i)
+		w := rnn.NewWeightsS8(q, v.Shape[0], v.Quant.Scale[0])
+		s8, s32, f32 := w.Bytes()
+		h.weights[tensor.S8] += s8 - len(q)
+		h.weights[tensor.S32] += s32
+		h.weights[tensor.F32] += f32
+		return w
 	}
 	return rnn.Weights{F32: h.f32(i)}
 }

@@ -326,7 +326,7 @@ func compileSequenceLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 	floats, bytes := cell.Scratch()
 	id := "rnn.lstm/f32/generic"
 	if cell.Hybrid {
-		id = "rnn.lstm/f32s8/generic"
+		id = "rnn.lstm/f32s8/" + cell.Gates[rnn.GateForget].W.ID()
 	}
 	n, m, o, aux := cell.Input, cell.Cells, cell.Output, cell.Aux
 	macs := int64(lstmGates*m) * int64(n+aux+o)

@@ -147,7 +147,7 @@ func compileSequenceRNN(c *graph.CompileCtx) (*graph.Kernel, error) {
 	n, u, aux := cell.Input, cell.Units, cell.Aux
 	id := "rnn.simple/f32/generic"
 	if cell.Hybrid {
-		id = "rnn.simple/f32s8/generic"
+		id = "rnn.simple/f32s8/" + cell.Gate.W.ID()
 	}
 	return &graph.Kernel{
 		ID: id, MACs: walk.rows() * int64(u) * int64(n+aux+u), Scratch: 4*floats + bytes, Weights: h.weights,

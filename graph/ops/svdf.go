@@ -97,7 +97,7 @@ func compileSVDF(c *graph.CompileCtx) (*graph.Kernel, error) {
 		floats, bytes := cell.Scratch()
 		k.ID, k.Scratch, k.Weights = "rnn.svdf/f32/generic", 4*floats+bytes, h.weights
 		if cell.Hybrid {
-			k.ID = "rnn.svdf/f32s8/generic"
+			k.ID = "rnn.svdf/f32s8/" + cell.Feature.ID()
 		}
 		k.Run = func(a *graph.Args) error {
 			f, q := scratchParts(a.Scratch, floats)

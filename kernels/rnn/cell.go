@@ -34,7 +34,12 @@ type Cell struct {
 
 // Scratch returns the numbers of float32 and int8 elements that Step needs.
 func (c *Cell) Scratch() (floats, bytes int) {
-	return 4 * c.Cells, c.Input + c.Aux + c.Output + c.Cells
+	n := room(&c.Proj)
+	for k := range c.Gates {
+		g := &c.Gates[k]
+		n = max(n, room(&g.W, &g.Aux, &g.R))
+	}
+	return 4*c.Cells + max(c.Cells, c.Output), c.Input + c.Aux + c.Output + c.Cells + n
 }
 
 // operand splits n int8 elements off q and uses them where x must be quantized.
@@ -56,6 +61,7 @@ func (c *Cell) Step(h, s, x, aux, f []float32, q []int8) {
 	vx, q = operand(x, q, c.Hybrid, c.Asymmetric)
 	va, q = operand(aux, q, c.Hybrid, c.Asymmetric)
 	vh, q = operand(h, q, c.Hybrid, c.Asymmetric)
+	left := workOf(f[4*n:], q[min(n, len(q)):])
 	var g [4][]float32
 	for k := range g {
 		g[k] = f[k*n : (k+1)*n]
@@ -71,7 +77,7 @@ func (c *Cell) Step(h, s, x, aux, f []float32, q []int8) {
 		if k == GateCell {
 			act = c.Act
 		}
-		c.Gates[k].apply(g[k], s, &vx, &va, &vh, act)
+		c.Gates[k].apply(g[k], s, &vx, &va, &vh, act, left)
 	}
 	hidden := g[GateOutput]
 	for i, v := range s {
@@ -84,7 +90,7 @@ func (c *Cell) Step(h, s, x, aux, f []float32, q []int8) {
 	clear(h)
 	copy(h, c.ProjBias)
 	vp, _ := operand(hidden, q, c.Hybrid, c.Asymmetric)
-	c.Proj.mulAdd(h, &vp)
+	c.Proj.mulAdd(h, &vp, left)
 	if c.ProjClip > 0 {
 		clipAll(h, c.ProjClip)
 	}
@@ -104,16 +110,16 @@ func (c *Cell) update(s []float32, g *[4][]float32) {
 	}
 }
 
-func (g *Gate) apply(dst, s []float32, x, aux, h *vector, act Activation) {
+func (g *Gate) apply(dst, s []float32, x, aux, h *vector, act Activation, left work) {
 	clear(dst)
 	if g.Norm == nil {
 		copy(dst, g.Bias)
 	}
-	g.W.mulAdd(dst, x)
+	g.W.mulAdd(dst, x, left)
 	if g.Aux.Present() {
-		g.Aux.mulAdd(dst, aux)
+		g.Aux.mulAdd(dst, aux, left)
 	}
-	g.R.mulAdd(dst, h)
+	g.R.mulAdd(dst, h, left)
 	for i, p := range g.P {
 		dst[i] += float32(p * s[i])
 	}
@@ -162,7 +168,9 @@ type Simple struct {
 }
 
 // Scratch returns the numbers of float32 and int8 elements that Step needs.
-func (c *Simple) Scratch() (floats, bytes int) { return c.Units, c.Input + c.Aux + c.Units }
+func (c *Simple) Scratch() (floats, bytes int) {
+	return 2 * c.Units, c.Input + c.Aux + c.Units + room(&c.Gate.W, &c.Gate.Aux, &c.Gate.R)
+}
 
 // Step replaces the state h by that after the input x and the auxiliary input aux (empty for none).
 func (c *Simple) Step(h, x, aux, f []float32, q []int8) {
@@ -172,7 +180,7 @@ func (c *Simple) Step(h, x, aux, f []float32, q []int8) {
 	var vx, va, vh vector
 	vx, q = operand(x, q, c.Hybrid, c.Asymmetric)
 	va, q = operand(aux, q, c.Hybrid, c.Asymmetric)
-	vh, _ = operand(h, q, c.Hybrid, c.Asymmetric)
-	c.Gate.apply(f[:c.Units], nil, &vx, &va, &vh, c.Act)
+	vh, q = operand(h, q, c.Hybrid, c.Asymmetric)
+	c.Gate.apply(f[:c.Units], nil, &vx, &va, &vh, c.Act, workOf(f[c.Units:], q))
 	copy(h, f)
 }

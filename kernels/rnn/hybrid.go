@@ -1,6 +1,11 @@
 package rnn
 
-import "wayside/kernels/vec"
+import (
+	"unsafe"
+
+	"wayside/kernels/gemm"
+	"wayside/kernels/vec"
+)
 
 // Weights is a row-major matrix in float32, or in int8 with one scale for inputs that are quantized as they come (hybrid).
 type Weights struct {
@@ -8,15 +13,36 @@ type Weights struct {
 	S8    []int8
 	Scale float32 // of S8
 	Sums  []int32 // of the rows of S8: needed where inputs are quantized with a zero point
+
+	packed *gemm.HybridWeights // instead of S8 and Sums, where this machine has a kernel
 }
 
 // Present reports whether there are weights.
-func (w *Weights) Present() bool { return w.F32 != nil || w.S8 != nil }
+func (w *Weights) Present() bool { return w.F32 != nil || w.S8 != nil || w.packed != nil }
 
-// NewWeightsS8 returns int8 weights with the sums of their rows.
+// ID names the tile and the instruction set of packed weights.
+func (w *Weights) ID() string {
+	if w.packed == nil {
+		return "generic"
+	}
+	return w.packed.ID()
+}
+
+// Bytes returns the memory of int8 weights and of what belongs to them: int8, int32 and float32.
+func (w *Weights) Bytes() (s8, s32, f32 int) {
+	if w.packed == nil {
+		return len(w.S8), 4 * len(w.Sums), 0
+	}
+	return w.packed.Bytes()
+}
+
+// NewWeightsS8 returns int8 weights with the sums of their rows, packed where this machine has a kernel for them. The slice is kept or copied.
 func NewWeightsS8(w []int8, rows int, scale float32) Weights {
-	sums := make([]int32, rows)
 	n := len(w) / max(rows, 1)
+	if p := gemm.PackHybrid(w, rows, n, &gemm.Hybrid{Scale: []float32{scale}, Min: negInf, Max: posInf}); p.ID() != "generic" {
+		return Weights{Scale: scale, packed: p}
+	}
+	sums := make([]int32, rows)
 	for r := range sums {
 		for _, v := range w[r*n : (r+1)*n] {
 			sums[r] += int32(v)
@@ -47,8 +73,36 @@ func quantized(x []float32, q []int8, asymmetric bool) vector {
 	return v
 }
 
+// work is memory for products with packed weights: as many floats as a product has, and bytes.
+type work struct {
+	products []float32
+	room     []byte
+}
+
+// workOf takes what is left of a step's working memory.
+func workOf(f []float32, q []int8) work {
+	return work{f, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(q))), len(q))}
+}
+
+// room returns the bytes of working memory that the products with these weights need.
+func room(ws ...*Weights) (n int) {
+	for _, w := range ws {
+		if w.packed != nil {
+			n = max(n, w.packed.Scratch(1))
+		}
+	}
+	return n
+}
+
 // mulAdd adds the product to dst: dst[r] += row r of w times v.
-func (w *Weights) mulAdd(dst []float32, v *vector) {
+func (w *Weights) mulAdd(dst []float32, v *vector, s work) {
+	if w.packed != nil {
+		w.packed.Run(s.products, 0, v.q, []gemm.HybridRow{{Scale: v.scale, Zero: v.zero}}, s.room)
+		for r, x := range s.products[:len(dst)] {
+			dst[r] += x
+		}
+		return
+	}
 	if w.S8 == nil {
 		n := len(v.x)
 		for r := range dst {

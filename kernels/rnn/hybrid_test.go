@@ -2,8 +2,11 @@ package rnn
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"wayside/kernels/internal/kerneltest"
 )
 
 func TestQuantized(t *testing.T) {
@@ -49,8 +52,8 @@ func TestMulAddIsTheSameInBothStorages(t *testing.T) {
 			x = []float32{-100, 155, 0}
 		}
 		v := quantized(x, make([]int8, 3), asym)
-		float.mulAdd(a, &vector{x: x})
-		hybrid.mulAdd(b, &v)
+		float.mulAdd(a, &vector{x: x}, work{})
+		hybrid.mulAdd(b, &v, work{make([]float32, 2), make([]byte, room(&hybrid))})
 		if !slices.Equal(a, b) {
 			t.Errorf("asymmetric %v: %v and %v", asym, a, b)
 		}
@@ -95,4 +98,44 @@ func TestCellsCheckLengths(t *testing.T) {
 			f()
 		}()
 	}
+}
+
+// TestPackedWeights compares products with packed int8 weights and plain ones: every bit must be the same.
+func TestPackedWeights(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 9))
+		for _, rows := range []int{1, 3, 7, 8, 9, 16, 65, 130} {
+			for _, n := range []int{1, 2, 7, 16, 33, 129} {
+				for _, asymmetric := range []bool{false, true} {
+					q, x := make([]int8, rows*n), make([]float32, n)
+					for i := range q {
+						q[i] = int8(r.IntN(256) - 128)
+					}
+					for i := range x {
+						x[i] = r.Float32()*3 - 1
+					}
+					plain := Weights{S8: q, Scale: 0.01, Sums: make([]int32, rows)}
+					for i, v := range q {
+						plain.Sums[i/n] += int32(v)
+					}
+					w := NewWeightsS8(q, rows, 0.01)
+					v := quantized(x, kerneltest.Guarded[int8](t, n, true), asymmetric)
+					got, want := kerneltest.Guarded[float32](t, rows, true), make([]float32, rows)
+					for i := range want {
+						want[i] = r.Float32()
+					}
+					copy(got, want)
+					left := work{kerneltest.Guarded[float32](t, rows, true), kerneltest.Guarded[byte](t, room(&w), true)}
+					plain.mulAdd(want, &v, work{})
+					w.mulAdd(got, &v, left)
+					if !slices.Equal(got, want) {
+						t.Fatalf("%d rows of %d, %s: got %v, want %v", rows, n, w.ID(), got, want)
+					}
+					if a := testing.AllocsPerRun(5, func() { w.mulAdd(got, &v, left) }); a != 0 {
+						t.Fatalf("%v allocations", a)
+					}
+				}
+			}
+		}
+	})
 }

@@ -17,7 +17,7 @@ type SVDF struct {
 }
 
 // Scratch returns the numbers of float32 and int8 elements that Step needs.
-func (c *SVDF) Scratch() (floats, bytes int) { return c.Filters, c.Input }
+func (c *SVDF) Scratch() (floats, bytes int) { return 2 * c.Filters, c.Input + room(&c.Feature) }
 
 // Step computes the output y after the input x and moves the memory on.
 func (c *SVDF) Step(y, memory, x, f []float32, q []int8) {
@@ -25,10 +25,10 @@ func (c *SVDF) Step(y, memory, x, f []float32, q []int8) {
 	if len(memory) != c.Filters*m || len(x) != c.Input || len(y)*c.Rank != c.Filters {
 		panic("rnn: svdf slice length mismatch")
 	}
-	f = f[:c.Filters]
+	f, products := f[:c.Filters], f[c.Filters:]
 	clear(f)
-	v, _ := operand(x, q, c.Hybrid, c.Asymmetric)
-	c.Feature.mulAdd(f, &v)
+	v, q := operand(x, q, c.Hybrid, c.Asymmetric)
+	c.Feature.mulAdd(f, &v, workOf(products, q))
 	for i, latest := range f {
 		row := memory[i*m : (i+1)*m]
 		copy(row, row[1:])
