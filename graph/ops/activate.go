@@ -71,17 +71,17 @@ func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 }
 
 func lookup(id string, t *[256]int8) *graph.Kernel {
-	return shareElements(&graph.Kernel{ID: id + "/s8/" + vec.ISA8(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: id + "/s8/" + vec.ISA8(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}, Run: func(a *graph.Args) error {
 		vec.LookupS8(a.Out[0].S8(), a.In[0].S8(), t)
 		return nil
-	}}, 100)
+	}}
 }
 
 func mapF32(id string, f vec.Function) *graph.Kernel {
-	return shareElements(&graph.Kernel{ID: id + "/f32/" + f.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: id + "/f32/" + f.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
 		f.Map(a.Out[0].F32(), a.In[0].F32())
 		return nil
-	}}, 500)
+	}}
 }
 
 func inferActivate(c *graph.InferCtx) error {
@@ -100,10 +100,10 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
 		lo, hi := actRangeF32(act)
-		return shareElements(&graph.Kernel{ID: "vec.clamp/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+		return &graph.Kernel{ID: "vec.clamp/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
 			vec.ClampF32(a.Out[0].F32(), a.In[0].F32(), lo, hi)
 			return nil
-		}}, 200), nil
+		}}, nil
 	}
 	// tflite-micro divides the scales in float64. Its RELU6 takes it for granted that they are equal and it has no more kernels
 	// of this kind: elsewhere LiteRT decides, which divides in float32.

@@ -129,8 +129,7 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		if attr.Finite {
 			lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
 		}
-		k := binaryKernel(c, "f32", nil)
-		sharePair(c, k, vec.NewArithF32(c.N.Op, lo, hi).Run, 300)
+		k := binaryKernel(c, "f32", rowsRun(pairSpread(c), vec.NewArithF32(c.N.Op, lo, hi).Run))
 		k.ID = strings.TrimSuffix(k.ID, "generic") + vec.ISA()
 		return k, nil
 	case tensor.S16:

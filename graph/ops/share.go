@@ -6,7 +6,6 @@ import (
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/par"
-	"wayside/kernels/vec"
 )
 
 // rowStep is a step over rows: row i of each output depends on row i of the inputs, and on all of some of them.
@@ -113,59 +112,4 @@ func (s *sharedRows) all(*graph.Args) error {
 		}
 	}
 	return nil
-}
-
-// shareElements lets threads share a step that computes element i of its output from element i of its input, which takes so many
-// picoseconds each. k.Run takes any number of elements.
-func shareElements(k *graph.Kernel, picoseconds int64) *graph.Kernel {
-	k.Bind = func(a *graph.Args) (func(*graph.Args) error, error) {
-		run, shared := k.Run, &graph.Kernel{}
-		n := a.Out[0].Elems()
-		step := rowStep{rows: n, tile: 64, work: int64(n) * picoseconds / 1000, kernel: func(int) (func(*graph.Args) error, int) { return run, 0 }}
-		step.set(shared)
-		if shared.Bind == nil {
-			return run, nil
-		}
-		return shared.Bind(a)
-	}
-	return k
-}
-
-// sharePair makes k compute f for two inputs, shared by threads where both have the output's shape or one repeats along the outer axes.
-func sharePair[T any](c *graph.CompileCtx, k *graph.Kernel, f func(dst, a, b []T, r *vec.Rows), picoseconds int64) {
-	n := product(c.Out(0).Shape)
-	s := rowStep{rows: n, tile: 64, work: int64(n) * picoseconds / 1000}
-	cols := 1
-	for i := range 2 {
-		switch repeats := product(c.In(i).Shape); {
-		case repeats == n:
-		case repeats == 0 || len(s.whole) > 0 || !repeatsOutside(c.In(i).Shape, c.Out(0).Shape):
-			k.Run = rowsRun(pairSpread(c), f)
-			return
-		default:
-			s.whole, cols = []int{i}, repeats
-		}
-	}
-	s.rows, s.tile = n/cols, max(1, 64/cols)
-	s.kernel = func(rows int) (func(*graph.Args) error, int) {
-		in := [2]tensor.Shape{{rows, cols}, {rows, cols}}
-		for _, i := range s.whole {
-			in[i] = tensor.Shape{cols}
-		}
-		return rowsRun(newSpread(tensor.Shape{rows, cols}, in[0], in[1]), f), 0
-	}
-	s.set(k)
-}
-
-// repeatsOutside reports whether a shape that broadcasts to out has out's inner axes and no others: its elements repeat as a whole.
-func repeatsOutside(in, out tensor.Shape) bool {
-	i, j := len(in)-1, len(out)-1
-	for ; i >= 0 && in[i] == out[j]; i, j = i-1, j-1 {
-	}
-	for ; i >= 0; i-- {
-		if in[i] != 1 {
-			return false
-		}
-	}
-	return true
 }

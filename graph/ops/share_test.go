@@ -3,7 +3,6 @@ package ops
 import (
 	"errors"
 	"runtime"
-	"slices"
 	"testing"
 
 	"wayside/graph"
@@ -83,64 +82,4 @@ func mustTensor(t *testing.T, d tensor.DType, shape ...int) *tensor.Tensor {
 		t.Fatal(err)
 	}
 	return x
-}
-
-// TestShareElements compares shared element-wise steps with unshared ones on the ways in which inputs repeat.
-func TestShareElements(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
-	defer par.Set(1)
-	for _, c := range []struct {
-		a, b   tensor.Shape
-		shared bool
-	}{
-		{tensor.Shape{1, 67, 31, 64}, tensor.Shape{1, 67, 31, 64}, true},
-		{tensor.Shape{1, 67, 31, 64}, tensor.Shape{64}, true},
-		{tensor.Shape{1, 67, 31, 64}, tensor.Shape{1, 1, 1, 64}, true},
-		{tensor.Shape{1, 1, 64}, tensor.Shape{1, 67, 31, 64}, true},
-		{tensor.Shape{2, 67, 31, 40}, tensor.Shape{31, 40}, true},
-		{tensor.Shape{1, 67, 31, 64}, tensor.Shape{}, true},
-		{tensor.Shape{2, 67, 31, 40}, tensor.Shape{2, 1, 1, 40}, false},
-		{tensor.Shape{2, 67, 31, 40}, tensor.Shape{67, 31, 1}, false},
-		{tensor.Shape{200000, 1}, tensor.Shape{1, 2}, false},
-		{tensor.Shape{3}, tensor.Shape{3}, false},
-	} {
-		var want []float32
-		for _, workers := range []int{1, 2, 3} {
-			par.Set(workers)
-			out, ok := broadcastShape(c.a, c.b)
-			if !ok {
-				t.Fatal("shapes do not broadcast")
-			}
-			g := &graph.Graph{Values: []graph.Value{{DType: tensor.F32, Shape: c.a}, {DType: tensor.F32, Shape: c.b}, {DType: tensor.F32, Shape: out}}}
-			n := &graph.Node{Op: "Sub", In: []graph.ValueID{0, 1}, Out: []graph.ValueID{2}, Attr: BinaryAttr{}}
-			k, err := compileBinary(&graph.CompileCtx{NodeCtx: graph.NodeCtx{G: g, N: n}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if shared := k.Bind != nil; shared != (c.shared && workers > 1) {
-				t.Errorf("%v and %v, %d threads: shared: %v", c.a, c.b, workers, shared)
-			}
-			args := &graph.Args{In: []*tensor.Tensor{mustTensor(t, tensor.F32, c.a...), mustTensor(t, tensor.F32, c.b...)}, Out: []*tensor.Tensor{mustTensor(t, tensor.F32, out...)}}
-			for _, x := range args.In {
-				for i := range x.F32() {
-					x.F32()[i] = float32(i*i%1013) / 8
-				}
-			}
-			run := k.Run
-			if k.Bind != nil {
-				if run, err = k.Bind(args); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := run(args); err != nil {
-				t.Fatal(err)
-			}
-			if want == nil {
-				want = args.Out[0].F32()
-			}
-			if !slices.Equal(want, args.Out[0].F32()) {
-				t.Errorf("%v and %v: %d threads give other values", c.a, c.b, workers)
-			}
-		}
-	}
 }
