@@ -87,11 +87,14 @@ type dwS8Arm struct {
 }
 
 // packDepthwiseArch packs for NEON; nil where the functions do not give the reference's bytes or do not fit: a multiplier that does not move sums to the
-// right, several outputs for each input channel, too few channels, too many taps.
+// right, two or three outputs for each input channel, too few channels, too many taps.
 func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
+	if g.C != g.OutC {
+		return packDwGroups(w, g, q)
+	}
 	taps, channels := g.KH*g.KW, g.C
 	p := &dwS8Arm{g: *g, panels: armGroups[int8, int32](channels, 8), halo: slices.Repeat([]int8{int8(q.XZero)}, channels)}
-	if !cpu.Has(cpu.Neon) || p.panels == nil || taps == 0 || channels != g.OutC {
+	if !cpu.Has(cpu.Neon) || p.panels == nil || taps == 0 {
 		return nil
 	}
 	parts := p.split(w[:taps*channels], q.WZero)
