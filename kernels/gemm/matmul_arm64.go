@@ -6,10 +6,20 @@ import (
 	"wayside/kernels/internal/cpu"
 )
 
-// fastProducts reports whether float32 matrices that come at run time have tiles.
+// fastProducts reports whether matrices that come at run time have tiles.
 func fastProducts() bool { return cpu.Has(cpu.Neon) }
 
-func productID(int, bool) string { return "8x8/neon" }
+func productID(_ int, s8 bool) string {
+	switch {
+	case s8 && cpu.Has(cpu.I8MM):
+		return "8x8/i8mm"
+	case s8 && cpu.Has(cpu.Dotprod):
+		return "8x8/dotprod"
+	case s8:
+		return "4x4/neon"
+	}
+	return "8x8/neon"
+}
 
 // panelsProductF32 is how many floats the second matrix takes as panels, behind what the store needs.
 func panelsProductF32(p *ProductF32) int { return 16 + (p.N+7)/8*8*p.K + armReadAhead/4 }
@@ -55,11 +65,3 @@ func packPanelF32(to, b []float32, ldb, first int, p *ProductF32) {
 		}
 	}
 }
-
-// Products of int8 matrices that come at run time have no tiles.
-
-func packProductS8(*ProductS8) []int32 { return nil }
-
-func scratchProductS8(*ProductS8) int { return 0 }
-
-func runProductS8(*ProductS8, []int8, []int32, []int8, []int8, []byte) {}

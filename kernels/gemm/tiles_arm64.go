@@ -46,21 +46,30 @@ type armChunk struct{ at, from, width int }
 // armReadAhead is how many bytes behind the weights a tile may read.
 const armReadAhead = 128
 
-// chunks cuts a row of at least group bytes.
-func (s *armShape) chunks(bytes int) (list []armChunk, blocks, groups int) {
-	for blocks = range bytes / 16 {
-		list = append(list, armChunk{16 * blocks, 16 * blocks, 16})
-	}
+// count returns into how many blocks and short groups a row of at least group bytes is cut.
+func (s *armShape) count(bytes int) (blocks, groups int) {
 	blocks = bytes / 16
 	rest := bytes % 16
 	if rest > 16-s.group && blocks > 0 {
-		list = append(list, armChunk{bytes - 16, 16 * blocks, 16})
-		return list, blocks + 1, 0
+		return blocks + 1, 0
 	}
-	for ; rest > 0; rest -= s.group {
-		from := 16*blocks + s.group*groups
-		list = append(list, armChunk{min(from, bytes-s.group), from, s.group})
-		groups++
+	return blocks, (rest + s.group - 1) / s.group
+}
+
+// chunk returns part i of a row that count has cut into blocks and then groups.
+func (s *armShape) chunk(bytes, blocks, i int) armChunk {
+	if i < blocks {
+		return armChunk{min(16*i, bytes-16), 16 * i, 16}
+	}
+	from := 16*blocks + s.group*(i-blocks)
+	return armChunk{min(from, bytes-s.group), from, s.group}
+}
+
+// chunks returns all parts of a row.
+func (s *armShape) chunks(bytes int) (list []armChunk, blocks, groups int) {
+	blocks, groups = s.count(bytes)
+	for i := range blocks + groups {
+		list = append(list, s.chunk(bytes, blocks, i))
 	}
 	return list, blocks, groups
 }
