@@ -258,17 +258,7 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	data := takeS8(c, 1)
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
 	quants := l.quants(l.params(requant.Fixed, act, false), bias, g.Groups)
-	if direct, ok := conv.NewDirectS8(data, g, &quants[0]); ok {
-		s8, s32 := direct.Bytes()
-		k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
-		k.Scratch, k.Weights = direct.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
-		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-			layer := *direct // each session has its own
-			return func(a *graph.Args) error {
-				layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
-				return nil
-			}, nil
-		}
+	if compileDirectS8(k, l, g, data, &quants[0]) {
 		return
 	}
 	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
@@ -288,6 +278,25 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 			return nil
 		}, nil
 	}
+}
+
+// compileDirectS8 runs a convolution that reads windows of a bordered picture; false where this machine or the geometry has none.
+func compileDirectS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q *gemm.Quant) bool {
+	direct, ok := conv.NewDirectS8(data, g, q)
+	if !ok {
+		return false
+	}
+	s8, s32 := direct.Bytes()
+	k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
+	k.Scratch, k.Weights = direct.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+		layer := *direct // each session has its own
+		return func(a *graph.Args) error {
+			layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
+			return nil
+		}, nil
+	}
+	return true
 }
 
 // compileConvRows runs int16 activations, and int8 ones with weights that are computed. With a 32-bit bias the reference sums in 32

@@ -100,6 +100,9 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	p := l.params(requant.Fixed, at.Act, false)
 	q := &l.quants(p, bias, 1)[0]
+	if g.C == 1 && g.OutC >= leastFilters && compileDirectS8(k, &l, g, filtersFirst(data, g.KH*g.KW, g.OutC), q) {
+		return k, nil
+	}
 	if packed, ok := conv.PackDepthwiseS8(data, g, q); ok {
 		s8, s32 := packed.Bytes()
 		k.ID = "conv.depthwise/" + l.types() + "/" + packed.ID()
@@ -120,6 +123,20 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		return nil
 	}
 	return k, nil
+}
+
+// leastFilters is how many filters of its only channel make a depthwise convolution worth running as the convolution that it is too.
+const leastFilters = 8
+
+// filtersFirst returns w[taps][n] as [n][taps].
+func filtersFirst(w []int8, taps, n int) []int8 {
+	t := make([]int8, taps*n)
+	for i := range taps {
+		for j := range n {
+			t[j*taps+i] = w[i*n+j]
+		}
+	}
+	return t
 }
 
 // compileDepthwiseComputed reads weights that another operator computes.

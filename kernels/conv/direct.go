@@ -109,6 +109,9 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 			bias[i] = int32(v)
 		}
 	}
+	if g.KH*g.KW == 1 && gemm.WideS8Rows() { // most of the picture would be widened for nothing
+		return nil, false
+	}
 	packed, ok := gemm.PackS8Windows(w, g.OutC, g.rowElems(), len(win.offsets), bias, q.XZero, q.Params)
 	if !ok {
 		return nil, false

@@ -28,6 +28,11 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 	return nil
 }
 
+// WideS8Rows reports whether the int8 tiles of this machine read rows of int16, so that a picture for windows has twice the bytes.
+func WideS8Rows() bool {
+	return cpu.Has(cpu.AVX2) && !cpu.Has(cpu.AVX512VNNI) && !cpu.Has(cpu.AVXVNNI)
+}
+
 // packS8WindowsArch packs for tiles that read windows of a picture, nil where there are none or they are not exact.
 func packS8WindowsArch(w []int8, n, k, segs int, bias, mult, shift []int32, zero, lo, hi int32) s8Windows {
 	p := s8Packing{w: w, n: n, k: k, segs: segs, bias: bias, mult: mult, shift: shift, zero: zero, lo: lo, hi: hi}

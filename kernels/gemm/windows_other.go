@@ -7,5 +7,8 @@ func packS8WindowsArch([]int8, int, int, int, []int32, []int32, []int32, int32, 
 	return nil
 }
 
+// WideS8Rows is for the architectures that have windows.
+func WideS8Rows() bool { return false }
+
 // packF32WindowsArch has nothing to offer on this architecture.
 func packF32WindowsArch([]float32, int, int, int, []float32, float32, float32) f32Windows { return nil }
