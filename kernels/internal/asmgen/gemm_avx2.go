@@ -13,6 +13,7 @@ const rowsAVX2 = 6
 type kindAVX2 struct {
 	weights int    // bytes of a group of weights for one vector of columns
 	most    int    // sums that a tile with few rows spreads over, to hide the latency of its multiply-adds
+	ahead   int    // bytes of weights: that far before their use the function for one row asks for them, which it reads but once
 	zero    bool   // sums start with zero instead of the parameters' first block
 	load    string // instructions that load weights, broadcast a group of a row, and add sums
 	cast    string
@@ -108,9 +109,6 @@ func panelAt(panel int) string {
 	return [...]string{"(BX)", "(BX)(R8*1)", "(BX)(R8*2)", "(BX)(R9*1)"}[panel]
 }
 
-// aheadOfOne is how far before its use the function for one row asks for weights, which it reads but once.
-const aheadOfOne = 1024
-
 // multiplyOne is multiply for one row and so many panels of two vectors, which follow each other in memory: the loop over k starts and ends less
 // often. R8 and R9 become the distance of panels and three times that.
 func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) string {
@@ -134,7 +132,7 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 		for v := range 2 {
 			a.op("%s %d%s, Y%d", k.load, v*k.weights, at, 12+v)
 		}
-		a.op("PREFETCHT0 %d%s", aheadOfOne, at)
+		a.op("PREFETCHT0 %d%s", k.ahead, at)
 		for v := range 2 {
 			k.madd(a, 12+v, 14, 2*panel+v, false)
 		}
@@ -147,12 +145,12 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 }
 
 // f32AVX2 multiplies one value of every row with the weights of its columns.
-var f32AVX2 = kindAVX2{weights: 32, most: 12, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
+var f32AVX2 = kindAVX2{weights: 32, most: 12, ahead: 1024, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
 	madd: func(a *asm, weights, row, sum int, _ bool) { a.op("VFMADD231PS Y%d, Y%d, Y%d", weights, row, sum) }}
 
 // s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two instructions more than weights
 // kept as int16 would need, for half of their memory.
-var s8AVX2 = kindAVX2{weights: 16, most: 4, load: "VPMOVSXBW", cast: "VPBROADCASTD", add: "VPADDD",
+var s8AVX2 = kindAVX2{weights: 16, most: 4, ahead: 320, load: "VPMOVSXBW", cast: "VPBROADCASTD", add: "VPADDD",
 	madd: func(a *asm, weights, row, sum int, last bool) {
 		product := 15
 		if last {
@@ -163,7 +161,7 @@ var s8AVX2 = kindAVX2{weights: 16, most: 4, load: "VPMOVSXBW", cast: "VPBROADCAS
 	}}
 
 // s8AVXVNNI multiplies four uint8 values of every row with int8 weights.
-var s8AVXVNNI = kindAVX2{weights: 32, most: 12, load: "VMOVDQU", cast: "VPBROADCASTD", add: "VPADDD",
+var s8AVXVNNI = kindAVX2{weights: 32, most: 12, ahead: 1024, load: "VMOVDQU", cast: "VPBROADCASTD", add: "VPADDD",
 	madd: func(a *asm, weights, row, sum int, _ bool) { dpbusd(a, weights, row, sum) }}
 
 // dpbusd adds the products of four bytes of registers u (unsigned) and w (signed) to each sum, in the VEX encoding that CPUs with AVX-VNNI but
