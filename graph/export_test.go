@@ -27,7 +27,7 @@ func WithinArena(s *Session, arena []byte) bool {
 	i := 0
 	for k := range s.plan.steps {
 		st := &s.plan.steps[k]
-		if st.kernel.Run == nil {
+		if st.kernel.Run == nil && st.kernel.Bind == nil {
 			continue
 		}
 		a := s.steps[i].args

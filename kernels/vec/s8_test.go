@@ -93,7 +93,7 @@ func TestPairsS8(t *testing.T) {
 				p = NewProductS8(za, zb, q)
 				book = func(dst, a []int8, sa int, b []int8, sb int) { MulQ(dst, a, sa, b, sb, za, zb, q) }
 			}
-			for _, elems := range []int{1, 1000, 10000} {
+			for _, elems := range []int{1, 10000} {
 				p.Prepare(elems)
 				if elems == 1 && p.ISA() != "generic" || elems == 10000 && p.ISA() == "generic" {
 					t.Errorf("case %d: runs of %d elements use %s", at, elems, p.ISA())
