@@ -47,7 +47,8 @@ func packHybrid(w []int8, n, k int, h *Hybrid) *hybridWeights {
 }
 
 func (p *hybridWeights) bytes() (s8, s32, f32 int) {
-	return p.sumMatrix.bytes(), 4 * len(p.sums), 8 * len(p.scale)
+	s8, s32 = p.sumMatrix.bytes()
+	return s8, s32, 8 * len(p.scale)
 }
 
 // hybridBlock is how many rows are worked on at once.

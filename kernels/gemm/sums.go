@@ -28,7 +28,7 @@ func (p *Sums) Fast() bool { return p.fast != nil }
 // Bytes returns the memory of the packed weights, int8 and int32.
 func (p *Sums) Bytes() (s8, s32 int) {
 	if p.fast != nil {
-		return p.fast.bytes(), 4 * (len(p.fast.sums) + len(p.fast.bias))
+		return p.fast.bytes()
 	}
 	return len(p.w), 0
 }

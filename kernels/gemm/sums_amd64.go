@@ -90,11 +90,11 @@ func (p *sumMatrix) id() string {
 	return s32AVX512.id((min(p.n, 64) + 15) / 16)
 }
 
-func (p *sumMatrix) bytes() (n int) {
+func (p *sumMatrix) bytes() (s8, s32 int) {
 	for i := range p.panels {
-		n += len(p.panels[i].w)
+		s8 += len(p.panels[i].w)
 	}
-	return n
+	return s8, 4 * (len(p.sums) + len(p.bias))
 }
 
 // flip copies m rows of x, ldx apart, as the tiles want them: with 128 added to each value, or as int16.
