@@ -3,7 +3,8 @@ package rnn
 import "wayside/kernels/gemm"
 
 // Packed is a float32 LSTM or GRU packed for the vector instructions of this machine: it runs whole sequences, with the products of all inputs first. It
-// is immutable. Its results differ from those of the plain cells by the order of sums and by the bounds of vec.FnLogistic and vec.FnTanh.
+// is immutable. Its results differ from those of the plain cells by the order of sums, which also depends on a step's place in the run, and by the bounds of
+// vec.FnLogistic and vec.FnTanh.
 type Packed struct {
 	input, hidden int
 	units         int // hidden, padded to whole vectors: every gate has so many columns
