@@ -19,7 +19,7 @@ func depthwiseF32AMD64() []byte {
 //
 // Register use: AX walks the table of taps, R8 place of the vectors in the lines, R9, R10 and R11 multiples of the step, BX weights, R15 those of the
 // second output row, CX taps left, DX output, DI its step, SI tap, R12 vectors left, R13 argument. Sums from 0 on; 12 the weight, 8 or 16 that of
-// the second output row, 13 and 14 limits, 15 bias; AVX2 keeps masks in 10 and 11.
+// the second output row, 13 and 14 limits, 15 bias.
 type dwF32 struct {
 	kind  string
 	width int
@@ -52,7 +52,9 @@ func (f dwF32) function(a *asm, name string, rows int, groups []int) {
 	a.op("VBROADCASTSS 68(R13), %s", reg(14))
 	a.op("MOVQ 24(R13), SI")
 	a.op("VMOVUPS (SI), %s", reg(15))
-	f.mask(a, 72, 1)
+	if f.width == 16 {
+		f.mask(a, 72, 1)
+	}
 	done := a.label("done")
 	for i, n := range groups {
 		next, some := a.label("next"), a.label("some")
@@ -72,18 +74,17 @@ func (f dwF32) function(a *asm, name string, rows int, groups []int) {
 	a.op("RET")
 }
 
-// mask takes the mask for the number of values at the given offset of the argument: K1 and Y11 that of all vectors, K2 and Y10 that of the last.
+// mask takes the number of values at the given offset of the argument: as a mask on AVX512, K1 that of all vectors, K2 that of the last; as a number
+// on AVX2, BX and AX.
 func (f dwF32) mask(a *asm, offset, which int) {
-	a.op("MOVQ %d(R13), SI", offset)
-	if f.width == 16 {
-		a.op("MOVQ $-1, CX")
-		a.op("BZHIQ SI, CX, CX")
-		a.op("KMOVW CX, K%d", which)
+	if f.width == 8 {
+		a.op("MOVQ %d(R13), %s", offset, [...]string{"", "BX", "AX"}[which])
 		return
 	}
-	a.op("NEGQ SI")
-	a.op("LEAQ dwMasksF32<>+32(SB), CX")
-	a.op("VMOVUPS (CX)(SI*4), Y%d", 12-which)
+	a.op("MOVQ %d(R13), SI", offset)
+	a.op("MOVQ $-1, CX")
+	a.op("BZHIQ SI, CX, CX")
+	a.op("KMOVW CX, K%d", which)
 }
 
 // pick writes the copy of columns into a line, vector by vector. The argument is conv.dwPickF32.
@@ -94,6 +95,12 @@ func (f dwF32) pick(a *asm, name string) {
 	a.op("MOVQ 8(R13), R8")
 	a.op("MOVQ 16(R13), R12")
 	a.op("MOVQ 56(R13), R9")
+	if f.width == 8 {
+		a.op("MOVQ 32(R13), AX")
+		a.op("NEGQ AX")
+		a.op("LEAQ dwMasksF32<>+32(SB), CX")
+		a.op("VMOVUPS (CX)(AX*4), Y11")
+	}
 	f.mask(a, 32, 1)
 	column, block, last := a.label("column"), a.label("block"), a.label("last")
 	a.at(column)
@@ -115,7 +122,7 @@ func (f dwF32) pick(a *asm, name string) {
 		a.op("VMOVUPS Z0, K1, (DX)")
 	} else {
 		a.op("VMASKMOVPS (SI), Y11, Y0")
-		a.op("VMASKMOVPS Y0, Y11, (DX)")
+		storeSome(a, "Y0", "DX", "BX")
 	}
 	a.op("ADDQ 40(R13), DI")
 	a.op("ADDQ 48(R13), R8")
@@ -144,6 +151,9 @@ func (f dwF32) vectors(a *asm, n, rows int, reg func(int) string) {
 	}
 	full := a.label("full")
 	f.mask(a, 72, 2)
+	if f.width == 8 {
+		f.mask(a, 72, 1)
+	}
 	a.op("CMPQ R12, $%d", n)
 	a.op("JNE %s", full)
 	f.mask(a, 80, 2)
@@ -151,13 +161,44 @@ func (f dwF32) vectors(a *asm, n, rows int, reg func(int) string) {
 	if rows == 2 {
 		a.op("MOVQ 96(R13), SI")
 	}
+	if f.width == 16 {
+		f.store(a, n, rows, reg, func(x, to string, last bool) {
+			k := 1
+			if last {
+				k = 2
+			}
+			a.op("VMOVUPS %s, K%d, %s", x, k, to)
+		})
+		return
+	}
+	some, done := a.label("some"), a.label("stored")
+	a.op("MOVQ AX, CX")
+	a.op("ANDQ BX, CX")
+	a.op("CMPQ CX, $8") // both, as neither is more
+	a.op("JNE %s", some)
+	f.store(a, n, rows, reg, func(x, to string, _ bool) { a.op("VMOVUPS %s, %s", x, to) })
+	a.op("JMP %s", done)
+	a.at(some)
+	f.store(a, n, rows, reg, func(x, to string, last bool) {
+		a.op("LEAQ %s, CX", to)
+		if last {
+			storeSome(a, x, "CX", "AX")
+		} else {
+			storeSome(a, x, "CX", "BX")
+		}
+	})
+	a.at(done)
+}
+
+// store limits the sums of n vectors, hands them to put with the address, and moves on behind them.
+func (f dwF32) store(a *asm, n, rows int, reg func(int) string, put func(x, to string, last bool)) {
 	for v := range n {
 		for r := range rows {
 			x := reg(r*n + v)
 			// The sum comes first in Go's order: where it is NaN, it is what these return.
 			a.op("VMAXPS %s, %s, %s", x, reg(13), x)
 			a.op("VMINPS %s, %s, %s", x, reg(14), x)
-			f.store(a, x, [...]string{"(DX)", "(DX)(SI*1)"}[r], v == n-1)
+			put(x, [...]string{"(DX)", "(DX)(SI*1)"}[r], v == n-1)
 		}
 		a.op("ADDQ DI, DX")
 		a.op("ADDQ R9, R8")
@@ -203,15 +244,31 @@ func (f dwF32) taps(a *asm, count, n, first, rows int, reg func(int) string) {
 	a.op("JNE %s", tap)
 }
 
-// store stores one vector, with the mask of the last one or that of the others.
-func (f dwF32) store(a *asm, from, to string, last bool) {
-	k := 1
-	if last {
-		k = 2
-	}
-	if f.width == 16 {
-		a.op("VMOVUPS %s, K%d, %s", from, k, to)
-		return
-	}
-	a.op("VMASKMOVPS %s, Y%d, %s", from, 12-k, to)
+// storeSome stores as many values of a vector on AVX2 as a register says, 1 to 8, and may move the register of the address. A masked store would do
+// it in one instruction, which takes tens of cycles on AMD.
+func storeSome(a *asm, y, to, count string) {
+	x := "X" + y[1:]
+	part, done := a.label("part"), a.label("stored")
+	a.op("CMPQ %s, $8", count)
+	a.op("JLT %s", part)
+	a.op("VMOVUPS %s, (%s)", y, to)
+	a.op("JMP %s", done)
+	a.at(part)
+	two, one := a.label("two"), a.label("one")
+	a.op("TESTQ $4, %s", count)
+	a.op("JEQ %s", two)
+	a.op("VMOVUPS %s, (%s)", x, to)
+	a.op("VEXTRACTF128 $1, %s, %s", y, x)
+	a.op("ADDQ $16, %s", to)
+	a.at(two)
+	a.op("TESTQ $2, %s", count)
+	a.op("JEQ %s", one)
+	a.op("VMOVLPS %s, (%s)", x, to)
+	a.op("VPSRLDQ $8, %s, %s", x, x)
+	a.op("ADDQ $8, %s", to)
+	a.at(one)
+	a.op("TESTQ $1, %s", count)
+	a.op("JEQ %s", done)
+	a.op("VMOVSS %s, (%s)", x, to)
+	a.at(done)
 }
