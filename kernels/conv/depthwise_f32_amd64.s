@@ -835,8 +835,9 @@ two55:
 	ADDQ $8, CX
 one56:
 	TESTQ $1, BX
-	JEQ stored54
+	JEQ stored57
 	VMOVSS X0, (CX)
+stored57:
 stored54:
 	ADDQ DI, DX
 	ADDQ R9, R8
@@ -844,130 +845,135 @@ stored54:
 	VMINPS Y1, Y14, Y1
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part57
+	JLT part58
 	VMOVUPS Y1, (CX)
-	JMP stored58
-part57:
+	JMP stored59
+part58:
 	TESTQ $4, BX
-	JEQ two59
+	JEQ two60
 	VMOVUPS X1, (CX)
 	VEXTRACTF128 $1, Y1, X1
 	ADDQ $16, CX
-two59:
+two60:
 	TESTQ $2, BX
-	JEQ one60
+	JEQ one61
 	VMOVLPS X1, (CX)
 	VPSRLDQ $8, X1, X1
 	ADDQ $8, CX
-one60:
+one61:
 	TESTQ $1, BX
-	JEQ stored58
+	JEQ stored62
 	VMOVSS X1, (CX)
-stored58:
+stored62:
+stored59:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y2, Y13, Y2
 	VMINPS Y2, Y14, Y2
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part61
+	JLT part63
 	VMOVUPS Y2, (CX)
-	JMP stored62
-part61:
+	JMP stored64
+part63:
 	TESTQ $4, BX
-	JEQ two63
+	JEQ two65
 	VMOVUPS X2, (CX)
 	VEXTRACTF128 $1, Y2, X2
 	ADDQ $16, CX
-two63:
+two65:
 	TESTQ $2, BX
-	JEQ one64
+	JEQ one66
 	VMOVLPS X2, (CX)
 	VPSRLDQ $8, X2, X2
 	ADDQ $8, CX
-one64:
+one66:
 	TESTQ $1, BX
-	JEQ stored62
+	JEQ stored67
 	VMOVSS X2, (CX)
-stored62:
+stored67:
+stored64:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y3, Y13, Y3
 	VMINPS Y3, Y14, Y3
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part65
+	JLT part68
 	VMOVUPS Y3, (CX)
-	JMP stored66
-part65:
+	JMP stored69
+part68:
 	TESTQ $4, BX
-	JEQ two67
+	JEQ two70
 	VMOVUPS X3, (CX)
 	VEXTRACTF128 $1, Y3, X3
 	ADDQ $16, CX
-two67:
+two70:
 	TESTQ $2, BX
-	JEQ one68
+	JEQ one71
 	VMOVLPS X3, (CX)
 	VPSRLDQ $8, X3, X3
 	ADDQ $8, CX
-one68:
+one71:
 	TESTQ $1, BX
-	JEQ stored66
+	JEQ stored72
 	VMOVSS X3, (CX)
-stored66:
+stored72:
+stored69:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y4, Y13, Y4
 	VMINPS Y4, Y14, Y4
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part69
+	JLT part73
 	VMOVUPS Y4, (CX)
-	JMP stored70
-part69:
+	JMP stored74
+part73:
 	TESTQ $4, BX
-	JEQ two71
+	JEQ two75
 	VMOVUPS X4, (CX)
 	VEXTRACTF128 $1, Y4, X4
 	ADDQ $16, CX
-two71:
+two75:
 	TESTQ $2, BX
-	JEQ one72
+	JEQ one76
 	VMOVLPS X4, (CX)
 	VPSRLDQ $8, X4, X4
 	ADDQ $8, CX
-one72:
+one76:
 	TESTQ $1, BX
-	JEQ stored70
+	JEQ stored77
 	VMOVSS X4, (CX)
-stored70:
+stored77:
+stored74:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y5, Y13, Y5
 	VMINPS Y5, Y14, Y5
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part73
+	JLT part78
 	VMOVUPS Y5, (CX)
-	JMP stored74
-part73:
+	JMP stored79
+part78:
 	TESTQ $4, AX
-	JEQ two75
+	JEQ two80
 	VMOVUPS X5, (CX)
 	VEXTRACTF128 $1, Y5, X5
 	ADDQ $16, CX
-two75:
+two80:
 	TESTQ $2, AX
-	JEQ one76
+	JEQ one81
 	VMOVLPS X5, (CX)
 	VPSRLDQ $8, X5, X5
 	ADDQ $8, CX
-one76:
+one81:
 	TESTQ $1, AX
-	JEQ stored74
+	JEQ stored82
 	VMOVSS X5, (CX)
-stored74:
+stored82:
+stored79:
 	ADDQ DI, DX
 	ADDQ R9, R8
 stored52:
@@ -975,9 +981,9 @@ stored52:
 	JEQ done46
 	JMP some48
 next47:
-some78:
+some84:
 	CMPQ R12, $4
-	JLT next77
+	JLT next83
 	MOVQ 0(R13), AX
 	MOVQ 16(R13), BX
 	VMOVAPS Y15, Y0
@@ -986,7 +992,7 @@ some78:
 	VMOVAPS Y15, Y3
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap79:
+tap85:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -997,17 +1003,17 @@ tap79:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap79
+	JNE tap85
 	MOVQ 72(R13), AX
 	MOVQ 72(R13), BX
 	CMPQ R12, $4
-	JNE full80
+	JNE full86
 	MOVQ 80(R13), AX
-full80:
+full86:
 	MOVQ AX, CX
 	ANDQ BX, CX
 	CMPQ CX, $8
-	JNE some81
+	JNE some87
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	VMOVUPS Y0, (DX)
@@ -1028,126 +1034,130 @@ full80:
 	VMOVUPS Y3, (DX)
 	ADDQ DI, DX
 	ADDQ R9, R8
-	JMP stored82
-some81:
+	JMP stored88
+some87:
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part83
+	JLT part89
 	VMOVUPS Y0, (CX)
-	JMP stored84
-part83:
+	JMP stored90
+part89:
 	TESTQ $4, BX
-	JEQ two85
+	JEQ two91
 	VMOVUPS X0, (CX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, CX
-two85:
+two91:
 	TESTQ $2, BX
-	JEQ one86
+	JEQ one92
 	VMOVLPS X0, (CX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, CX
-one86:
+one92:
 	TESTQ $1, BX
-	JEQ stored84
+	JEQ stored93
 	VMOVSS X0, (CX)
-stored84:
+stored93:
+stored90:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y1, Y13, Y1
 	VMINPS Y1, Y14, Y1
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part87
+	JLT part94
 	VMOVUPS Y1, (CX)
-	JMP stored88
-part87:
+	JMP stored95
+part94:
 	TESTQ $4, BX
-	JEQ two89
+	JEQ two96
 	VMOVUPS X1, (CX)
 	VEXTRACTF128 $1, Y1, X1
 	ADDQ $16, CX
-two89:
+two96:
 	TESTQ $2, BX
-	JEQ one90
+	JEQ one97
 	VMOVLPS X1, (CX)
 	VPSRLDQ $8, X1, X1
 	ADDQ $8, CX
-one90:
+one97:
 	TESTQ $1, BX
-	JEQ stored88
+	JEQ stored98
 	VMOVSS X1, (CX)
-stored88:
+stored98:
+stored95:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y2, Y13, Y2
 	VMINPS Y2, Y14, Y2
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part91
+	JLT part99
 	VMOVUPS Y2, (CX)
-	JMP stored92
-part91:
+	JMP stored100
+part99:
 	TESTQ $4, BX
-	JEQ two93
+	JEQ two101
 	VMOVUPS X2, (CX)
 	VEXTRACTF128 $1, Y2, X2
 	ADDQ $16, CX
-two93:
+two101:
 	TESTQ $2, BX
-	JEQ one94
+	JEQ one102
 	VMOVLPS X2, (CX)
 	VPSRLDQ $8, X2, X2
 	ADDQ $8, CX
-one94:
+one102:
 	TESTQ $1, BX
-	JEQ stored92
+	JEQ stored103
 	VMOVSS X2, (CX)
-stored92:
+stored103:
+stored100:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y3, Y13, Y3
 	VMINPS Y3, Y14, Y3
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part95
+	JLT part104
 	VMOVUPS Y3, (CX)
-	JMP stored96
-part95:
+	JMP stored105
+part104:
 	TESTQ $4, AX
-	JEQ two97
+	JEQ two106
 	VMOVUPS X3, (CX)
 	VEXTRACTF128 $1, Y3, X3
 	ADDQ $16, CX
-two97:
+two106:
 	TESTQ $2, AX
-	JEQ one98
+	JEQ one107
 	VMOVLPS X3, (CX)
 	VPSRLDQ $8, X3, X3
 	ADDQ $8, CX
-one98:
+one107:
 	TESTQ $1, AX
-	JEQ stored96
+	JEQ stored108
 	VMOVSS X3, (CX)
-stored96:
+stored108:
+stored105:
 	ADDQ DI, DX
 	ADDQ R9, R8
-stored82:
+stored88:
 	SUBQ $4, R12
 	JEQ done46
-next77:
-some100:
+next83:
+some110:
 	CMPQ R12, $2
-	JLT next99
+	JLT next109
 	MOVQ 0(R13), AX
 	MOVQ 16(R13), BX
 	VMOVAPS Y15, Y0
 	VMOVAPS Y15, Y1
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap101:
+tap111:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1156,17 +1166,17 @@ tap101:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap101
+	JNE tap111
 	MOVQ 72(R13), AX
 	MOVQ 72(R13), BX
 	CMPQ R12, $2
-	JNE full102
+	JNE full112
 	MOVQ 80(R13), AX
-full102:
+full112:
 	MOVQ AX, CX
 	ANDQ BX, CX
 	CMPQ CX, $8
-	JNE some103
+	JNE some113
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	VMOVUPS Y0, (DX)
@@ -1177,73 +1187,75 @@ full102:
 	VMOVUPS Y1, (DX)
 	ADDQ DI, DX
 	ADDQ R9, R8
-	JMP stored104
-some103:
+	JMP stored114
+some113:
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part105
+	JLT part115
 	VMOVUPS Y0, (CX)
-	JMP stored106
-part105:
+	JMP stored116
+part115:
 	TESTQ $4, BX
-	JEQ two107
+	JEQ two117
 	VMOVUPS X0, (CX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, CX
-two107:
+two117:
 	TESTQ $2, BX
-	JEQ one108
+	JEQ one118
 	VMOVLPS X0, (CX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, CX
-one108:
+one118:
 	TESTQ $1, BX
-	JEQ stored106
+	JEQ stored119
 	VMOVSS X0, (CX)
-stored106:
+stored119:
+stored116:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y1, Y13, Y1
 	VMINPS Y1, Y14, Y1
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part109
+	JLT part120
 	VMOVUPS Y1, (CX)
-	JMP stored110
-part109:
+	JMP stored121
+part120:
 	TESTQ $4, AX
-	JEQ two111
+	JEQ two122
 	VMOVUPS X1, (CX)
 	VEXTRACTF128 $1, Y1, X1
 	ADDQ $16, CX
-two111:
+two122:
 	TESTQ $2, AX
-	JEQ one112
+	JEQ one123
 	VMOVLPS X1, (CX)
 	VPSRLDQ $8, X1, X1
 	ADDQ $8, CX
-one112:
+one123:
 	TESTQ $1, AX
-	JEQ stored110
+	JEQ stored124
 	VMOVSS X1, (CX)
-stored110:
+stored124:
+stored121:
 	ADDQ DI, DX
 	ADDQ R9, R8
-stored104:
+stored114:
 	SUBQ $2, R12
 	JEQ done46
-next99:
-some114:
+next109:
+some126:
 	CMPQ R12, $1
-	JLT next113
+	JLT next125
 	MOVQ 0(R13), AX
 	MOVQ 16(R13), BX
 	VMOVAPS Y15, Y0
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap115:
+tap127:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1251,54 +1263,55 @@ tap115:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap115
+	JNE tap127
 	MOVQ 72(R13), AX
 	MOVQ 72(R13), BX
 	CMPQ R12, $1
-	JNE full116
+	JNE full128
 	MOVQ 80(R13), AX
-full116:
+full128:
 	MOVQ AX, CX
 	ANDQ BX, CX
 	CMPQ CX, $8
-	JNE some117
+	JNE some129
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	VMOVUPS Y0, (DX)
 	ADDQ DI, DX
 	ADDQ R9, R8
-	JMP stored118
-some117:
+	JMP stored130
+some129:
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part119
+	JLT part131
 	VMOVUPS Y0, (CX)
-	JMP stored120
-part119:
+	JMP stored132
+part131:
 	TESTQ $4, AX
-	JEQ two121
+	JEQ two133
 	VMOVUPS X0, (CX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, CX
-two121:
+two133:
 	TESTQ $2, AX
-	JEQ one122
+	JEQ one134
 	VMOVLPS X0, (CX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, CX
-one122:
+one134:
 	TESTQ $1, AX
-	JEQ stored120
+	JEQ stored135
 	VMOVSS X0, (CX)
-stored120:
+stored135:
+stored132:
 	ADDQ DI, DX
 	ADDQ R9, R8
-stored118:
+stored130:
 	SUBQ $1, R12
 	JEQ done46
-next113:
+next125:
 done46:
 	VZEROUPPER
 	RET
@@ -1317,9 +1330,9 @@ TEXT dwF32PairAVX2<>(SB), NOSPLIT, $0-8
 	VBROADCASTSS 68(R13), Y14
 	MOVQ 24(R13), SI
 	VMOVUPS (SI), Y15
-some125:
+some138:
 	CMPQ R12, $4
-	JLT next124
+	JLT next137
 	MOVQ 0(R13), AX
 	MOVQ 16(R13), BX
 	VMOVAPS Y15, Y0
@@ -1332,7 +1345,7 @@ some125:
 	VMOVAPS Y15, Y7
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap126:
+tap139:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1343,11 +1356,11 @@ tap126:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap126
+	JNE tap139
 	MOVQ 16(R13), R15
 	MOVQ 104(R13), CX
 	PCALIGN $32
-tap127:
+tap140:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1368,11 +1381,11 @@ tap127:
 	ADDQ $32, BX
 	ADDQ $32, R15
 	DECQ CX
-	JNE tap127
+	JNE tap140
 	MOVQ R15, BX
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap128:
+tap141:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1383,18 +1396,18 @@ tap128:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap128
+	JNE tap141
 	MOVQ 72(R13), AX
 	MOVQ 72(R13), BX
 	CMPQ R12, $4
-	JNE full129
+	JNE full142
 	MOVQ 80(R13), AX
-full129:
+full142:
 	MOVQ 96(R13), SI
 	MOVQ AX, CX
 	ANDQ BX, CX
 	CMPQ CX, $8
-	JNE some130
+	JNE some143
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	VMOVUPS Y0, (DX)
@@ -1427,216 +1440,224 @@ full129:
 	VMOVUPS Y7, (DX)(SI*1)
 	ADDQ DI, DX
 	ADDQ R9, R8
-	JMP stored131
-some130:
+	JMP stored144
+some143:
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part132
+	JLT part145
 	VMOVUPS Y0, (CX)
-	JMP stored133
-part132:
+	JMP stored146
+part145:
 	TESTQ $4, BX
-	JEQ two134
+	JEQ two147
 	VMOVUPS X0, (CX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, CX
-two134:
+two147:
 	TESTQ $2, BX
-	JEQ one135
+	JEQ one148
 	VMOVLPS X0, (CX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, CX
-one135:
+one148:
 	TESTQ $1, BX
-	JEQ stored133
+	JEQ stored149
 	VMOVSS X0, (CX)
-stored133:
+stored149:
+stored146:
 	VMAXPS Y4, Y13, Y4
 	VMINPS Y4, Y14, Y4
 	LEAQ (DX)(SI*1), CX
 	CMPQ BX, $8
-	JLT part136
+	JLT part150
 	VMOVUPS Y4, (CX)
-	JMP stored137
-part136:
+	JMP stored151
+part150:
 	TESTQ $4, BX
-	JEQ two138
+	JEQ two152
 	VMOVUPS X4, (CX)
 	VEXTRACTF128 $1, Y4, X4
 	ADDQ $16, CX
-two138:
+two152:
 	TESTQ $2, BX
-	JEQ one139
+	JEQ one153
 	VMOVLPS X4, (CX)
 	VPSRLDQ $8, X4, X4
 	ADDQ $8, CX
-one139:
+one153:
 	TESTQ $1, BX
-	JEQ stored137
+	JEQ stored154
 	VMOVSS X4, (CX)
-stored137:
+stored154:
+stored151:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y1, Y13, Y1
 	VMINPS Y1, Y14, Y1
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part140
+	JLT part155
 	VMOVUPS Y1, (CX)
-	JMP stored141
-part140:
+	JMP stored156
+part155:
 	TESTQ $4, BX
-	JEQ two142
+	JEQ two157
 	VMOVUPS X1, (CX)
 	VEXTRACTF128 $1, Y1, X1
 	ADDQ $16, CX
-two142:
+two157:
 	TESTQ $2, BX
-	JEQ one143
+	JEQ one158
 	VMOVLPS X1, (CX)
 	VPSRLDQ $8, X1, X1
 	ADDQ $8, CX
-one143:
+one158:
 	TESTQ $1, BX
-	JEQ stored141
+	JEQ stored159
 	VMOVSS X1, (CX)
-stored141:
+stored159:
+stored156:
 	VMAXPS Y5, Y13, Y5
 	VMINPS Y5, Y14, Y5
 	LEAQ (DX)(SI*1), CX
 	CMPQ BX, $8
-	JLT part144
+	JLT part160
 	VMOVUPS Y5, (CX)
-	JMP stored145
-part144:
+	JMP stored161
+part160:
 	TESTQ $4, BX
-	JEQ two146
+	JEQ two162
 	VMOVUPS X5, (CX)
 	VEXTRACTF128 $1, Y5, X5
 	ADDQ $16, CX
-two146:
+two162:
 	TESTQ $2, BX
-	JEQ one147
+	JEQ one163
 	VMOVLPS X5, (CX)
 	VPSRLDQ $8, X5, X5
 	ADDQ $8, CX
-one147:
+one163:
 	TESTQ $1, BX
-	JEQ stored145
+	JEQ stored164
 	VMOVSS X5, (CX)
-stored145:
+stored164:
+stored161:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y2, Y13, Y2
 	VMINPS Y2, Y14, Y2
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part148
+	JLT part165
 	VMOVUPS Y2, (CX)
-	JMP stored149
-part148:
+	JMP stored166
+part165:
 	TESTQ $4, BX
-	JEQ two150
+	JEQ two167
 	VMOVUPS X2, (CX)
 	VEXTRACTF128 $1, Y2, X2
 	ADDQ $16, CX
-two150:
+two167:
 	TESTQ $2, BX
-	JEQ one151
+	JEQ one168
 	VMOVLPS X2, (CX)
 	VPSRLDQ $8, X2, X2
 	ADDQ $8, CX
-one151:
+one168:
 	TESTQ $1, BX
-	JEQ stored149
+	JEQ stored169
 	VMOVSS X2, (CX)
-stored149:
+stored169:
+stored166:
 	VMAXPS Y6, Y13, Y6
 	VMINPS Y6, Y14, Y6
 	LEAQ (DX)(SI*1), CX
 	CMPQ BX, $8
-	JLT part152
+	JLT part170
 	VMOVUPS Y6, (CX)
-	JMP stored153
-part152:
+	JMP stored171
+part170:
 	TESTQ $4, BX
-	JEQ two154
+	JEQ two172
 	VMOVUPS X6, (CX)
 	VEXTRACTF128 $1, Y6, X6
 	ADDQ $16, CX
-two154:
+two172:
 	TESTQ $2, BX
-	JEQ one155
+	JEQ one173
 	VMOVLPS X6, (CX)
 	VPSRLDQ $8, X6, X6
 	ADDQ $8, CX
-one155:
+one173:
 	TESTQ $1, BX
-	JEQ stored153
+	JEQ stored174
 	VMOVSS X6, (CX)
-stored153:
+stored174:
+stored171:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y3, Y13, Y3
 	VMINPS Y3, Y14, Y3
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part156
+	JLT part175
 	VMOVUPS Y3, (CX)
-	JMP stored157
-part156:
+	JMP stored176
+part175:
 	TESTQ $4, AX
-	JEQ two158
+	JEQ two177
 	VMOVUPS X3, (CX)
 	VEXTRACTF128 $1, Y3, X3
 	ADDQ $16, CX
-two158:
+two177:
 	TESTQ $2, AX
-	JEQ one159
+	JEQ one178
 	VMOVLPS X3, (CX)
 	VPSRLDQ $8, X3, X3
 	ADDQ $8, CX
-one159:
+one178:
 	TESTQ $1, AX
-	JEQ stored157
+	JEQ stored179
 	VMOVSS X3, (CX)
-stored157:
+stored179:
+stored176:
 	VMAXPS Y7, Y13, Y7
 	VMINPS Y7, Y14, Y7
 	LEAQ (DX)(SI*1), CX
 	CMPQ AX, $8
-	JLT part160
+	JLT part180
 	VMOVUPS Y7, (CX)
-	JMP stored161
-part160:
+	JMP stored181
+part180:
 	TESTQ $4, AX
-	JEQ two162
+	JEQ two182
 	VMOVUPS X7, (CX)
 	VEXTRACTF128 $1, Y7, X7
 	ADDQ $16, CX
-two162:
+two182:
 	TESTQ $2, AX
-	JEQ one163
+	JEQ one183
 	VMOVLPS X7, (CX)
 	VPSRLDQ $8, X7, X7
 	ADDQ $8, CX
-one163:
+one183:
 	TESTQ $1, AX
-	JEQ stored161
+	JEQ stored184
 	VMOVSS X7, (CX)
-stored161:
+stored184:
+stored181:
 	ADDQ DI, DX
 	ADDQ R9, R8
-stored131:
+stored144:
 	SUBQ $4, R12
-	JEQ done123
-	JMP some125
-next124:
-some165:
+	JEQ done136
+	JMP some138
+next137:
+some186:
 	CMPQ R12, $2
-	JLT next164
+	JLT next185
 	MOVQ 0(R13), AX
 	MOVQ 16(R13), BX
 	VMOVAPS Y15, Y0
@@ -1645,7 +1666,7 @@ some165:
 	VMOVAPS Y15, Y3
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap166:
+tap187:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1654,11 +1675,11 @@ tap166:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap166
+	JNE tap187
 	MOVQ 16(R13), R15
 	MOVQ 104(R13), CX
 	PCALIGN $32
-tap167:
+tap188:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1673,11 +1694,11 @@ tap167:
 	ADDQ $32, BX
 	ADDQ $32, R15
 	DECQ CX
-	JNE tap167
+	JNE tap188
 	MOVQ R15, BX
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap168:
+tap189:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1686,18 +1707,18 @@ tap168:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap168
+	JNE tap189
 	MOVQ 72(R13), AX
 	MOVQ 72(R13), BX
 	CMPQ R12, $2
-	JNE full169
+	JNE full190
 	MOVQ 80(R13), AX
-full169:
+full190:
 	MOVQ 96(R13), SI
 	MOVQ AX, CX
 	ANDQ BX, CX
 	CMPQ CX, $8
-	JNE some170
+	JNE some191
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	VMOVUPS Y0, (DX)
@@ -1714,122 +1735,126 @@ full169:
 	VMOVUPS Y3, (DX)(SI*1)
 	ADDQ DI, DX
 	ADDQ R9, R8
-	JMP stored171
-some170:
+	JMP stored192
+some191:
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	LEAQ (DX), CX
 	CMPQ BX, $8
-	JLT part172
+	JLT part193
 	VMOVUPS Y0, (CX)
-	JMP stored173
-part172:
+	JMP stored194
+part193:
 	TESTQ $4, BX
-	JEQ two174
+	JEQ two195
 	VMOVUPS X0, (CX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, CX
-two174:
+two195:
 	TESTQ $2, BX
-	JEQ one175
+	JEQ one196
 	VMOVLPS X0, (CX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, CX
-one175:
+one196:
 	TESTQ $1, BX
-	JEQ stored173
+	JEQ stored197
 	VMOVSS X0, (CX)
-stored173:
+stored197:
+stored194:
 	VMAXPS Y2, Y13, Y2
 	VMINPS Y2, Y14, Y2
 	LEAQ (DX)(SI*1), CX
 	CMPQ BX, $8
-	JLT part176
+	JLT part198
 	VMOVUPS Y2, (CX)
-	JMP stored177
-part176:
+	JMP stored199
+part198:
 	TESTQ $4, BX
-	JEQ two178
+	JEQ two200
 	VMOVUPS X2, (CX)
 	VEXTRACTF128 $1, Y2, X2
 	ADDQ $16, CX
-two178:
+two200:
 	TESTQ $2, BX
-	JEQ one179
+	JEQ one201
 	VMOVLPS X2, (CX)
 	VPSRLDQ $8, X2, X2
 	ADDQ $8, CX
-one179:
+one201:
 	TESTQ $1, BX
-	JEQ stored177
+	JEQ stored202
 	VMOVSS X2, (CX)
-stored177:
+stored202:
+stored199:
 	ADDQ DI, DX
 	ADDQ R9, R8
 	VMAXPS Y1, Y13, Y1
 	VMINPS Y1, Y14, Y1
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part180
+	JLT part203
 	VMOVUPS Y1, (CX)
-	JMP stored181
-part180:
+	JMP stored204
+part203:
 	TESTQ $4, AX
-	JEQ two182
+	JEQ two205
 	VMOVUPS X1, (CX)
 	VEXTRACTF128 $1, Y1, X1
 	ADDQ $16, CX
-two182:
+two205:
 	TESTQ $2, AX
-	JEQ one183
+	JEQ one206
 	VMOVLPS X1, (CX)
 	VPSRLDQ $8, X1, X1
 	ADDQ $8, CX
-one183:
+one206:
 	TESTQ $1, AX
-	JEQ stored181
+	JEQ stored207
 	VMOVSS X1, (CX)
-stored181:
+stored207:
+stored204:
 	VMAXPS Y3, Y13, Y3
 	VMINPS Y3, Y14, Y3
 	LEAQ (DX)(SI*1), CX
 	CMPQ AX, $8
-	JLT part184
+	JLT part208
 	VMOVUPS Y3, (CX)
-	JMP stored185
-part184:
+	JMP stored209
+part208:
 	TESTQ $4, AX
-	JEQ two186
+	JEQ two210
 	VMOVUPS X3, (CX)
 	VEXTRACTF128 $1, Y3, X3
 	ADDQ $16, CX
-two186:
+two210:
 	TESTQ $2, AX
-	JEQ one187
+	JEQ one211
 	VMOVLPS X3, (CX)
 	VPSRLDQ $8, X3, X3
 	ADDQ $8, CX
-one187:
+one211:
 	TESTQ $1, AX
-	JEQ stored185
+	JEQ stored212
 	VMOVSS X3, (CX)
-stored185:
+stored212:
+stored209:
 	ADDQ DI, DX
 	ADDQ R9, R8
-stored171:
+stored192:
 	SUBQ $2, R12
-	JEQ done123
-next164:
-some189:
+	JEQ done136
+next185:
+some214:
 	CMPQ R12, $1
-	JLT next188
+	JLT next213
 	MOVQ 0(R13), AX
 	MOVQ 16(R13), BX
 	VMOVAPS Y15, Y0
 	VMOVAPS Y15, Y1
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap190:
+tap215:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1837,11 +1862,11 @@ tap190:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap190
+	JNE tap215
 	MOVQ 16(R13), R15
 	MOVQ 104(R13), CX
 	PCALIGN $32
-tap191:
+tap216:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1853,11 +1878,11 @@ tap191:
 	ADDQ $32, BX
 	ADDQ $32, R15
 	DECQ CX
-	JNE tap191
+	JNE tap216
 	MOVQ R15, BX
 	MOVQ 8(R13), CX
 	PCALIGN $32
-tap192:
+tap217:
 	MOVQ (AX), SI
 	ADDQ R8, SI
 	VMOVUPS (BX), Y12
@@ -1865,18 +1890,18 @@ tap192:
 	ADDQ $8, AX
 	ADDQ $32, BX
 	DECQ CX
-	JNE tap192
+	JNE tap217
 	MOVQ 72(R13), AX
 	MOVQ 72(R13), BX
 	CMPQ R12, $1
-	JNE full193
+	JNE full218
 	MOVQ 80(R13), AX
-full193:
+full218:
 	MOVQ 96(R13), SI
 	MOVQ AX, CX
 	ANDQ BX, CX
 	CMPQ CX, $8
-	JNE some194
+	JNE some219
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	VMOVUPS Y0, (DX)
@@ -1885,63 +1910,65 @@ full193:
 	VMOVUPS Y1, (DX)(SI*1)
 	ADDQ DI, DX
 	ADDQ R9, R8
-	JMP stored195
-some194:
+	JMP stored220
+some219:
 	VMAXPS Y0, Y13, Y0
 	VMINPS Y0, Y14, Y0
 	LEAQ (DX), CX
 	CMPQ AX, $8
-	JLT part196
+	JLT part221
 	VMOVUPS Y0, (CX)
-	JMP stored197
-part196:
+	JMP stored222
+part221:
 	TESTQ $4, AX
-	JEQ two198
+	JEQ two223
 	VMOVUPS X0, (CX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, CX
-two198:
+two223:
 	TESTQ $2, AX
-	JEQ one199
+	JEQ one224
 	VMOVLPS X0, (CX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, CX
-one199:
+one224:
 	TESTQ $1, AX
-	JEQ stored197
+	JEQ stored225
 	VMOVSS X0, (CX)
-stored197:
+stored225:
+stored222:
 	VMAXPS Y1, Y13, Y1
 	VMINPS Y1, Y14, Y1
 	LEAQ (DX)(SI*1), CX
 	CMPQ AX, $8
-	JLT part200
+	JLT part226
 	VMOVUPS Y1, (CX)
-	JMP stored201
-part200:
+	JMP stored227
+part226:
 	TESTQ $4, AX
-	JEQ two202
+	JEQ two228
 	VMOVUPS X1, (CX)
 	VEXTRACTF128 $1, Y1, X1
 	ADDQ $16, CX
-two202:
+two228:
 	TESTQ $2, AX
-	JEQ one203
+	JEQ one229
 	VMOVLPS X1, (CX)
 	VPSRLDQ $8, X1, X1
 	ADDQ $8, CX
-one203:
+one229:
 	TESTQ $1, AX
-	JEQ stored201
+	JEQ stored230
 	VMOVSS X1, (CX)
-stored201:
+stored230:
+stored227:
 	ADDQ DI, DX
 	ADDQ R9, R8
-stored195:
+stored220:
 	SUBQ $1, R12
-	JEQ done123
-next188:
-done123:
+	JEQ done136
+next213:
+done136:
 	VZEROUPPER
 	RET
 
@@ -1957,46 +1984,47 @@ TEXT dwPickF32AVX2<>(SB), NOSPLIT, $0-8
 	LEAQ dwMasksF32<>+32(SB), CX
 	VMOVUPS (CX)(AX*4), Y11
 	MOVQ 32(R13), BX
-column204:
+column231:
 	MOVQ DI, DX
 	MOVQ R8, SI
 	MOVQ 24(R13), CX
 	DECQ CX
-	JEQ last206
-block205:
+	JEQ last233
+block232:
 	VMOVUPS (SI), Y0
 	VMOVUPS Y0, (DX)
 	ADDQ $32, SI
 	ADDQ R9, DX
 	DECQ CX
-	JNE block205
-last206:
+	JNE block232
+last233:
 	VMASKMOVPS (SI), Y11, Y0
 	CMPQ BX, $8
-	JLT part207
+	JLT part234
 	VMOVUPS Y0, (DX)
-	JMP stored208
-part207:
+	JMP stored235
+part234:
 	TESTQ $4, BX
-	JEQ two209
+	JEQ two236
 	VMOVUPS X0, (DX)
 	VEXTRACTF128 $1, Y0, X0
 	ADDQ $16, DX
-two209:
+two236:
 	TESTQ $2, BX
-	JEQ one210
+	JEQ one237
 	VMOVLPS X0, (DX)
 	VPSRLDQ $8, X0, X0
 	ADDQ $8, DX
-one210:
+one237:
 	TESTQ $1, BX
-	JEQ stored208
+	JEQ stored238
 	VMOVSS X0, (DX)
-stored208:
+stored238:
+stored235:
 	ADDQ 40(R13), DI
 	ADDQ 48(R13), R8
 	DECQ R12
-	JNE column204
+	JNE column231
 	VZEROUPPER
 	RET
 

@@ -244,17 +244,22 @@ func (f dwF32) taps(a *asm, count, n, first, rows int, reg func(int) string) {
 	a.op("JNE %s", tap)
 }
 
-// storeSome stores as many values of a vector on AVX2 as a register says, 1 to 8, and may move the register of the address. A masked store would do
-// it in one instruction, which takes tens of cycles on AMD.
+// storeSome stores as many values of a vector on AVX2 as a register says, 1 to 8, and may move the register of the address.
 func storeSome(a *asm, y, to, count string) {
-	x := "X" + y[1:]
 	part, done := a.label("part"), a.label("stored")
 	a.op("CMPQ %s, $8", count)
 	a.op("JLT %s", part)
 	a.op("VMOVUPS %s, (%s)", y, to)
 	a.op("JMP %s", done)
 	a.at(part)
-	two, one := a.label("two"), a.label("one")
+	storePart(a, y, to, count)
+	a.at(done)
+}
+
+// storePart is storeSome for 1 to 7 values. A masked store would do it in one instruction, which takes tens of cycles on AMD.
+func storePart(a *asm, y, to, count string) {
+	x := "X" + y[1:]
+	two, one, done := a.label("two"), a.label("one"), a.label("stored")
 	a.op("TESTQ $4, %s", count)
 	a.op("JEQ %s", two)
 	a.op("VMOVUPS %s, (%s)", x, to)

@@ -191,7 +191,6 @@ func gemmS8AVXVNNI() []byte {
 // gemmF32AVX2 writes the float32 tiles. Their argument is gemm.f32Tile.
 func gemmF32AVX2() []byte {
 	a := newAsm("Tiles of the float32 matrix product on AVX2: fused multiply-adds, bias and clamp in the store.")
-	a.data("columnsF32", []uint32{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 0, 0, 0, 0, 0, 0, 0, 0})
 	tilesAVX2(a, "f32TilesAVX2", "f32", tileF32AVX2, oneF32AVX2)
 	return a.Bytes()
 }
@@ -199,10 +198,7 @@ func gemmF32AVX2() []byte {
 func tileF32AVX2(a *asm, name string, rows, vectors int) {
 	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an f32Tile", rows, 8*vectors))
 	beginAVX2(a, 64, 80)
-	// The last vector has these columns; the first is always full where there are two.
-	a.op("LEAQ columnsF32<>(SB), R11")
-	a.op("NEGQ R15")
-	a.op("LEAQ %d(R11)(R15*4), R11", 32*vectors)
+	a.op("SUBQ $%d, R15", 8*(vectors-1)) // columns of the last vector; the first is always full where there are two
 	next, full, done := a.label("tile"), a.label("full"), a.label("stored")
 	a.at(next)
 	acc := f32AVX2.multiply(a, rows, vectors)
@@ -219,14 +215,14 @@ func tileF32AVX2(a *asm, name string, rows, vectors int) {
 			a.op("VMINPS %s, Y15, %s", acc(r, v), acc(r, v))
 		}
 	}
-	a.op("CMPQ R15, $%d", -8*vectors)
+	a.op("CMPQ R15, $8")
 	a.op("JEQ %s", full)
-	a.op("VMOVDQU (R11), Y12")
 	for r := range rows {
 		if vectors == 2 {
 			a.op("VMOVUPS %s, (DX)", acc(r, 0))
 		}
-		a.op("VMASKMOVPS %s, Y12, %d(DX)", acc(r, vectors-1), 32*(vectors-1))
+		a.op("LEAQ %d(DX), CX", 32*(vectors-1))
+		storePart(a, acc(r, vectors-1), "CX", "R15")
 		a.op("ADDQ DI, DX")
 	}
 	a.op("JMP %s", done)
