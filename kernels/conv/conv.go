@@ -156,7 +156,7 @@ func (c *S8) Do(chunk, worker int) {
 		default:
 			at := align(c.shared.rows * g.rowElems())
 			patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), at)
-			gather(patch, c.src, g, gr, pixel, m, c.zero)
+			gather(patch, g.rowElems(), c.src, g, gr, pixel, m, c.zero)
 			gemm.S8(dst, g.OutC, patch, g.rowElems(), m, w, scratch[at:])
 		}
 	}
@@ -167,6 +167,7 @@ type F32 struct {
 	g                 *Geometry
 	w                 []*gemm.F32Weights
 	shared            shared
+	apart             int // values from one gathered row to the next
 	dst, src, scratch []float32
 }
 
@@ -175,15 +176,18 @@ func NewF32(g *Geometry, w []*gemm.F32Weights) *F32 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	return &F32{g: g, w: w, shared: g.share()}
+	return &F32{g: g, w: w, shared: g.share(), apart: gemm.ApartF32(g.rowElems())}
 }
+
+// inPlace reports whether rows are multiplied where they lie.
+func (c *F32) inPlace() bool { return c.g.pointwise() && c.apart == c.g.C }
 
 // Scratch returns the values of scratch that Run needs.
 func (c *F32) Scratch() int {
-	if c.g.pointwise() {
+	if c.inPlace() {
 		return 0
 	}
-	return c.shared.workers * c.shared.rows * c.g.rowElems()
+	return c.shared.workers * c.shared.rows * c.apart
 }
 
 // Run convolves src into dst. It does not allocate.
@@ -201,15 +205,15 @@ func (c *F32) Do(chunk, worker int) {
 	g := c.g
 	pixel := chunk * c.shared.rows
 	m := min(c.shared.rows, g.Batch*g.OutH*g.OutW-pixel)
-	if g.pointwise() {
+	if c.inPlace() {
 		gemm.F32(c.dst[pixel*g.OutC:], g.OutC, c.src[pixel*g.C:], g.C, m, c.w[0])
 		return
 	}
-	n := c.shared.rows * g.rowElems()
+	n := c.shared.rows * c.apart
 	patch := c.scratch[worker*n : (worker+1)*n]
 	for gr, w := range c.w {
-		gather(patch, c.src, g, gr, pixel, m, 0)
-		gemm.F32(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], g.OutC, patch, g.rowElems(), m, w)
+		gather(patch, c.apart, c.src, g, gr, pixel, m, 0)
+		gemm.F32(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], g.OutC, patch, c.apart, m, w)
 	}
 }
 
@@ -264,7 +268,7 @@ func eachRun[T int8 | int16 | float32](src []T, g *Geometry, zero T, patch []T, 
 	for pixel := 0; pixel < pixels; pixel += rows {
 		m := min(rows, pixels-pixel)
 		for gr := range g.Groups {
-			gather(patch, src, g, gr, pixel, m, zero)
+			gather(patch, g.rowElems(), src, g, gr, pixel, m, zero)
 			f(gr, patch, m, pixel*g.OutC+gr*outPerGroup)
 		}
 	}
@@ -310,11 +314,11 @@ func (g *Geometry) runs(group, pixel int, copied func(at, from, n int), filled f
 	}
 }
 
-// gather lays the inputs of n output pixels side by side: patch[pixel][KH][KW][C/Groups].
-func gather[T int8 | int16 | float32](patch, src []T, g *Geometry, group, pixel, n int, zero T) {
+// gather lays the inputs of n output pixels side by side, rows [KH][KW][C/Groups] that lie apart.
+func gather[T int8 | int16 | float32](patch []T, apart int, src []T, g *Geometry, group, pixel, n int, zero T) {
 	k := g.rowElems()
 	for p := range n {
-		out := patch[p*k : p*k+k]
+		out := patch[p*apart : p*apart+k]
 		g.runs(group, pixel+p,
 			func(at, from, n int) { copy(out[at:at+n], src[from:from+n]) },
 			func(at, n int) { fill(out[at:at+n], zero) })

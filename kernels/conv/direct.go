@@ -190,12 +190,15 @@ type DirectF32 struct {
 	borders           f32Borders
 }
 
-// NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp.
+// NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp. Windows that would be in each other's way in the cache are gathered.
 func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*DirectF32, bool) {
 	if !g.directable() {
 		return nil, false
 	}
 	win := g.windows()
+	if gemm.ApartF32(win.step) != win.step {
+		return nil, false
+	}
 	packed, ok := gemm.PackF32Windows(w, g.OutC, g.rowElems(), len(win.offsets), bias, lo, hi)
 	if !ok {
 		return nil, false

@@ -56,6 +56,10 @@ func (w *F32Weights) ID() string {
 	return "generic"
 }
 
+// ApartF32 returns the distance of rows of n values, in values, at which F32 and F32Windows are fastest: n, or more where rows that lie n apart get into
+// each other's way in the first-level cache.
+func ApartF32(n int) int { return apartF32Arch(n) }
+
 // F32 computes m rows: dst[i*ldd+j] = clamp(bias[j] + sum over k of x[i*ldx+k] × w[j][k]). The generic kernel adds in the order of k and rounds
 // products before, so that all CPUs without a faster one give the same bits; the others fuse and split the sum.
 func F32(dst []float32, ldd int, x []float32, ldx, m int, w *F32Weights) {

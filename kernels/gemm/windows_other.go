@@ -12,3 +12,5 @@ func WideS8Rows() bool { return false }
 
 // packF32WindowsArch has nothing to offer on this architecture.
 func packF32WindowsArch([]float32, int, int, int, []float32, float32, float32) f32Windows { return nil }
+
+func apartF32Arch(n int) int { return n }
