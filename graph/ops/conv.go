@@ -223,6 +223,18 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	}
 	wt, _ := c.Take(1)
 	data, _ := wt.Floats()
+	if winograd, ok := conv.NewWinograd(data, g, bias, lo, hi); ok {
+		k.ID = "conv.winograd/" + l.types() + "/" + winograd.ID()
+		k.Scratch, k.Weights = 4*winograd.Scratch(), map[tensor.DType]int{tensor.F32: winograd.Bytes()}
+		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+			layer := *winograd // each session has its own
+			return func(a *graph.Args) error {
+				layer.Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
+				return nil
+			}, nil
+		}
+		return
+	}
 	if direct, ok := conv.NewDirectF32(data, g, bias, lo, hi); ok {
 		k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
 		k.Scratch, k.Weights = 4*direct.Scratch(), map[tensor.DType]int{tensor.F32: direct.Bytes()}
