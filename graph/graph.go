@@ -130,9 +130,11 @@ const (
 	ActReluN1To1
 	ActTanh
 	ActRelu0To1
+	ActSwish // x × LOGISTIC(x): AfterFuser alone
+	ActHardSwish
 )
 
-var activationNames = [...]string{"none", "relu", "relu6", "relu_n1_to_1", "tanh", "relu_0_to_1"}
+var activationNames = [...]string{"none", "relu", "relu6", "relu_n1_to_1", "tanh", "relu_0_to_1", "swish", "hard_swish"}
 
 // String returns the activation's name in lower case.
 func (a Activation) String() string {
@@ -146,6 +148,12 @@ func (a Activation) String() string {
 // with the activation, or false when one is fused already or the operator cannot do this one.
 type ActFuser interface {
 	FuseAct(Activation) (any, bool)
+}
+
+// AfterFuser is implemented by attribute structs of float32 operators that can apply a function, which is not a clamp, to their results while these are
+// in the cache: FuseAfter is ActFuser's FuseAct for ActSwish and ActHardSwish.
+type AfterFuser interface {
+	FuseAfter(Activation) (any, bool)
 }
 
 // Activator is implemented by the attribute structs of nodes that are a plain activation, so that passes can recognise them.

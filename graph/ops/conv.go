@@ -8,6 +8,7 @@ import (
 	"wayside/kernels/conv"
 	"wayside/kernels/gemm"
 	"wayside/kernels/requant"
+	"wayside/kernels/vec"
 )
 
 // Padding says where a window's padding comes from.
@@ -28,11 +29,36 @@ type Conv2DAttr struct {
 	Dilation [2]int
 	Groups   int
 	Act      graph.Activation
+	After    graph.Activation // what else float32 results go through
+}
+
+// FuseAfter implements graph.AfterFuser.
+func (a Conv2DAttr) FuseAfter(act graph.Activation) (any, bool) {
+	if a.Act != graph.ActNone || a.After != graph.ActNone {
+		return nil, false
+	}
+	a.After = act
+	return a, true
+}
+
+// after returns the function for results, nil for none, and what it adds to the family of a kernel's id.
+func (a *Conv2DAttr) after(format graph.Format) (f func([]float32), id string) {
+	switch a.After {
+	case graph.ActSwish:
+		logistic := &vec.FnLogistic
+		if format == graph.TFLite {
+			logistic = &vec.FnLogisticCut
+		}
+		return func(x []float32) { vec.SwishF32(x, logistic) }, "+swish"
+	case graph.ActHardSwish:
+		return func(x []float32) { vec.FnHardSwish.Map(x, x) }, "+hard_swish"
+	}
+	return nil, ""
 }
 
 // FuseAct implements graph.ActFuser.
 func (a Conv2DAttr) FuseAct(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || !clamps(act) {
+	if a.Act != graph.ActNone || a.After != graph.ActNone || !clamps(act) {
 		return nil, false
 	}
 	a.Act = act
@@ -47,10 +73,19 @@ type DepthwiseAttr struct {
 
 // FuseAct implements graph.ActFuser.
 func (a DepthwiseAttr) FuseAct(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || !clamps(act) {
+	if a.Act != graph.ActNone || a.After != graph.ActNone || !clamps(act) {
 		return nil, false
 	}
 	a.Act = act
+	return a, true
+}
+
+// FuseAfter implements graph.AfterFuser.
+func (a DepthwiseAttr) FuseAfter(act graph.Activation) (any, bool) {
+	if a.Act != graph.ActNone || a.After != graph.ActNone {
+		return nil, false
+	}
+	a.After = act
 	return a, true
 }
 
@@ -201,7 +236,7 @@ func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	case l.hybrid():
 		compileConvHybrid(c, k, &l, g, a.Act, floats)
 	case l.x.DType == tensor.F32:
-		compileConvF32(c, k, &l, g, a.Act, floats)
+		compileConvF32(c, k, &l, g, &a, floats)
 	case l.x.DType == tensor.S8 && l.w.Const != nil:
 		compileConvS8(c, k, &l, g, a.Act, bias)
 	default:
@@ -210,8 +245,9 @@ func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	return k, nil
 }
 
-func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []float32) {
-	lo, hi := actRangeF32(act)
+func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, attr *Conv2DAttr, bias []float32) {
+	lo, hi := actRangeF32(attr.Act)
+	then, id := attr.after(c.G.Format)
 	k.Scratch = 4 * g.PatchElems()
 	if l.w.Const == nil {
 		k.Weights = weightBytes(tensor.F32, 0, requant.Params{}, nil, bias)
@@ -224,7 +260,8 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	wt, _ := c.Take(1)
 	data, _ := wt.Floats()
 	if winograd, ok := conv.NewWinograd(data, g, bias, lo, hi); ok {
-		k.ID = "conv.winograd/" + l.types() + "/" + winograd.ID()
+		winograd.Then(then)
+		k.ID = "conv.winograd" + id + "/" + l.types() + "/" + winograd.ID()
 		k.Scratch, k.Weights = 4*winograd.Scratch(), map[tensor.DType]int{tensor.F32: winograd.Bytes()}
 		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
 			layer := *winograd // each session has its own
@@ -236,7 +273,8 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 		return
 	}
 	if direct, ok := conv.NewDirectF32(data, g, bias, lo, hi); ok {
-		k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
+		direct.Then(then)
+		k.ID = "conv.direct" + id + "/" + l.types() + "/" + direct.ID()
 		k.Scratch, k.Weights = 4*direct.Scratch(), map[tensor.DType]int{tensor.F32: direct.Bytes()}
 		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
 			layer := *direct // each session has its own
@@ -253,9 +291,10 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 		packed[i] = gemm.PackF32(data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
 		bytes += packed[i].Bytes()
 	}
-	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
+	k.ID = "conv" + id + "/" + l.types() + "/" + packed[0].ID()
 	k.Weights = map[tensor.DType]int{tensor.F32: bytes}
 	planned := conv.NewF32(g, packed)
+	planned.Then(then)
 	k.Scratch = 4 * planned.Scratch()
 	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
 		layer := *planned // each session has its own

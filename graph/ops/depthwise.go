@@ -60,7 +60,9 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		data, _ := wt.Floats()
 		lo, hi := actRangeF32(at.Act)
 		packed := conv.PackDepthwiseF32(data, g, floats, lo, hi)
-		k.ID = "conv.depthwise/" + l.types() + "/" + packed.ID()
+		then, id := at.after(c.G.Format)
+		packed.Then(then)
+		k.ID = "conv.depthwise" + id + "/" + l.types() + "/" + packed.ID()
 		k.Scratch, k.Weights = packed.Scratch(), map[tensor.DType]int{tensor.F32: packed.Bytes()}
 		k.Run = func(a *graph.Args) error {
 			conv.DepthwiseF32(a.Out[0].F32(), a.In[0].F32(), packed, a.Scratch)

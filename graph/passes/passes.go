@@ -20,6 +20,7 @@ var All = []Pass{
 	{"fold-scale", FoldScale},
 	{"fuse-activation", FuseActivation},
 	{"fold", graph.Fold},
+	{"fuse-swish", FuseSwish},
 	{"tables", Tables},
 	{"dead", Dead},
 }

@@ -168,7 +168,24 @@ type F32 struct {
 	w                 []*gemm.F32Weights
 	shared            shared
 	apart             int // values from one gathered row to the next
+	then              func([]float32)
 	dst, src, scratch []float32
+}
+
+// thenElems is how many results are finished before the next function runs over them: few enough for the first caches.
+const thenElems = 16 << 10
+
+// Then has f, if it is not nil, change all results in place, while they are in the cache. It is for use before Scratch and Run.
+func (c *F32) Then(f func([]float32)) {
+	if c.then = f; f == nil {
+		return
+	}
+	s, pixels := &c.shared, c.g.Batch*c.g.OutH*c.g.OutW
+	s.rows = min(s.rows, max(leastRows, thenElems/c.g.OutC))
+	s.chunks = (pixels + s.rows - 1) / s.rows
+	if s.chunks > par.MaxChunks {
+		s.workers = 1
+	}
 }
 
 // NewF32 is NewS8 for float32.
@@ -205,6 +222,15 @@ func (c *F32) Do(chunk, worker int) {
 	g := c.g
 	pixel := chunk * c.shared.rows
 	m := min(c.shared.rows, g.Batch*g.OutH*g.OutW-pixel)
+	c.block(pixel, m, worker)
+	if c.then != nil {
+		c.then(c.dst[pixel*g.OutC : (pixel+m)*g.OutC])
+	}
+}
+
+// block computes m output pixels.
+func (c *F32) block(pixel, m, worker int) {
+	g := c.g
 	if c.inPlace() {
 		gemm.F32(c.dst[pixel*g.OutC:], g.OutC, c.src[pixel*g.C:], g.C, m, c.w[0])
 		return

@@ -88,6 +88,16 @@ type DepthwiseF32Weights struct {
 	fast     depthwiseF32Packed // packed for this machine; nil for the fields below
 	w, bias  []float32
 	min, max float32
+	then     func([]float32) // for all results, where fast does not call it
+}
+
+// Then has f, if it is not nil, change all results in place, where possible while they are in the cache. It is for use before DepthwiseF32.
+func (w *DepthwiseF32Weights) Then(f func([]float32)) {
+	if p, ok := w.fast.(interface{ setThen(func([]float32)) }); ok {
+		p.setThen(f)
+		return
+	}
+	w.then = f
 }
 
 // depthwiseF32Packed is a depthwise convolution packed for the vectors of one instruction set.
@@ -156,9 +166,12 @@ func DepthwiseF32(dst, src []float32, w *DepthwiseF32Weights, scratch []byte) {
 	}
 	if w.fast != nil {
 		w.fast.run(dst, src, scratch)
-		return
+	} else {
+		depthwiseF32Generic(dst, src, w, unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(scratch))), g.OutC))
 	}
-	depthwiseF32Generic(dst, src, w, unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(scratch))), g.OutC))
+	if w.then != nil {
+		w.then(dst[:g.Batch*g.OutH*g.OutW*g.OutC])
+	}
 }
 
 func depthwiseF32Generic(dst, src []float32, w *DepthwiseF32Weights, acc []float32) {

@@ -188,6 +188,20 @@ type DirectF32 struct {
 	shared            shared
 	dst, src, picture []float32
 	borders           f32Borders
+	then              func([]float32)
+}
+
+// Then is F32's.
+func (c *DirectF32) Then(f func([]float32)) {
+	if c.then = f; f == nil {
+		return
+	}
+	s, lines := &c.shared, c.g.Batch*c.g.OutH
+	s.rows = min(s.rows, max(1, thenElems/(c.g.OutW*c.g.OutC)))
+	s.chunks = (lines + s.rows - 1) / s.rows
+	if s.chunks > par.MaxChunks {
+		s.workers = 1
+	}
 }
 
 // NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp. Windows that would be in each other's way in the cache are gathered.
@@ -248,4 +262,8 @@ func (c *DirectF32) Do(chunk, _ int) {
 	c.win.multiply(c.g, chunk, c.shared.rows, c.w.Panels(), func(panel, out, at int) {
 		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, c.g.OutW, c.bytes)
 	})
+	if c.then != nil {
+		line := c.g.OutW * c.g.OutC
+		c.then(c.dst[chunk*c.shared.rows*line : min((chunk+1)*c.shared.rows, c.g.Batch*c.g.OutH)*line])
+	}
 }

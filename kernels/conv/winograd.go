@@ -26,6 +26,7 @@ type Winograd struct {
 	in, out           int // values from one matrix to the next: of inputs, of sums
 	per               int // values of scratch of each worker
 	isa               winogradISA
+	then              func([]float32)
 	dst, src, scratch []float32
 }
 
@@ -157,7 +158,13 @@ func (c *Winograd) Run(dst, src, scratch []float32) {
 	}
 	c.dst, c.src, c.scratch = dst, src, scratch
 	c.shared.run(c)
+	if c.then != nil {
+		c.then(dst[:g.Batch*g.OutH*g.OutW*g.OutC])
+	}
 }
+
+// Then has f, if it is not nil, change all results in place. It is for use before Run.
+func (c *Winograd) Then(f func([]float32)) { c.then = f }
 
 // Do implements par.Task: a chunk is a block of squares.
 func (c *Winograd) Do(chunk, worker int) {
