@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // the argument is a tile
-TEXT max<>(SB), NOSPLIT, $0-8
+TEXT maxF32Neon<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -149,7 +149,7 @@ next15:
 	RET
 
 // the argument is a tile
-TEXT average<>(SB), NOSPLIT, $0-8
+TEXT averageF32Neon<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -291,7 +291,7 @@ next30:
 	RET
 
 // the argument is a tile
-TEXT l2<>(SB), NOSPLIT, $0-8
+TEXT l2F32Neon<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -444,9 +444,9 @@ col44:
 next45:
 	RET
 
-DATA poolF32Neon<>+0(SB)/8, $max<>(SB)
-DATA poolF32Neon<>+8(SB)/8, $average<>(SB)
-DATA poolF32Neon<>+16(SB)/8, $l2<>(SB)
+DATA poolF32Neon<>+0(SB)/8, $maxF32Neon<>(SB)
+DATA poolF32Neon<>+8(SB)/8, $averageF32Neon<>(SB)
+DATA poolF32Neon<>+16(SB)/8, $l2F32Neon<>(SB)
 GLOBL poolF32Neon<>(SB), RODATA|NOPTR, $24
 
 // func poolF32Neon() *[3]uintptr

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // the argument is a tile
-TEXT max<>(SB), NOSPLIT, $0-8
+TEXT maxS8Neon<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -168,7 +168,7 @@ next20:
 	RET
 
 // the argument is a tile
-TEXT average<>(SB), NOSPLIT, $0-8
+TEXT averageS8Neon<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	MOVD 0(R0), R1
 	MOVD 8(R0), R2
@@ -370,8 +370,8 @@ col34:
 next35:
 	RET
 
-DATA poolS8Neon<>+0(SB)/8, $max<>(SB)
-DATA poolS8Neon<>+8(SB)/8, $average<>(SB)
+DATA poolS8Neon<>+0(SB)/8, $maxS8Neon<>(SB)
+DATA poolS8Neon<>+8(SB)/8, $averageS8Neon<>(SB)
 GLOBL poolS8Neon<>(SB), RODATA|NOPTR, $16
 
 // func poolS8Neon() *[2]uintptr

@@ -62,7 +62,7 @@ func poolF32Arm64() []byte {
 	op := func(name string) poolArm {
 		return poolArm{name: name, bytes: 4, sizes: []int{16, 4, 1}, setup: setup, start: zero, finish: clamp, store: store}
 	}
-	largest, average, l2 := op("max"), op("average"), op("l2")
+	largest, average, l2 := op("maxF32Neon"), op("averageF32Neon"), op("l2F32Neon")
 	largest.setup = func() {
 		setup()
 		a.constant(armLowest, math.Float32bits(-math.MaxFloat32))
@@ -147,7 +147,7 @@ func poolS8Arm64() []byte {
 		}
 	}
 	largest := poolArm{
-		name: "max", bytes: 1, sizes: []int{64, 16, 8, 1},
+		name: "maxS8Neon", bytes: 1, sizes: []int{64, 16, 8, 1},
 		setup: func() {
 			a.op("ADD $80, R0, R15")
 			a.op("VLD1R (R15), [V%d.B16]", armLo)
@@ -164,7 +164,7 @@ func poolS8Arm64() []byte {
 		store:  store,
 	}
 	average := poolArm{
-		name: "average", bytes: 1, sizes: []int{16, 8, 1},
+		name: "averageS8Neon", bytes: 1, sizes: []int{16, 8, 1},
 		setup: func() {
 			a.everywhere("R0", 80, armLo, 6)
 			a.constant(armSign, 1<<31)

@@ -57,6 +57,14 @@ var kernels = []kernel{
 	{"conv", "dwS8x8Nine", 72, nil},
 	{"conv", "dwF32x16Nine", 144, nil},
 	{"conv", "dwF32x16Any", 64, nil},
+	{"pool", "maxF32Neon", 16, nil},
+	{"pool", "averageF32Neon", 16, nil},
+	{"pool", "maxS8Neon", 64, nil},
+	{"pool", "averageS8Neon", 16, nil},
+	{"vec", "sumAlongF32Neon", 16, nil},
+	{"vec", "sumAlongS8Neon", 16, nil},
+	{"vec", "sumAcrossF32Neon", 16, nil},
+	{"vec", "sumAcrossS8Neon", 16, nil},
 	{"vec", "lookupS8", 64, nil},
 	{"vec", "sumS8", 16, nil},
 	{"vec", "addPairF32Neon", 16, nil},
@@ -97,7 +105,7 @@ func run(update, peers bool) error {
 				return err
 			}
 		}
-		loop, err := hotLoop(binaries[k.pkg], k.fn)
+		loop, err := hotLoop(binaries[k.pkg], k.pkg, k.fn)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.fn, err)
 		}
@@ -179,9 +187,10 @@ var (
 	branch      = regexp.MustCompile(`^(?:(?:b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+, #\w+,)\s+(?:#)?0x([0-9a-f]+)|(?:bl|br|blr|ret)\b)`)
 )
 
-// hotLoop returns the longest loop of a function that has no other branch inside, without its own branch.
-func hotLoop(binary, symbol string) (string, error) {
-	all, err := loops("--disassemble-symbols="+symbol, binary)
+// hotLoop returns the longest loop of a function that has no other branch inside, without its own branch. Some functions are called by name, most through
+// a table.
+func hotLoop(binary, pkg, symbol string) (string, error) {
+	all, err := loops("--disassemble-symbols="+symbol+",wayside/kernels/"+pkg+"."+symbol+".abi0", binary)
 	if err != nil {
 		return "", err
 	}
