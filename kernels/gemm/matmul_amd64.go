@@ -110,10 +110,9 @@ func packProductF32(p *ProductF32, panels, b []float32, ldb int) {
 		case p.TransB:
 			move.Transpose(panel, b[first*ldb:], nr, ldb, cols, k)
 		case cols%16 == 0:
-			for i := range k {
-				for c := 0; c < cols; c += 16 {
-					*(*[16]float32)(panel[i*nr+c:]) = [16]float32(b[i*ldb+first+c:])
-				}
+			for c := 0; c < cols; c += 16 {
+				t := copyArgs{dst: &panel[c], src: &b[first+c], ldd: 4 * nr, lds: 4 * ldb, rows: k}
+				call.Tile(productTable[1], unsafe.Pointer(&t))
 			}
 		default:
 			for i := range k {

@@ -7,8 +7,8 @@ import (
 	"wayside/kernels/requant"
 )
 
-// productsAVX2 returns the addresses of widenRows, of pairRows for 8 and 16 columns, and of pairColumns for both.
-func productsAVX2() *[5]uintptr
+// productsAVX2 returns the addresses of widenRows, of copyPanel, of pairRows for 8 and 16 columns, and of pairColumns for both.
+func productsAVX2() *[6]uintptr
 
 var productTable = productsAVX2()
 
@@ -20,6 +20,13 @@ type widenArgs struct {
 	lds, ldd int // bytes from row to row
 	zero     int32
 	factor   int32
+}
+
+// copyArgs is the argument of copyPanel: 64 bytes of each row.
+type copyArgs struct {
+	dst, src *float32
+	ldd, lds int // bytes from row to row
+	rows     int
 }
 
 // pairArgs is the argument of pairRows.
@@ -133,14 +140,14 @@ func (p *ProductS8) packPanelAVX2(panel, b []int8, first int) {
 		for i, c := range from {
 			t.row[i] = &b[(first+c)*p.K]
 		}
-		call.Tile(productTable[2+vectors], unsafe.Pointer(&t))
+		call.Tile(productTable[3+vectors], unsafe.Pointer(&t))
 		done = p.K / 16 * 8
 	case !p.TransB && cols == nr && p.K >= 2:
 		t := pairArgs{dst: &panel[0], src: &b[first], lds: p.N, pairs: p.K / 2}
 		for i, c := range from {
 			t.order[i] = int8(c)
 		}
-		call.Tile(productTable[vectors], unsafe.Pointer(&t))
+		call.Tile(productTable[1+vectors], unsafe.Pointer(&t))
 		done = p.K / 2
 	}
 	for g := done; 2*g < p.K; g++ {

@@ -97,6 +97,26 @@ next:
 	VZEROUPPER
 	RET
 
+// 64 bytes of each row; the argument is a copyArgs
+TEXT copyPanel<>(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), R13
+	MOVQ 0(R13), DI
+	MOVQ 8(R13), SI
+	MOVQ 16(R13), R8
+	MOVQ 24(R13), R9
+	MOVQ 32(R13), CX
+loop1:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ R9, SI
+	ADDQ R8, DI
+	DECQ CX
+	JNE loop1
+	VZEROUPPER
+	RET
+
 // 8 columns of pairs of rows; the argument is a pairArgs
 TEXT pairRows8<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
@@ -105,7 +125,7 @@ TEXT pairRows8<>(SB), NOSPLIT, $0-8
 	MOVQ 16(R13), R8
 	MOVQ 24(R13), CX
 	VMOVDQU 32(R13), X7
-loop1:
+loop2:
 	VMOVQ (SI), X0
 	VMOVQ (SI)(R8*1), X1
 	VPSHUFB X7, X0, X0
@@ -115,7 +135,7 @@ loop1:
 	LEAQ (SI)(R8*2), SI
 	ADDQ $16, DI
 	DECQ CX
-	JNE loop1
+	JNE loop2
 	VZEROUPPER
 	RET
 
@@ -127,7 +147,7 @@ TEXT pairRows16<>(SB), NOSPLIT, $0-8
 	MOVQ 16(R13), R8
 	MOVQ 24(R13), CX
 	VMOVDQU 32(R13), X7
-loop2:
+loop3:
 	VMOVDQU (SI), X0
 	VMOVDQU (SI)(R8*1), X1
 	VPSHUFB X7, X0, X0
@@ -139,7 +159,7 @@ loop2:
 	LEAQ (SI)(R8*2), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNE loop2
+	JNE loop3
 	VZEROUPPER
 	RET
 
@@ -149,7 +169,7 @@ TEXT pairColumns8<>(SB), NOSPLIT, $0-8
 	MOVQ 0(R13), DI
 	MOVQ 8(R13), CX
 	XORL SI, SI
-loop3:
+loop4:
 	MOVQ 16(R13), AX
 	VMOVDQU (AX)(SI*1), X0
 	MOVQ 24(R13), AX
@@ -201,7 +221,7 @@ loop3:
 	ADDQ $16, SI
 	ADDQ $128, DI
 	DECQ CX
-	JNE loop3
+	JNE loop4
 	VZEROUPPER
 	RET
 
@@ -211,7 +231,7 @@ TEXT pairColumns16<>(SB), NOSPLIT, $0-8
 	MOVQ 0(R13), DI
 	MOVQ 8(R13), CX
 	XORL SI, SI
-loop4:
+loop5:
 	MOVQ 16(R13), AX
 	VMOVDQU (AX)(SI*1), X0
 	MOVQ 80(R13), BX
@@ -279,18 +299,19 @@ loop4:
 	ADDQ $16, SI
 	ADDQ $256, DI
 	DECQ CX
-	JNE loop4
+	JNE loop5
 	VZEROUPPER
 	RET
 
 DATA productsAVX2<>+0(SB)/8, $widenRows<>(SB)
-DATA productsAVX2<>+8(SB)/8, $pairRows8<>(SB)
-DATA productsAVX2<>+16(SB)/8, $pairRows16<>(SB)
-DATA productsAVX2<>+24(SB)/8, $pairColumns8<>(SB)
-DATA productsAVX2<>+32(SB)/8, $pairColumns16<>(SB)
-GLOBL productsAVX2<>(SB), RODATA|NOPTR, $40
+DATA productsAVX2<>+8(SB)/8, $copyPanel<>(SB)
+DATA productsAVX2<>+16(SB)/8, $pairRows8<>(SB)
+DATA productsAVX2<>+24(SB)/8, $pairRows16<>(SB)
+DATA productsAVX2<>+32(SB)/8, $pairColumns8<>(SB)
+DATA productsAVX2<>+40(SB)/8, $pairColumns16<>(SB)
+GLOBL productsAVX2<>(SB), RODATA|NOPTR, $48
 
-// func productsAVX2() *[5]uintptr
+// func productsAVX2() *[6]uintptr
 TEXT ·productsAVX2(SB), NOSPLIT, $0-8
 	LEAQ productsAVX2<>(SB), AX
 	MOVQ AX, ret+0(FP)

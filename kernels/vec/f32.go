@@ -96,13 +96,16 @@ const (
 	mapRoundEven
 	mapFloor
 	mapCeil
+	mapGelu
+	mapGeluTanh
 	mapFunctions
 
 	noMap mapFunction = -1
 )
 
 // Function is a float32 function of one input. Its kernels differ from At by at most 2 units in the last place for the exponential, 3 for the logistic
-// function, 2^-22 for the hyperbolic tangent (4 units within ±0.35), and by nothing for the others. Exponentials and logistic values below 2^-126 may become 0.
+// function, 2^-22 for the hyperbolic tangent (4 units within ±0.35), 2^-22 × |x| for both forms of GELU, and by nothing for the others. Exponentials and
+// logistic values below 2^-126 may become 0.
 type Function struct {
 	At     func(float32) float32
 	kernel mapFunction
@@ -124,6 +127,8 @@ var (
 	FnRoundEven   = Function{RoundEven, mapRoundEven, 0}
 	FnFloor       = Function{Floor, mapFloor, 0}
 	FnCeil        = Function{Ceil, mapCeil, 0}
+	FnGelu        = Function{Gelu, mapGelu, 0}
+	FnGeluTanh    = Function{GeluTanh, mapGeluTanh, 0}
 )
 
 // Plain is a function without kernels.
@@ -131,7 +136,7 @@ func Plain(at func(float32) float32) Function { return Function{at, noMap, 0} }
 
 // ISA names the instructions that Map uses, as in kernel ids.
 func (f *Function) ISA() string {
-	if f.kernel == noMap {
+	if !hasMap(f.kernel) {
 		return "generic"
 	}
 	return ISA()

@@ -45,6 +45,95 @@ func softmaxF32AVX512(t *softmaxF32)
 //go:noescape
 func softmaxF32AVX2(t *softmaxF32)
 
+// expRowsF32 is the argument of the assembly functions of rows with a float for each: x, one, rows, depth, and the bytes from row to row for scaleRows.
+type expRowsF32 struct {
+	x, each     *float32
+	rows, depth int
+	step        int
+}
+
+//go:noescape
+func expRowsF32AVX512(t *expRowsF32)
+
+//go:noescape
+func expRowsF32AVX2(t *expRowsF32)
+
+//go:noescape
+func scaleRowsF32AVX512(t *expRowsF32)
+
+//go:noescape
+func scaleRowsF32AVX2(t *expRowsF32)
+
+// expRowsF32Asm is ExpRowsF32 for rows that are not too long for one call.
+func expRowsF32Asm(x, inverse []float32, depth int) bool {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if depth > 2*piece || !wide && !cpu.Has(cpu.AVX2) {
+		return false
+	}
+	rows, most := len(x)/depth, max(piece/depth, 1)
+	for i := 0; i < rows; i += most {
+		t := expRowsF32{x: &x[i*depth], each: &inverse[i], rows: min(most, rows-i), depth: depth}
+		if wide {
+			expRowsF32AVX512(&t)
+		} else {
+			expRowsF32AVX2(&t)
+		}
+	}
+	return true
+}
+
+// scaleRowsF32Asm is ScaleRowsF32 for rows that are not too long for one call.
+func scaleRowsF32Asm(x []float32, step, depth int, factors []float32) bool {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if depth > 2*piece || !wide && !cpu.Has(cpu.AVX2) {
+		return false
+	}
+	rows, most := len(factors), max(piece/depth, 1)
+	for i := 0; i < rows; i += most {
+		t := expRowsF32{x: &x[i*step], each: &factors[i], rows: min(most, rows-i), depth: depth, step: 4 * step}
+		if wide {
+			scaleRowsF32AVX512(&t)
+		} else {
+			scaleRowsF32AVX2(&t)
+		}
+	}
+	return true
+}
+
+// layerNormF32 is the argument of the assembly layer normalization.
+type layerNormF32 struct {
+	dst, src, scale, shift *float32
+	rows, depth            int
+	count, epsilon         float32 // count is depth
+}
+
+//go:noescape
+func layerNormF32AVX512(t *layerNormF32)
+
+//go:noescape
+func layerNormF32AVX2(t *layerNormF32)
+
+// LayerNormISA names the instructions of LayerNormF32, as in kernel ids.
+func LayerNormISA() string { return ISA() }
+
+// layerNormF32Asm is LayerNormF32 for rows that are not too long for one call.
+func layerNormF32Asm(dst, src, scale, shift []float32, depth int, epsilon float32) bool {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if depth > 2*piece || !wide && !cpu.Has(cpu.AVX2) {
+		return false
+	}
+	rows, most := len(src)/depth, max(piece/depth, 1)
+	for i := 0; i < rows; i += most {
+		t := layerNormF32{dst: &dst[i*depth], src: &src[i*depth], scale: &scale[0], shift: &shift[0], rows: min(most, rows-i), depth: depth, count: float32(depth), epsilon: epsilon}
+		if wide {
+			layerNormF32AVX512(&t)
+		} else {
+			layerNormF32AVX2(&t)
+		}
+	}
+	return true
+}
+
 // sumTile is the argument of the assembly sums.
 type sumTile struct {
 	acc, src unsafe.Pointer
@@ -123,6 +212,9 @@ func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bo
 	return true
 }
 
+// hasMap reports whether a function has a kernel.
+func hasMap(f mapFunction) bool { return f != noMap }
+
 // mapF32Asm computes a function of one input; false where the generic loop must.
 func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
 	var fn uintptr
@@ -147,7 +239,7 @@ func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
 // softmaxF32Asm is SoftmaxF32 for rows that are not too long for one call.
 func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 	wide := cpu.Has(cpu.AVX512VNNI)
-	if depth > 2*piece || !wide && !cpu.Has(cpu.AVX2) {
+	if depth > 2*piece || !(beta >= 0) || !wide && !cpu.Has(cpu.AVX2) {
 		return false
 	}
 	most := max(piece/depth, 1)
@@ -155,11 +247,11 @@ func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 		n := min(rows, most)
 		t := softmaxF32{dst: &dst[0], src: &src[0], rows: n, depth: depth, beta: beta}
 		switch {
-		case wide && depth <= 64 && beta > 0:
+		case wide && depth <= 64:
 			call.Tile(softmaxWide[(depth-1)/16], unsafe.Pointer(&t))
 		case wide:
 			softmaxF32AVX512(&t)
-		case depth <= 32 && beta > 0:
+		case depth <= 32:
 			call.Tile(softmaxNarrow[(depth-1)/8], unsafe.Pointer(&t))
 		default:
 			softmaxF32AVX2(&t)

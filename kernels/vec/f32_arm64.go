@@ -3,7 +3,7 @@ package vec
 import "wayside/kernels/internal/cpu"
 
 // The tables of assembly functions of one and two float32 inputs, by function.
-func mapF32Neon() *[mapFunctions]uintptr
+func mapF32Neon() *[mapGelu]uintptr
 func pairF32Neon() *[pairFunctions]uintptr
 
 var mapsF32, pairsF32 = mapF32Neon(), pairF32Neon()
@@ -21,9 +21,12 @@ func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bo
 	return armRows(pairsF32[f], armElem{f: [5]float32{lo, hi}}, dst, a, b, r)
 }
 
+// hasMap reports whether a function has a kernel.
+func hasMap(f mapFunction) bool { return f != noMap && f < mapGelu }
+
 // mapF32Asm computes a function of one input; false where the generic loop must.
 func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
-	if f == noMap || !cpu.Has(cpu.Neon) {
+	if !hasMap(f) || !cpu.Has(cpu.Neon) {
 		return false
 	}
 	t := armElem{f: [5]float32{p, q}}
@@ -57,3 +60,15 @@ func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 	}
 	return true
 }
+
+// LayerNormISA names the instructions of LayerNormF32, as in kernel ids.
+func LayerNormISA() string { return "generic" }
+
+// layerNormF32Asm has no kernel here.
+func layerNormF32Asm(_, _, _, _ []float32, _ int, _ float32) bool { return false }
+
+// expRowsF32Asm has no kernel here.
+func expRowsF32Asm(_, _ []float32, _ int) bool { return false }
+
+// scaleRowsF32Asm has no kernel here.
+func scaleRowsF32Asm([]float32, int, int, []float32) bool { return false }

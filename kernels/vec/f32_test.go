@@ -125,6 +125,7 @@ func TestFunctionsF32(t *testing.T) {
 			}
 			return same(got, want) || math.Abs(float64(got-want)) <= 0x1p-22
 		}},
+		"gelu": {FnGelu, nearGelu}, "geluTanh": {FnGeluTanh, nearGelu},
 		"hardSwish": {FnHardSwish, exact}, "abs": {FnAbs, exact}, "neg": {FnNeg, exact}, "square": {FnSquare, exact}, "sqrt": {FnSqrt, exact},
 		"rsqrt": {FnRsqrt, exact}, "roundEven": {FnRoundEven, exact}, "floor": {FnFloor, exact}, "ceil": {FnCeil, exact},
 		"clamp": {Plain(func(x float32) float32 { return min(max(x, 0), 6) }), exact},
@@ -169,6 +170,122 @@ func TestFunctionsF32(t *testing.T) {
 			}
 		}
 		t.Log("largest differences in ulp:", fmt.Sprint(worst))
+	})
+}
+
+func TestLayerNormF32(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, depth := range sizes[1:] {
+			for _, rows := range []int{0, 1, 3} {
+				for _, atEnd := range []bool{false, true} {
+					src, dst := kerneltest.Guarded[float32](t, rows*depth, atEnd), kerneltest.Guarded[float32](t, rows*depth, atEnd)
+					scale, shift := kerneltest.Guarded[float32](t, depth, atEnd), kerneltest.Guarded[float32](t, depth, atEnd)
+					for _, v := range [][]float32{src, scale, shift} {
+						for i := range v {
+							v[i] = r.Float32()*6 - 2
+						}
+					}
+					if rows == 3 { // what is not finite stays in its row
+						src[depth] = float32(math.Inf(-1))
+						src[2*depth] = float32(math.NaN())
+					}
+					LayerNormF32(dst, src, scale, shift, depth, 1e-3)
+					want := make([]float32, depth)
+					for i := range rows {
+						layerNormRow(want, src[i*depth:(i+1)*depth], scale, shift, 1e-3)
+						for j, got := range dst[i*depth : (i+1)*depth] {
+							if d := math.Abs(float64(got) - float64(want[j])); !(d <= 4e-6*(1+math.Abs(float64(want[j])))) && !same(got, want[j]) {
+								t.Fatalf("depth %d row %d: at %d %v, want %v", depth, i, j, got, want[j])
+							}
+						}
+					}
+					LayerNormF32(src, src, scale, shift, depth, 1e-3)
+					for i := range dst {
+						if !same(dst[i], src[i]) {
+							t.Fatalf("depth %d in place differs", depth)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// nearGelu is the tolerance that Function states for both forms of GELU.
+func nearGelu(got, want, x float32) bool {
+	return same(got, want) || math.Abs(float64(got)-float64(want)) <= 0x1p-22*math.Abs(float64(x))
+}
+
+// TestGelu holds both forms against float64 mathematics: within 3 units in the last place above −1, and within 2^-23 × |x| in any case.
+func TestGelu(t *testing.T) {
+	for name, c := range map[string]struct {
+		f    Function
+		want func(x float64) float64
+	}{
+		"erf": {FnGelu, func(x float64) float64 {
+			if x < 0 {
+				return x / 2 * math.Erfc(-x/math.Sqrt2)
+			}
+			return x / 2 * (1 + math.Erf(x/math.Sqrt2))
+		}},
+		"tanh": {FnGeluTanh, func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) }},
+	} {
+		kerneltest.EachTier(t, func(t *testing.T) {
+			if c.f.ISA() == "generic" {
+				t.Skip("At itself, which rounds in between")
+			}
+			var src, dst [16001]float32
+			for i := range src {
+				src[i] = float32(i-8000) / 667
+			}
+			c.f.Map(dst[:], src[:])
+			for i, x := range src {
+				want := c.want(float64(x))
+				if d := math.Abs(float64(dst[i]) - want); d > 0x1p-23*math.Abs(float64(x)) || x > -1 && ulps(dst[i], float32(want)) > 3 {
+					t.Fatalf("%s(%v) = %v, want %v", name, x, dst[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestExpRowsF32(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		for _, depth := range sizes[1:] {
+			for _, rows := range []int{0, 1, 3} {
+				for _, atEnd := range []bool{false, true} {
+					x, each, wide := kerneltest.Guarded[float32](t, rows*depth, atEnd), kerneltest.Guarded[float32](t, rows, atEnd), kerneltest.Guarded[float32](t, max(rows*(depth+3)-3, 0), atEnd)
+					for i := range x {
+						x[i] = (r.Float32() - 0.5) * 30
+					}
+					if rows == 3 {
+						x[depth], x[2*depth] = float32(math.Inf(-1)), float32(math.NaN())
+					}
+					want := make([]float32, len(x))
+					softmaxF32Generic(want, x, depth, 1)
+					ExpRowsF32(x, each, depth)
+					for i := range wide {
+						wide[i] = 7
+						if row, at := i/(depth+3), i%(depth+3); at < depth {
+							wide[i] = x[row*depth+at]
+						}
+					}
+					ScaleRowsF32(wide, depth+3, depth, each)
+					for i, got := range wide {
+						switch row, at := i/(depth+3), i%(depth+3); {
+						case at >= depth:
+							if got != 7 {
+								t.Fatalf("depth %d: written between rows", depth)
+							}
+						case !(ulps(got, want[row*depth+at]) <= 8):
+							t.Fatalf("depth %d row %d, %d: %v, want %v", depth, row, at, got, want[row*depth+at])
+						}
+					}
+				}
+			}
+		}
 	})
 }
 

@@ -6,6 +6,39 @@ import (
 	"wayside/kernels/requant"
 )
 
+// LayerNormF32 takes from every row of depth values its mean, divides by the square root of its variance plus epsilon, and multiplies with scale and adds
+// shift, which have depth values. Sums of the generic kernel are float64. dst may be src.
+func LayerNormF32(dst, src, scale, shift []float32, depth int, epsilon float32) {
+	checkRows(len(dst), len(src), depth)
+	if len(scale) < depth || len(shift) < depth {
+		panic("vec: slice length mismatch")
+	}
+	if len(src) == 0 || layerNormF32Asm(dst, src, scale, shift, depth, epsilon) {
+		return
+	}
+	for ; len(src) > 0; src, dst = src[depth:], dst[depth:] {
+		layerNormRow(dst[:depth], src[:depth], scale, shift, float64(epsilon))
+	}
+}
+
+// layerNormRow takes the mean first and the variance of the deviations after: one pass over sums of squares loses digits.
+func layerNormRow(y, x, scale, shift []float32, epsilon float64) {
+	sum := 0.0
+	for _, v := range x {
+		sum += float64(v)
+	}
+	mean := sum / float64(len(x))
+	sum = 0
+	for _, v := range x {
+		d := float64(v) - mean
+		sum += float64(d * d)
+	}
+	inverse := 1 / math.Sqrt(sum/float64(len(x))+epsilon)
+	for i, v := range x {
+		y[i] = float32(float32((float64(v)-mean)*inverse)*scale[i]) + shift[i]
+	}
+}
+
 // L2NormF32 divides every row of depth values by the square root of its sum of squares, at least 1e-6. dst may be src.
 func L2NormF32(dst, src []float32, depth int) {
 	checkRows(len(dst), len(src), depth)

@@ -62,10 +62,31 @@ func largest[T int8 | int16](row []T) T {
 	return top
 }
 
-// SoftmaxS8 normalizes every row of depth values. The output has one step per 2^-8 (int8) or 2^-16 (int16), from the least
-// value of its type. dst may be src.
-func SoftmaxS8[T int8 | int16](dst []T, src []int8, depth int, t *SoftmaxS8Table) {
+// softmaxRows is how many rows of int8 are normalized at once.
+const softmaxRows = 16
+
+// SoftmaxS8Scratch returns how many elements of scratch SoftmaxS8 wants for rows of depth values.
+func SoftmaxS8Scratch(depth int) int { return depth * min(max(2048/depth, 1), softmaxRows) }
+
+// SoftmaxS8 normalizes every row of depth values. The output has one step per 2^-8, from −128. dst may be src.
+// scratch has SoftmaxS8Scratch(depth) elements.
+func SoftmaxS8(dst, src []int8, depth int, t *SoftmaxS8Table, scratch []int32) {
 	checkRows(len(dst), len(src), depth)
+	if len(scratch) < SoftmaxS8Scratch(depth) {
+		panic("vec: slice length mismatch")
+	}
+	if !softmaxS8Asm(dst, src, depth, t, scratch) {
+		softmaxS8Generic(dst, src, depth, t)
+	}
+}
+
+// SoftmaxS8S16 is SoftmaxS8 with one step per 2^-16, from −32768.
+func SoftmaxS8S16(dst []int16, src []int8, depth int, t *SoftmaxS8Table) {
+	checkRows(len(dst), len(src), depth)
+	softmaxS8Generic(dst, src, depth, t)
+}
+
+func softmaxS8Generic[T int8 | int16](dst []T, src []int8, depth int, t *SoftmaxS8Table) {
 	width, least := int32(16), int32(math.MinInt16)
 	if T(1)<<7 < 0 {
 		width, least = 8, math.MinInt8
@@ -116,6 +137,44 @@ func SoftmaxS16(dst, src []int16, depth int, m, shift int32, t *SoftmaxS16Tables
 		for i, e := range dst[:depth] {
 			r := (int64(e)*inverse + 1<<(down-1)) >> down
 			dst[i] = int16(min(max(r, 0), math.MaxInt16))
+		}
+	}
+}
+
+// ExpRowsF32 replaces every row of depth values by exp(x − max), and puts the inverse of its sum to its place in inverse: softmax without the last product,
+// which ScaleRowsF32 can make later, when fewer values are left. It differs from SoftmaxF32 in roundings only.
+func ExpRowsF32(x, inverse []float32, depth int) {
+	checkRows(len(x), len(x), depth)
+	if len(inverse) < len(x)/depth {
+		panic("vec: slice length mismatch")
+	}
+	if len(x) == 0 || expRowsF32Asm(x, inverse, depth) {
+		return
+	}
+	SoftmaxF32(x, x, depth, 1)
+	for i := range inverse[:len(x)/depth] {
+		inverse[i] = 1
+	}
+}
+
+// ScaleRowsF32 multiplies rows of depth values, step apart, by a factor each.
+func ScaleRowsF32(x []float32, step, depth int, factors []float32) {
+	if len(factors) == 0 || depth == 0 {
+		return
+	}
+	if len(x) < (len(factors)-1)*step+depth {
+		panic("vec: slice length mismatch")
+	}
+	if scaleRowsF32Asm(x, step, depth, factors) {
+		return
+	}
+	for i, f := range factors {
+		if f == 1 {
+			continue
+		}
+		row := x[i*step : i*step+depth]
+		for j := range row {
+			row[j] *= f
 		}
 	}
 }

@@ -34,7 +34,7 @@ func TestSoftmaxRows(t *testing.T) {
 	}
 	q := []int8{127, -128, -128, 5, 5, 5}
 	out := make([]int8, 6)
-	SoftmaxS8(out, q, 3, NewSoftmaxS8Table(1, 0.1))
+	SoftmaxS8(out, q, 3, NewSoftmaxS8Table(1, 0.1), make([]int32, SoftmaxS8Scratch(3)))
 	if want := []int8{127, -128, -128, -43, -43, -43}; !slices.Equal(out, want) {
 		t.Errorf("got %v, want %v", out, want)
 	}

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// gemmProductsAVX2 writes what prepares int8 matrices that come at run time for the tiles of AVX2. The arguments are gemm.widenArgs, gemm.pairArgs and
-// gemm.columnArgs.
+// gemmProductsAVX2 writes what prepares int8 matrices that come at run time for the tiles of AVX2. The arguments are gemm.widenArgs, gemm.copyArgs,
+// gemm.pairArgs and gemm.columnArgs.
 func gemmProductsAVX2() []byte {
 	a := newAsm("Preparing int8 matrices at run time, on AVX2.")
 	ones := make([]uint32, 8)
@@ -12,7 +12,8 @@ func gemmProductsAVX2() []byte {
 	}
 	a.data("ones", ones)
 	widenRows(a)
-	names := []string{"widenRows"}
+	copyPanel(a)
+	names := []string{"widenRows", "copyPanel"}
 	for _, columns := range []int{8, 16} {
 		names = append(names, pairRows(a, columns))
 	}
@@ -101,6 +102,29 @@ func widenRows(a *asm) {
 	a.op("ADDQ R11, DX")
 	a.op("DECQ R9")
 	a.op("JNE row")
+	a.op("VZEROUPPER")
+	a.op("RET")
+}
+
+// copyPanel copies rows of 64 bytes.
+func copyPanel(a *asm) {
+	a.fn("copyPanel", "64 bytes of each row; the argument is a copyArgs")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), DI")
+	a.op("MOVQ 8(R13), SI")
+	a.op("MOVQ 16(R13), R8") // bytes from row to row of the destination
+	a.op("MOVQ 24(R13), R9") // of the source
+	a.op("MOVQ 32(R13), CX") // rows
+	loop := a.label("loop")
+	a.at(loop)
+	a.op("VMOVUPS (SI), Y0")
+	a.op("VMOVUPS 32(SI), Y1")
+	a.op("VMOVUPS Y0, (DI)")
+	a.op("VMOVUPS Y1, 32(DI)")
+	a.op("ADDQ R9, SI")
+	a.op("ADDQ R8, DI")
+	a.op("DECQ CX")
+	a.op("JNE %s", loop)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }

@@ -166,6 +166,7 @@ func init() {
 		"vec/f32_avx2_amd64.s":        vecF32(false, "AVX2"),
 		"vec/s8_avx512_amd64.s":       vecS8AVX512,
 		"vec/s8_avx2_amd64.s":         vecS8AVX2,
+		"vec/softmax_s8_avx2_amd64.s": softmaxS8AVX2,
 		"pool/f32_avx512_amd64.s":     poolF32(true, "AVX512"),
 		"pool/f32_avx2_amd64.s":       poolF32(false, "AVX2"),
 		"pool/s8_avx512_amd64.s":      poolS8AVX512,

@@ -110,6 +110,8 @@ func vecF32(wide bool, isa string) func() []byte {
 		s.softmax(isa)
 		s.shortSoftmax(isa)
 		s.sums(isa)
+		s.layerNorm(isa)
+		s.expRows(isa)
 		return s.Bytes()
 	}
 }
@@ -201,6 +203,16 @@ var mapOps = []struct {
 	{"roundEven", nothing, func(s simd) { s.round(8) }},
 	{"floor", nothing, func(s simd) { s.round(9) }},
 	{"ceil", nothing, func(s simd) { s.round(10) }},
+	{"gelu", func(s simd) {
+		s.downSetup()
+		s.broadcast("one", 11)
+		s.broadcast("erfEnd", 12)
+		s.broadcast("half", 10)
+	}, simd.gelu},
+	{"geluTanh", func(s simd) {
+		s.downSetup()
+		s.broadcast("one", 11)
+	}, simd.geluTanh},
 }
 
 func nothing(simd) {}
@@ -219,7 +231,7 @@ func (s simd) round(mode int) {
 	s.op("%s $%d, %s, %s", op, mode, s.r(0), s.r(0))
 }
 
-// softmax writes the function of whole rows: the largest value, exponentials and their sum, the division as a product with the inverse.
+// softmax writes the function of whole rows, for a beta that is not negative: the largest value, exponentials and their sum, the division as a product with the inverse.
 func (s simd) softmax(isa string) {
 	const top, beta, infinite, sum = 12, 11, 10, 9
 	s.text("softmaxF32"+isa, "$0-8", "func softmaxF32"+isa+"(t *softmaxF32)")
@@ -229,7 +241,7 @@ func (s simd) softmax(isa string) {
 	s.op("MOVQ 16(R13), BX") // rows
 	s.op("MOVQ 24(R13), R8") // depth
 	s.op("VBROADCASTSS 32(R13), %s", s.r(beta))
-	s.expSetup()
+	s.downSetup()
 	s.broadcast("-inf", infinite)
 	s.at("row")
 	s.op("MOVQ SI, R9")
@@ -263,7 +275,7 @@ func (s simd) softmax(isa string) {
 		s.load("(SI)", 0, last)
 		s.op("VSUBPS %s, %s, %s", s.r(top), s.r(0), s.r(0))
 		s.op("VMULPS %s, %s, %s", s.r(beta), s.r(0), s.r(0))
-		s.exp(0, 1, 2)
+		s.expDown([5]int{0, 1, 2, 3, 4})
 		switch {
 		case !last:
 			s.op("VADDPS %s, %s, %s", s.r(0), s.r(sum), s.r(sum))

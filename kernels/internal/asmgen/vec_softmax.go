@@ -16,7 +16,7 @@ func (s simd) shortSoftmax(isa string) {
 		s.op("MOVQ 16(R13), BX") // rows
 		s.op("MOVQ 24(R13), R8") // depth
 		s.op("VBROADCASTSS 32(R13), %s", s.r(beta))
-		s.expSetup()
+		s.downSetup()
 		s.broadcast("-inf", infinite)
 		s.op("LEAQ %d(R8), CX", -s.lanes()*(vectors-1))
 		s.mask()
@@ -44,7 +44,7 @@ func (s simd) shortSoftmax(isa string) {
 		for v := range vectors {
 			s.op("VSUBPS %s, %s, %s", s.r(top), s.r(v), s.r(v))
 			s.op("VMULPS %s, %s, %s", s.r(beta), s.r(v), s.r(v))
-			s.exp(v, n, p) // of what lies behind the row: 0
+			s.expDown([5]int{v, n, p, 6, 7}) // of what lies behind the row: 0
 		}
 		s.op("VMOVAPS %s, %s", s.r(0), s.r(sum))
 		for v := 1; v < vectors; v++ {
