@@ -5,16 +5,11 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/vec"
 )
 
-// LayerNormAttr normalizes over Axis and all axes after it.
-type LayerNormAttr struct {
-	Axis    int
-	Epsilon float32
-}
-
 func init() {
-	graph.Register(graph.Op{Name: "LayerNorm", Infer: inferLayerNorm, Compile: compileLayerNorm},
+	graph.Register(graph.Op{Name: graph.LayerNormOp, Infer: inferLayerNorm, Compile: compileLayerNorm},
 		onnxForm("LayerNormalization", 17, lowerLayerNorm, "float32"))
 	graph.RegisterForm(onnxForm("BatchNormalization", 7, lowerBatchNorm, "float32").As("Mul", "Add"))
 }
@@ -34,13 +29,13 @@ func lowerLayerNorm(l *graph.Lower) error {
 			return l.Refuse("outputs Mean and InvStdDev are for training and are not supported")
 		}
 	}
-	l.Emit("LayerNorm", LayerNormAttr{axis, l.Attrs().Float(-1, "epsilon", 1e-5)}, widenedIns(l), outs[:1])
+	l.Emit(graph.LayerNormOp, graph.LayerNormAttr{Axis: axis, Epsilon: l.Attrs().Float(-1, "epsilon", 1e-5)}, widenedIns(l), outs[:1])
 	return nil
 }
 
 func inferLayerNorm(c *graph.InferCtx) error {
 	x := c.In(0)
-	a := c.N.Attr.(LayerNormAttr)
+	a := c.N.Attr.(graph.LayerNormAttr)
 	if x == nil || x.DType != tensor.F32 || a.Axis < 0 || a.Axis >= len(x.Shape) || c.In(1) == nil {
 		return c.Refuse("needs float32 X and Scale")
 	}
@@ -65,42 +60,17 @@ func trailing(s, want tensor.Shape) bool {
 }
 
 func compileLayerNorm(c *graph.CompileCtx) (*graph.Kernel, error) {
-	a := c.N.Attr.(LayerNormAttr)
+	a := c.N.Attr.(graph.LayerNormAttr)
 	n := product(c.In(0).Shape[a.Axis:])
-	eps := float64(a.Epsilon)
-	return &graph.Kernel{ID: "vec.layer_norm/f32/generic", InPlace: []int{0}, Run: func(args *graph.Args) error {
-		x, y, scale := args.In[0].F32(), args.Out[0].F32(), args.In[1].F32()
-		var bias []float32
+	zeros := make([]float32, n)
+	return &graph.Kernel{ID: "vec.layer_norm/f32/" + vec.LayerNormISA(), InPlace: []int{0}, Run: func(args *graph.Args) error {
+		shift := zeros
 		if t := input(args, 2); t != nil {
-			bias = t.F32()
+			shift = t.F32()
 		}
-		for ; len(x) > 0; x, y = x[n:], y[n:] {
-			layerNorm(y[:n], x[:n], scale, bias, eps)
-		}
+		vec.LayerNormF32(args.Out[0].F32(), args.In[0].F32(), args.In[1].F32(), shift, n, a.Epsilon)
 		return nil
 	}}, nil
-}
-
-// layerNorm takes the mean first and the variance of the deviations after: one pass over sums of squares loses digits.
-func layerNorm(y, x, scale, bias []float32, eps float64) {
-	sum := 0.0
-	for _, v := range x {
-		sum += float64(v)
-	}
-	mean := sum / float64(len(x))
-	sum = 0
-	for _, v := range x {
-		d := float64(v) - mean
-		sum += float64(d * d)
-	}
-	inv := 1 / math.Sqrt(sum/float64(len(x))+eps)
-	for i, v := range x {
-		t := float32((float64(v)-mean)*inv) * scale[i]
-		if bias != nil {
-			t = float32(t) + bias[i]
-		}
-		y[i] = t
-	}
 }
 
 // lowerBatchNorm becomes one multiplication and one addition per channel, which passes fold into a convolution before it.

@@ -247,7 +247,7 @@ func TestRefusals(t *testing.T) {
 		{"inner extents", "MatMul", MatMulAttr{}, []*tensor.Tensor{f(2, 3), f(2, 3)}},
 		{"integer matrices", "MatMul", MatMulAttr{}, []*tensor.Tensor{i, i}},
 		{"clip of integers", "Clip", ClipAttr{}, []*tensor.Tensor{i}},
-		{"scale of another shape", "LayerNorm", LayerNormAttr{Axis: 1}, []*tensor.Tensor{f(2, 3), f(2)}},
+		{"scale of another shape", "LayerNorm", graph.LayerNormAttr{Axis: 1}, []*tensor.Tensor{f(2, 3), f(2)}},
 		{"expand against broadcasting", "Expand", ExpandAttr{tensor.Shape{2}}, []*tensor.Tensor{f(3)}},
 		{"gru of rank 2", "GRU", recurrentAttr{hidden: 1, directions: 1}, []*tensor.Tensor{f(1, 1), f(1, 3, 1), f(1, 3, 1)}},
 		{"gru without weights", "GRU", recurrentAttr{hidden: 1, directions: 1}, []*tensor.Tensor{f(1, 1, 1)}},

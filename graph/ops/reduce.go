@@ -18,6 +18,16 @@ type ReduceAttr struct {
 	Keep bool // reduced axes stay with extent 1
 }
 
+// ReducesLast makes ReduceAttr a graph.LastReducer.
+func (a ReduceAttr) ReducesLast(s tensor.Shape) bool {
+	for _, axis := range a.Axes {
+		if axis < len(s)-1 && s[axis] != 1 {
+			return false
+		}
+	}
+	return slices.Contains(a.Axes, len(s)-1)
+}
+
 // The operators by their TFLite names. A sum or maximum of truth values is any of them, a product or minimum is all of them.
 func init() {
 	const plain = "float32, int8, uint8, int16, int32, int64"

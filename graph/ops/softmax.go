@@ -99,11 +99,14 @@ func compileSoftmax(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}}, nil
 	}
 	t := vec.NewSoftmaxS8Table(float64(a.Beta), float64(x.Quant.Scale[0]))
-	k := &graph.Kernel{ID: "vec.softmax/s8/generic", InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S32: 4 * 256}}
-	k.Run = func(a *graph.Args) error { vec.SoftmaxS8(a.Out[0].S8(), a.In[0].S8(), depth, t); return nil }
+	k := &graph.Kernel{ID: "vec.softmax/s8/" + vec.SoftmaxS8ISA(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S32: 4 * 256}, Scratch: 4 * vec.SoftmaxS8Scratch(depth)}
+	k.Run = func(a *graph.Args) error {
+		vec.SoftmaxS8(a.Out[0].S8(), a.In[0].S8(), depth, t, tensor.As[int32](a.Scratch, 4))
+		return nil
+	}
 	if o.DType == tensor.S16 {
-		k.ID, k.InPlace = "vec.softmax/s8s16/generic", nil
-		k.Run = func(a *graph.Args) error { vec.SoftmaxS8(a.Out[0].S16(), a.In[0].S8(), depth, t); return nil }
+		k.ID, k.InPlace, k.Scratch = "vec.softmax/s8s16/generic", nil, 0
+		k.Run = func(a *graph.Args) error { vec.SoftmaxS8S16(a.Out[0].S16(), a.In[0].S8(), depth, t); return nil }
 	}
 	return k, nil
 }

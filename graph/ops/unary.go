@@ -45,7 +45,7 @@ var unaryOps = []unaryOp{
 	{"Ceil", "CEIL", 1, vec.FnCeil, nil, false},
 	{"Round", "ROUND", 1, vec.FnRoundEven, also(tensor.F16, tensor.BF16), false},
 	{"Elu", "ELU", 1, vec.Plain(vec.Elu), also(tensor.S8), false},
-	{"Gelu", "GELU", 3, vec.Plain(vec.Gelu), also(tensor.S8, tensor.S16, tensor.F16), true},
+	{"Gelu", "GELU", 3, vec.FnGelu, also(tensor.S8, tensor.S16, tensor.F16), true},
 }
 
 func also(d ...tensor.DType) []tensor.DType { return d }
@@ -147,7 +147,7 @@ func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
 	id, fn := "vec."+strings.ToLower(u.name), u.f
 	if a, ok := c.N.Attr.(GeluAttr); ok && a.Tanh {
-		id, fn = "vec.gelu_tanh", vec.Plain(vec.GeluTanh)
+		id, fn = "vec.gelu_tanh", vec.FnGeluTanh
 	}
 	if x.DType == tensor.F32 {
 		return mapF32(id, fn), nil

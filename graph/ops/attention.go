@@ -1,0 +1,72 @@
+package ops
+
+import (
+	"wayside/graph"
+	"wayside/graph/tensor"
+	"wayside/kernels/attention"
+)
+
+// Attention has no form of its own: the pass of that name makes it from products of matrices around a softmax.
+func init() {
+	graph.Register(graph.Op{Name: graph.AttentionOp, Infer: inferAttention, Compile: compileAttention})
+}
+
+// Transposed makes MatMulAttr a graph.MatrixProduct.
+func (a MatMulAttr) Transposed() (bool, bool) { return a.TransA, a.TransB }
+
+// AlongLast makes SoftmaxAttr a graph.RowSoftmax.
+func (a SoftmaxAttr) AlongLast(rank int) (float32, bool) {
+	return a.Beta, a.Axis == -1 || a.Axis == rank-1
+}
+
+func inferAttention(c *graph.InferCtx) error {
+	a := c.N.Attr.(graph.AttentionAttr)
+	fits := func(v *graph.Value, h graph.Heads, rows, columns int) bool {
+		if v == nil || v.DType != tensor.F32 || len(h.At) != len(a.Out.At) {
+			return false
+		}
+		n := product(v.Shape)
+		for _, at := range h.At {
+			if at < 0 || h.Step < 0 || rows > 0 && columns > 0 && at+(rows-1)*h.Step+columns > n {
+				return false
+			}
+		}
+		return true
+	}
+	rows, columns := a.Keys, a.Depth
+	if a.Turned {
+		rows, columns = columns, rows
+	}
+	if a.Keys < 1 || !fits(c.In(0), a.Q, a.Queries, a.Depth) || !fits(c.In(1), a.K, rows, columns) || !fits(c.In(2), a.V, a.Keys, a.Values) ||
+		len(c.N.In) > 3 && !fits(c.In(3), a.Mask, a.Queries, a.Keys) {
+		return c.Refuse("heads lie outside of the inputs")
+	}
+	if err := c.Set(0, tensor.F32, a.Shape); err != nil {
+		return err
+	}
+	if o := c.Out(0); o != nil && !fits(o, a.Out, a.Queries, a.Values) {
+		return c.Refuse("heads lie outside of the output")
+	}
+	return nil
+}
+
+func compileAttention(c *graph.CompileCtx) (*graph.Kernel, error) {
+	a := c.N.Attr.(graph.AttentionAttr)
+	p := attention.NewF32(attention.Shape{Queries: a.Queries, Keys: a.Keys, Depth: a.Depth, Values: a.Values, Turned: a.Turned, Scale: a.Scale})
+	masked := len(c.N.In) > 3
+	return &graph.Kernel{
+		ID:   "attention/f32/" + p.ID(),
+		MACs: int64(len(a.Out.At)) * int64(a.Queries) * int64(a.Keys) * int64(a.Depth+a.Values), Scratch: p.Scratch(),
+		Run: func(r *graph.Args) error {
+			dst, q, k, v := r.Out[0].F32(), r.In[0].F32(), r.In[1].F32(), r.In[2].F32()
+			var mask []float32
+			for h, to := range a.Out.At {
+				if masked {
+					mask = r.In[3].F32()[a.Mask.At[h]:]
+				}
+				p.Head(dst[to:], a.Out.Step, q[a.Q.At[h]:], a.Q.Step, k[a.K.At[h]:], a.K.Step, v[a.V.At[h]:], a.V.Step, mask, a.Mask.Step, r.Scratch)
+			}
+			return nil
+		},
+	}, nil
+}
