@@ -23,8 +23,11 @@ type AttentionAttr struct {
 }
 
 // MatrixProduct is implemented by the attribute structs of nodes that multiply their two inputs as matrices, with numpy's broadcasting of leading axes.
-// Transposed says which input has its last two axes swapped.
-type MatrixProduct interface{ Transposed() (a, b bool) }
+// Transposed says which input has its last two axes swapped; Turn returns the attributes with which other inputs have.
+type MatrixProduct interface {
+	Transposed() (a, b bool)
+	Turn(a, b bool) any
+}
 
 // RowSoftmax is implemented by the attribute structs of nodes that compute the softmax of their input times a factor. AlongLast returns that factor, and
 // false when the softmax runs along another axis than the last of rank many.

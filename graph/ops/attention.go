@@ -11,8 +11,14 @@ func init() {
 	graph.Register(graph.Op{Name: graph.AttentionOp, Infer: inferAttention, Compile: compileAttention})
 }
 
-// Transposed makes MatMulAttr a graph.MatrixProduct.
+// Transposed and Turn make MatMulAttr a graph.MatrixProduct.
 func (a MatMulAttr) Transposed() (bool, bool) { return a.TransA, a.TransB }
+
+// Turn returns the attributes with other sides transposed.
+func (a MatMulAttr) Turn(left, right bool) any {
+	a.TransA, a.TransB = left, right
+	return a
+}
 
 // AlongLast makes SoftmaxAttr a graph.RowSoftmax.
 func (a SoftmaxAttr) AlongLast(rank int) (float32, bool) {

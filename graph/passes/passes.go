@@ -21,6 +21,7 @@ var All = []Pass{
 	{"layer-norm", LayerNorm},
 	{"fuse-activation", FuseActivation},
 	{"attention", Attention},
+	{"turn-products", TurnProducts},
 	{"fold", graph.Fold},
 	{"fuse-swish", FuseSwish},
 	{"tables", Tables},
