@@ -70,18 +70,24 @@ func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 	return checkQuant(x, o) // after the output has its type
 }
 
-func lookup(id string, t *[256]int8) *graph.Kernel {
-	return &graph.Kernel{ID: id + "/s8/" + vec.ISA8(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}, Run: func(a *graph.Args) error {
+// lookup is the kernel that looks the elements of o up.
+func lookup(o *graph.Value, id string, t *[256]int8) *graph.Kernel {
+	k := &graph.Kernel{ID: id + "/s8/" + vec.ISA8(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}}
+	shareElems(k, o, func(a *graph.Args) error {
 		vec.LookupS8(a.Out[0].S8(), a.In[0].S8(), t)
 		return nil
-	}}
+	})
+	return k
 }
 
-func mapF32(id string, f vec.Function) *graph.Kernel {
-	return &graph.Kernel{ID: id + "/f32/" + f.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+// mapF32 is the kernel that computes the elements of o.
+func mapF32(o *graph.Value, id string, f vec.Function) *graph.Kernel {
+	k := &graph.Kernel{ID: id + "/f32/" + f.ISA(), InPlace: []int{0}}
+	shareElems(k, o, func(a *graph.Args) error {
 		f.Map(a.Out[0].F32(), a.In[0].F32())
 		return nil
-	}}
+	})
+	return k
 }
 
 func inferActivate(c *graph.InferCtx) error {
@@ -100,10 +106,12 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
 		lo, hi := actRangeF32(act)
-		return &graph.Kernel{ID: "vec.clamp/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+		k := &graph.Kernel{ID: "vec.clamp/f32/" + vec.ISA(), InPlace: []int{0}}
+		shareElems(k, o, func(a *graph.Args) error {
 			vec.ClampF32(a.Out[0].F32(), a.In[0].F32(), lo, hi)
 			return nil
-		}}, nil
+		})
+		return k, nil
 	}
 	// tflite-micro divides the scales in float64. Its RELU6 takes it for granted that they are equal and it has no more kernels
 	// of this kind: elsewhere LiteRT decides, which divides in float32.
@@ -119,7 +127,7 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}}, nil
 	}
-	return lookup("vec.activate", table(p.At)), nil
+	return lookup(o, "vec.activate", table(p.At)), nil
 }
 
 func inferLeakyRelu(c *graph.InferCtx) error {
@@ -149,7 +157,7 @@ func compileLeakyRelu(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}}, nil
 	}
-	return lookup("vec.leaky_relu", table(func(v int32) int32 {
+	return lookup(o, "vec.leaky_relu", table(func(v int32) int32 {
 		if v < pos.ZeroIn {
 			return neg.At(v)
 		}
@@ -230,8 +238,8 @@ func inferHardSwish(c *graph.InferCtx) error {
 func compileHardSwish(c *graph.CompileCtx) (*graph.Kernel, error) {
 	x, o := c.In(0), c.Out(0)
 	if x.DType == tensor.F32 {
-		return mapF32("vec.hard_swish", vec.FnHardSwish), nil
+		return mapF32(o, "vec.hard_swish", vec.FnHardSwish), nil
 	}
 	h, _ := newHardSwish(x, o)
-	return lookup("vec.hard_swish", table(h.at)), nil
+	return lookup(o, "vec.hard_swish", table(h.at)), nil
 }

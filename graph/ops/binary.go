@@ -129,7 +129,8 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		if attr.Finite {
 			lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
 		}
-		k := binaryKernel(c, "f32", rowsRun(pairSpread(c), vec.NewArithF32(c.N.Op, lo, hi).Run))
+		k := binaryKernel(c, "f32", nil)
+		shareRuns(k, pairSpread(c), vec.NewArithF32(c.N.Op, lo, hi).Run)
 		k.ID = strings.TrimSuffix(k.ID, "generic") + vec.ISA()
 		return k, nil
 	case tensor.S16:

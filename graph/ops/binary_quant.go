@@ -98,7 +98,8 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 // pairS8Kernel runs an int8 operator with two inputs that keeps so many int32 values.
 func pairS8Kernel(c *graph.CompileCtx, p *vec.PairS8, values int) *graph.Kernel {
 	p.Prepare(product(c.Out(0).Shape))
-	k := binaryKernel(c, "s8", rowsRun(pairSpread(c), p.Run))
+	k := binaryKernel(c, "s8", nil)
+	shareRuns(k, pairSpread(c), p.Run)
 	k.ID = strings.TrimSuffix(k.ID, "generic") + p.ISA()
 	k.Weights = map[tensor.DType]int{tensor.S8: p.Bytes(), tensor.S32: 4 * values}
 	return k
@@ -151,7 +152,8 @@ func compileSquaredDifference(c *graph.CompileCtx) (*graph.Kernel, error) {
 	k := &graph.Kernel{InPlace: inPlace(c)}
 	switch a.DType {
 	case tensor.F32:
-		k.ID, k.Run = "vec.squared_difference/f32/"+vec.ISA(), rowsRun(s, vec.SquaredDifferenceF32.Run)
+		k.ID = "vec.squared_difference/f32/" + vec.ISA()
+		shareRuns(k, s, vec.SquaredDifferenceF32.Run)
 		return k, nil
 	case tensor.S32:
 		k.ID, k.Run = "vec.squared_difference/s32/generic", pairRun(s, vec.SquaredDifference[int32])

@@ -28,7 +28,7 @@ func compileTable(c *graph.CompileCtx) (*graph.Kernel, error) {
 	for i, v := range c.N.Attr.(graph.TableAttr).Results {
 		t[i] = int8(v)
 	}
-	return lookup("vec.table", t), nil
+	return lookup(c.Out(0), "vec.table", t), nil
 }
 
 // lutS8 tabulates a float function for int8: the input is dequantized, the result multiplied by the inverse output scale and rounded half

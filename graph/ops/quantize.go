@@ -132,7 +132,7 @@ func compileQuantize(c *graph.CompileCtx) (*graph.Kernel, error) {
 	k := &graph.Kernel{ID: "vec.requantize/" + types(x) + types(o) + "/generic"}
 	switch {
 	case x.DType == tensor.S8 && o.DType == tensor.S8:
-		return lookup("vec.requantize", table(p.At)), nil
+		return lookup(o, "vec.requantize", table(p.At)), nil
 	case x.DType == tensor.S8 && o.DType == tensor.S16:
 		k.Run = func(a *graph.Args) error { vec.Requantize(a.Out[0].S16(), a.In[0].S8(), p); return nil }
 	case x.DType == tensor.S8:

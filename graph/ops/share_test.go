@@ -2,12 +2,15 @@ package ops
 
 import (
 	"errors"
+	"math"
 	"runtime"
+	"slices"
 	"testing"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/par"
+	"wayside/kernels/vec"
 )
 
 // TestRowStep shares a step that scales each row by a value of an input that stays whole, and compares with what one thread computes.
@@ -82,4 +85,61 @@ func mustTensor(t *testing.T, d tensor.DType, shape ...int) *tensor.Tensor {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// TestShareRuns compares operators with two inputs whose work is shared among threads with undivided ones.
+func TestShareRuns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	defer par.Set(1)
+	f := vec.NewArithF32("Sub", -math.MaxFloat32, math.MaxFloat32).Run
+	const many = shareFrom * elemsPerNano
+	for _, workers := range []int{1, 3} {
+		par.Set(workers)
+		for _, c := range []struct {
+			out, a, b tensor.Shape
+			shared    bool
+		}{
+			{tensor.Shape{many + 1}, tensor.Shape{many + 1}, tensor.Shape{many + 1}, true},
+			{tensor.Shape{many + 1}, tensor.Shape{1}, tensor.Shape{many + 1}, true},
+			{tensor.Shape{many, 2}, tensor.Shape{many, 2}, tensor.Shape{2}, true},
+			{tensor.Shape{many, 2}, tensor.Shape{many, 2}, tensor.Shape{many, 1}, true},
+			{tensor.Shape{3, many}, tensor.Shape{3, 1}, tensor.Shape{3, many}, true},
+			{tensor.Shape{1, many}, tensor.Shape{1, many}, tensor.Shape{1, 1}, true},
+			{tensor.Shape{3, 2, many}, tensor.Shape{3, 1, many}, tensor.Shape{1, 2, many}, false},
+			{tensor.Shape{many - 5}, tensor.Shape{many - 5}, tensor.Shape{1}, false},
+		} {
+			x, y, z := mustTensor(t, tensor.F32, c.a...), mustTensor(t, tensor.F32, c.b...), mustTensor(t, tensor.F32, c.out...)
+			for i := range x.F32() {
+				x.F32()[i] = float32(i % 1009)
+			}
+			for i := range y.F32() {
+				y.F32()[i] = float32(i%997) / 2
+			}
+			s := newSpread(c.out, c.a, c.b)
+			args := &graph.Args{In: []*tensor.Tensor{x, y}, Out: []*tensor.Tensor{z}}
+			if err := rowsRun(s, f)(args); err != nil {
+				t.Fatal(err)
+			}
+			want := slices.Clone(z.F32())
+			clear(z.F32())
+			k := &graph.Kernel{}
+			shareRuns(k, s, f)
+			run := k.Run
+			if k.Bind != nil {
+				var err error
+				if run, err = k.Bind(args); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if (k.Bind != nil) != (c.shared && workers > 1) {
+				t.Errorf("%v − %v with %d threads: shared: %v", c.a, c.b, workers, k.Bind != nil)
+			}
+			if err := run(args); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(z.F32(), want) {
+				t.Errorf("%v − %v with %d threads differs", c.a, c.b, workers)
+			}
+		}
+	}
 }

@@ -83,7 +83,7 @@ func compileSigmoid(c *graph.CompileCtx) (*graph.Kernel, error) {
 		if !tanh && c.G.Format == graph.TFLite {
 			f = vec.FnLogisticCut
 		}
-		return mapF32(id, f), nil
+		return mapF32(o, id, f), nil
 	case x.DType == tensor.S16:
 		run := vec.LogisticS16
 		if tanh {
@@ -99,9 +99,9 @@ func compileSigmoid(c *graph.CompileCtx) (*graph.Kernel, error) {
 		if !tanh {
 			at = logisticF32
 		}
-		return lookup(id, lutS8(x, o, at)), nil
+		return lookup(o, id, lutS8(x, o, at)), nil
 	}
-	return lookup(id, sigmoidTable(x.Quant, fixed, shift, zero)), nil
+	return lookup(o, id, sigmoidTable(x.Quant, fixed, shift, zero)), nil
 }
 
 // logisticF32 rounds every step to float32, as TensorFlow Lite fills its tables.

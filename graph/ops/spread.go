@@ -143,6 +143,44 @@ func rowsRun[T any](s *spread, f func(dst, a, b []T, r *vec.Rows)) func(*graph.A
 	}
 }
 
+// elemsPerNano is how many elements a thread computes in a nanosecond, roughly, in the kernels of simple operators.
+const elemsPerNano = 4
+
+// shareElems makes run the kernel of an operator that computes each element of o from those at the same place, shared among threads.
+func shareElems(k *graph.Kernel, o *graph.Value, run func(*graph.Args) error) {
+	n := product(o.Shape)
+	step := rowStep{rows: n, tile: 64, work: int64(n / elemsPerNano), kernel: func(int) (func(*graph.Args) error, int) { return run, 0 }}
+	step.set(k)
+}
+
+// shareRuns makes rowsRun the kernel, shared among threads where there is one run or one axis of runs.
+func shareRuns[T any](k *graph.Kernel, s *spread, f func(dst, a, b []T, r *vec.Rows)) {
+	if s.rank > 1 {
+		k.Run = rowsRun(s, f)
+		return
+	}
+	step := rowStep{rows: s.n, tile: 64, work: int64(s.n * s.runs / elemsPerNano)}
+	stride := s.in
+	if s.rank == 1 {
+		step.rows, step.tile, stride = s.runs, 1, s.step[0]
+	}
+	for i, d := range stride[:2] {
+		if d == 0 {
+			step.whole = append(step.whole, i)
+		}
+	}
+	step.kernel = func(rows int) (func(*graph.Args) error, int) {
+		part := *s
+		if s.rank == 1 {
+			part.outer[0], part.runs = rows, rows
+		} else {
+			part.n = rows
+		}
+		return rowsRun(&part, f), 0
+	}
+	step.set(k)
+}
+
 // tryFunc is a pairFunc that returns false for data it has no result for.
 type tryFunc[T any] func(dst, a []T, sa int, b []T, sb int) bool
 

@@ -150,7 +150,7 @@ func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		id, fn = "vec.gelu_tanh", vec.FnGeluTanh
 	}
 	if x.DType == tensor.F32 {
-		return mapF32(id, fn), nil
+		return mapF32(o, id, fn), nil
 	}
 	f := fn.At
 	switch u.name {
@@ -176,7 +176,7 @@ func compileUnary(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 	}
 	if x.DType == tensor.S8 {
-		return lookup(id, lutS8(x, o, f)), nil
+		return lookup(o, id, lutS8(x, o, f)), nil
 	}
 	t := lutS16(x.Quant.Scale[0], x.Quant.Zero[0], o.Quant.Scale[0], o.Quant.Zero[0], f)
 	return &graph.Kernel{ID: id + "/s16/generic", InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S16: 2 * len(t)}, Run: func(a *graph.Args) error {
@@ -239,7 +239,7 @@ func compileAbs(x, o *graph.Value) *graph.Kernel {
 		return k
 	}
 	zero := x.Quant.Zero[0]
-	return lookup("vec.abs", table(func(v int32) int32 {
+	return lookup(o, "vec.abs", table(func(v int32) int32 {
 		if v -= zero; v < 0 {
 			v = -v
 		}
@@ -282,16 +282,16 @@ func compileRsqrt(x, o *graph.Value) *graph.Kernel {
 			}
 			return f(v - zero)
 		})
-		k := lookup("vec.rsqrt", t)
-		inner := k.Run
-		k.Run = func(a *graph.Args) error {
+		k := lookup(o, "vec.rsqrt", t)
+		shareElems(k, o, func(a *graph.Args) error {
 			for _, v := range a.In[0].S8() {
 				if int32(v) < zero {
 					return errNegativeRoot
 				}
 			}
-			return inner(a)
-		}
+			vec.LookupS8(a.Out[0].S8(), a.In[0].S8(), t)
+			return nil
+		})
 		return k
 	}
 	return &graph.Kernel{ID: "vec.rsqrt/s16/generic", InPlace: []int{0}, Run: func(a *graph.Args) error {
@@ -343,7 +343,7 @@ func inferF32(c *graph.InferCtx) error { return inferMap(c, tensor.F32) }
 
 func compileClip(c *graph.CompileCtx) (*graph.Kernel, error) {
 	a := c.N.Attr.(ClipAttr)
-	return mapF32("vec.clip", vec.Plain(func(x float32) float32 {
+	return mapF32(c.Out(0), "vec.clip", vec.Plain(func(x float32) float32 {
 		if x < a.Lo {
 			x = a.Lo
 		}
