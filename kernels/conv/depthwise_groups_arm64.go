@@ -83,7 +83,7 @@ func (p *dwGroups) compute(dst, src []int8, scratch []byte, from, to int) {
 	for pixel, end := from*g.OutW, to*g.OutW; pixel < end; pixel += p.block {
 		m := min(p.block, end-pixel)
 		for c, w := range p.w {
-			gather(patch, src, g, c, pixel, m, p.zero)
+			gather(patch, taps, src, g, c, pixel, m, p.zero)
 			gemm.S8(dst[pixel*g.OutC+c*w.N:], g.OutC, patch, taps, m, w, scratch[align(p.block*taps):])
 		}
 	}
