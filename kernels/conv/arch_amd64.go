@@ -12,6 +12,9 @@ func packDepthwiseArch(w []int8, g *Geometry, q *gemm.Quant) DepthwiseS8 {
 		}
 	}
 	if cpu.Has(cpu.AVX2) {
+		if p := packDepthwisePixel(w, g, q); p != nil {
+			return p
+		}
 		if p := packDepthwiseAVX2(w, g, q); p != nil {
 			return p
 		}

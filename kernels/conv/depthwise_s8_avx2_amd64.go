@@ -40,8 +40,9 @@ type dwLineOf struct {
 	blockstep int
 }
 
-// dwTableAVX2 returns the addresses of the tiles for one and two output rows, with any taps, 3×3 and 5×5 of them, and of the function that makes lines.
-func dwTableAVX2() *[7]uintptr
+// dwTableAVX2 returns the addresses of the tiles for one and two output rows, with any taps, 3×3 and 5×5 of them, of the function that makes lines, and
+// of that for one output pixel.
+func dwTableAVX2() *[8]uintptr
 
 const dwLineAt = 6
 
