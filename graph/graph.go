@@ -102,11 +102,19 @@ type Graph struct {
 	// Subgraphs are those of the file by their index, on the main graph as a reader returns it; the first is nil and stands for the main graph.
 	Subgraphs []*Graph
 
+	// Panels gives packed weights their memory, and may know them from an earlier load; nil for plain memory. Copies of subgraphs share it.
+	Panels Panels
+
 	shared    *nesting           // budgets that all graphs of one model share
 	depth     int                // how many control operators stand around this graph
 	variables map[string]ValueID // states that stand for named variables
 	handles   map[ValueID]string // values that stand for variables: their keys
 	stateSet  map[ValueID]bool   // States, for IsState
+}
+
+// Panels is gemm.Store: see there.
+type Panels interface {
+	Panel(id string, weights []byte, n int) (panel []byte, ready bool)
 }
 
 // Unsupported is one node that cannot run, with everything a user needs to mend or replace it.

@@ -134,7 +134,7 @@ func (l *Lower) Sub(index int, in []ValueID, konst []bool) (*Graph, error) {
 		return nil, fmt.Errorf("%w: subgraph %d has %d inputs, %d are given", ErrDamaged, index, len(src.Inputs), len(in))
 	}
 	g := src.clone()
-	g.shared, g.depth = n, l.G.depth+1
+	g.shared, g.depth, g.Panels = n, l.G.depth+1, l.G.Panels
 	keep := []ValueID{}
 	for i, id := range in {
 		to := g.Inputs[i]

@@ -31,6 +31,7 @@ type Options struct {
 	Shapes        map[string][]int // shape of an input with dynamic axes, by its name; axes that nobody binds become 1
 	MaxFileBytes  int64            // larger files are refused; 0 means DefaultMaxFileBytes
 	MaxArenaBytes int64            // models that need more working memory are refused; 0 means DefaultMaxArenaBytes
+	Cache         *Cache           // keeps packed weights in files; nil for none
 }
 
 // File loads a model file. See Bytes.
@@ -82,8 +83,16 @@ func Bytes(data []byte, name string, o Options) (p *graph.Plan, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: %s: %w", name, err)
 	}
+	var panels *panelStore
+	if o.Cache != nil {
+		panels = o.Cache.open(data, o.Shapes)
+		g.Panels = panels
+	}
 	if p, err = plan(g, o); err != nil {
 		return nil, fmt.Errorf("load: %s: %w", name, err)
+	}
+	if panels != nil {
+		panels.save()
 	}
 	return p, nil
 }

@@ -231,6 +231,7 @@ func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	l := convLayer(c.NodeCtx)
 	g, _ := convGeometry(l.x.Shape, l.w.Shape[1], l.w.Shape[2], l.outC, &a)
 	k := &graph.Kernel{ID: "conv/" + l.types() + "/generic", MACs: g.MACs()}
+	g.Store = c.G.Panels
 	bias, floats := takeBias(c, 2)
 	switch {
 	case l.hybrid():
@@ -288,7 +289,7 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
 	packed, bytes := make([]*gemm.F32Weights, g.Groups), 0
 	for i := range packed {
-		packed[i] = gemm.PackF32(data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
+		packed[i] = gemm.PackF32In(g.Store, data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
 		bytes += packed[i].Bytes()
 	}
 	k.ID = "conv" + id + "/" + l.types() + "/" + packed[0].ID()
@@ -314,7 +315,7 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	}
 	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
 	for i, q := range quants {
-		packed[i] = gemm.PackS8(data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
+		packed[i] = gemm.PackS8In(g.Store, data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
 		b8, b32 := packed[i].Bytes()
 		s8, s32 = s8+b8, s32+b32
 	}

@@ -144,7 +144,7 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	w := takeS8(c, 1)
 	if w != nil && l.x.DType == tensor.S8 && p.Rule == requant.Fixed {
-		packed := gemm.PackS8(w, n, k, narrow32(bias), q.XZero, q.WZero, p)
+		packed := gemm.PackS8In(c.G.Panels, w, n, k, narrow32(bias), q.XZero, q.WZero, p)
 		s8, s32 := packed.Bytes()
 		kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
@@ -192,7 +192,7 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	}
 	wt, _ := c.Take(1)
 	data, _ := wt.Floats()
-	packed := gemm.PackF32(data, n, k, bias, lo, hi)
+	packed := gemm.PackF32In(c.G.Panels, data, n, k, bias, lo, hi)
 	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
 	step := rowStep{rows: m, tile: gemmRows, work: kernel.MACs / 20, kernel: func(m int) (func(*graph.Args) error, int) {

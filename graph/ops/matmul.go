@@ -469,7 +469,7 @@ func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 	turned := make([]float32, size)
 	k.Weights = map[tensor.DType]int{}
 	for i := range w {
-		w[i] = gemm.PackF32(kLast(data[i*size:], turned, p.n, p.k, !p.TransB), p.n, p.k, nil, lo, hi)
+		w[i] = gemm.PackF32In(c.G.Panels, kLast(data[i*size:], turned, p.n, p.k, !p.TransB), p.n, p.k, nil, lo, hi)
 		k.Weights[tensor.F32] += w[i].Bytes()
 	}
 	if len(w) > 0 {

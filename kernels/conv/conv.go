@@ -17,6 +17,7 @@ type Geometry struct {
 	DilH, DilW       int
 	PadTop, PadLeft  int
 	Groups           int
+	Store            gemm.Store // gives packed weights their memory; nil for plain memory
 }
 
 // Output pixels are worked on in blocks: patchElems values of input, so that they stay in the second-level cache, but at least leastRows of them, so

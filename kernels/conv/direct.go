@@ -112,7 +112,7 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 	if g.KH*g.KW == 1 && gemm.WideS8Rows() { // most of the picture would be widened for nothing
 		return nil, false
 	}
-	packed, ok := gemm.PackS8Windows(w, g.OutC, g.rowElems(), len(win.offsets), bias, q.XZero, q.Params)
+	packed, ok := gemm.PackS8Windows(g.Store, w, g.OutC, g.rowElems(), len(win.offsets), bias, q.XZero, q.Params)
 	if !ok {
 		return nil, false
 	}
@@ -213,7 +213,7 @@ func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Di
 	if gemm.ApartF32(win.step) != win.step {
 		return nil, false
 	}
-	packed, ok := gemm.PackF32Windows(w, g.OutC, g.rowElems(), len(win.offsets), bias, lo, hi)
+	packed, ok := gemm.PackF32Windows(g.Store, w, g.OutC, g.rowElems(), len(win.offsets), bias, lo, hi)
 	if !ok {
 		return nil, false
 	}

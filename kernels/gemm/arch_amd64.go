@@ -8,8 +8,8 @@ import (
 
 // packS8Arch packs for the best tiles of this machine, nil where only the generic kernel is exact. bias is that of the sums of raw inputs and
 // weights less both zero points, as PackS8 computes it.
-func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
-	p := s8Packing{w: w, n: n, k: k, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}
+func packS8Arch(store Store, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
+	p := s8Packing{store: store, w: w, n: n, k: k, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
 		if m, ok := p.flipped(&s8AVX512); ok {
@@ -34,8 +34,8 @@ func WideS8Rows() bool {
 }
 
 // packS8WindowsArch packs for tiles that read windows of a picture, nil where there are none or they are not exact.
-func packS8WindowsArch(w []int8, n, k, segs int, bias, mult, shift []int32, zero, lo, hi int32) s8Windows {
-	p := s8Packing{w: w, n: n, k: k, segs: segs, bias: bias, mult: mult, shift: shift, zero: zero, lo: lo, hi: hi}
+func packS8WindowsArch(store Store, w []int8, n, k, segs int, bias, mult, shift []int32, zero, lo, hi int32) s8Windows {
+	p := s8Packing{store: store, w: w, n: n, k: k, segs: segs, bias: bias, mult: mult, shift: shift, zero: zero, lo: lo, hi: hi}
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
 		if m, ok := p.flipped(&s8AVX512); ok {
@@ -54,8 +54,8 @@ func packS8WindowsArch(w []int8, n, k, segs int, bias, mult, shift []int32, zero
 }
 
 // packF32WindowsArch is packS8WindowsArch for float32.
-func packF32WindowsArch(w []float32, n, k, segs int, bias []float32, lo, hi float32) f32Windows {
-	if p, ok := packF32Arch(w, n, k, bias, lo, hi).(*f32Matrix); ok {
+func packF32WindowsArch(store Store, w []float32, n, k, segs int, bias []float32, lo, hi float32) f32Windows {
+	if p, ok := packF32Arch(store, w, n, k, bias, lo, hi).(*f32Matrix); ok {
 		p.segs = segs
 		return p
 	}
@@ -63,12 +63,12 @@ func packF32WindowsArch(w []float32, n, k, segs int, bias []float32, lo, hi floa
 }
 
 // packF32Arch packs for the best tiles of this machine, nil for the generic kernel.
-func packF32Arch(w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
+func packF32Arch(store Store, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
-		return packF32Tiles(&f32AVX512, w, n, k, bias, lo, hi)
+		return packF32Tiles(store, &f32AVX512, w, n, k, bias, lo, hi)
 	case cpu.Has(cpu.AVX2):
-		return packF32Tiles(&f32AVX2, w, n, k, bias, lo, hi)
+		return packF32Tiles(store, &f32AVX2, w, n, k, bias, lo, hi)
 	}
 	return nil
 }

@@ -3,9 +3,9 @@
 package gemm
 
 // packS8Arch has nothing to offer on this architecture.
-func packS8Arch([]int8, int, int, []int32, []int32, []int32, int32, int32, int32, int32) s8Packed {
+func packS8Arch(Store, []int8, int, int, []int32, []int32, []int32, int32, int32, int32, int32) s8Packed {
 	return nil
 }
 
 // packF32Arch has nothing to offer on this architecture.
-func packF32Arch([]float32, int, int, []float32, float32, float32) f32Packed { return nil }
+func packF32Arch(Store, []float32, int, int, []float32, float32, float32) f32Packed { return nil }

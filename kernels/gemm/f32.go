@@ -20,17 +20,26 @@ const panelF32 = 8
 
 // PackF32 packs w[N][K]; bias may be nil; results are clamped to lo and hi. The slices are copied.
 func PackF32(w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
+	return PackF32In(nil, w, n, k, bias, lo, hi)
+}
+
+// PackF32In is PackF32 with panels from a store.
+func PackF32In(store Store, w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
 	if len(w) < n*k || bias != nil && len(bias) < n {
 		panic("gemm: slice length mismatch")
 	}
 	if n > 0 && k > 0 {
-		if fast := packF32Arch(w, n, k, bias, lo, hi); fast != nil {
+		if fast := packF32Arch(store, w, n, k, bias, lo, hi); fast != nil {
 			return &F32Weights{N: n, K: k, fast: fast}
 		}
 	}
 	np := (n + panelF32 - 1) / panelF32
-	p := &F32Weights{N: n, K: k, panel: make([]float32, np*k*panelF32), bias: make([]float32, np*panelF32), min: lo, max: hi}
+	p := &F32Weights{N: n, K: k, bias: make([]float32, np*panelF32), min: lo, max: hi}
 	copy(p.bias, bias[:min(len(bias), n)])
+	var ready bool
+	if p.panel, ready = panels[float32](store, np*k*panelF32, w[:n*k], "f32/generic", n, k); ready {
+		return p
+	}
 	for j := range n {
 		first := j/panelF32*k*panelF32 + j%panelF32
 		for i, v := range w[j*k : j*k+k] {

@@ -63,17 +63,20 @@ type f32Matrix struct {
 	lo, hi float32
 }
 
-func packF32Tiles(set *tileSet, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
+func packF32Tiles(store Store, set *tileSet, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
 	p := &f32Matrix{set: set, k: k, segs: 1, lo: lo, hi: hi}
 	// All panels in one piece: where one ends, the next is on its way already.
 	columns := (n + set.width - 1) / set.width * set.width
-	panels, biases := make([]float32, k*columns), make([]float32, columns)
+	biases := make([]float32, columns)
+	all, ready := panels[float32](store, k*columns, w[:n*k], "f32/"+set.isa, n, k)
 	for first := 0; first < n; {
 		cols, vectors := set.panel(n - first)
 		nr := set.width * vectors
-		q := f32Panel{first: first, n: cols, vectors: vectors, w: panels[:k*nr], bias: biases[:nr]}
-		panels, biases = panels[len(q.w):], biases[nr:]
-		deal(bytesOf(q.w), bytesOf(w)[4*first*k:], 4*k, 4*k, cols, nr, 4, inOrder)
+		q := f32Panel{first: first, n: cols, vectors: vectors, w: all[:k*nr], bias: biases[:nr]}
+		all, biases = all[len(q.w):], biases[nr:]
+		if !ready {
+			deal(bytesOf(q.w), bytesOf(w)[4*first*k:], 4*k, 4*k, cols, nr, 4, inOrder)
+		}
 		if bias != nil {
 			copy(q.bias, bias[first:first+cols])
 		}

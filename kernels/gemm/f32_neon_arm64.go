@@ -23,16 +23,21 @@ type f32ArmPanel struct {
 }
 
 // packF32Arch packs for the tiles, nil for the generic kernel.
-func packF32Arch(w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
+func packF32Arch(store Store, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
 	if !cpu.Has(cpu.Neon) {
 		return nil
 	}
 	p := &f32Arm{n: n, k: k}
 	var list []armChunk
 	list, p.blocks, p.groups = f32Neon.chunks(4 * k)
+	size := f32Neon.panel(list) / 4
+	all, ready := panels[float32](store, (n+f32Neon.cols-1)/f32Neon.cols*size, w[:n*k], "f32/"+p.id(), n, k)
 	for first := 0; first < n; first += f32Neon.cols {
 		cols := min(f32Neon.cols, n-first)
-		q := f32ArmPanel{first: first, n: cols, w: packArm(&f32Neon, w[first*k:(first+cols)*k], k, cols, list), par: make([]float32, f32Neon.cols)}
+		q := f32ArmPanel{first: first, n: cols, w: all[:size], par: make([]float32, f32Neon.cols)}
+		if all = all[size:]; !ready {
+			packArm(q.w, &f32Neon, w[first*k:(first+cols)*k], k, cols, list)
+		}
 		if bias != nil {
 			copy(q.par, bias[first:first+cols])
 		}

@@ -79,3 +79,25 @@ func checkPackS8(t *testing.T, r *rand.Rand, set *tileSet, n, k, segs int, wZero
 		t.Fatalf("%s: %d columns are packed", what, columns)
 	}
 }
+
+// TestLayoutAMD64 is TestLayout for the tiles that this machine may not have.
+func TestLayoutAMD64(t *testing.T) {
+	s := &layoutStore{t: t, made: map[string][]byte{}}
+	n, k := layoutN, layoutK
+	mult, shift := make([]int32, n), make([]int32, n)
+	for i := range mult {
+		mult[i], shift[i] = 1<<30, -8
+	}
+	for _, set := range []*tileSet{&s8AVX512, &s8AVXVNNI, &s8AVX2} {
+		for _, segs := range []int{1, 3} {
+			p := s8Packing{store: s, w: layoutWeights[int8](n * k), n: n, k: k, segs: segs, bias: make([]int32, n), mult: mult, shift: shift, lo: -128, hi: 127}
+			if _, ok := p.pack(set, set != &s8AVX2); !ok {
+				t.Fatal("not packed")
+			}
+		}
+	}
+	for _, set := range []*tileSet{&f32AVX512, &f32AVX2} {
+		packF32Tiles(s, set, layoutWeights[float32](n*k), n, k, nil, -1, 1)
+	}
+	s.check()
+}

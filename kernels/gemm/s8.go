@@ -35,6 +35,11 @@ const panelS8 = 4
 // PackS8 packs w[N][K] for inputs with zero point inZero and weights with zero point wZero. bias may be nil. q has
 // one multiplier or N, for the rule Fixed. The slices are copied.
 func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params) *S8Weights {
+	return PackS8In(nil, w, n, k, bias, inZero, wZero, q)
+}
+
+// PackS8In is PackS8 with panels from a store.
+func PackS8In(store Store, w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params) *S8Weights {
 	if len(w) < n*k || bias != nil && len(bias) < n || len(q.Mult) != 1 && len(q.Mult) < n || len(q.Shift) != len(q.Mult) {
 		panic("gemm: slice length mismatch")
 	}
@@ -43,12 +48,15 @@ func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Par
 	p.q.Mult, p.q.Shift = make([]int32, np*panelS8), make([]int32, np*panelS8)
 	foldColumns(w, n, k, bias, inZero, wZero, q, p.bias, p.q.Mult, p.q.Shift)
 	if n > 0 && k > 0 {
-		if p.fast = packS8Arch(w, n, k, p.bias, p.q.Mult, p.q.Shift, wZero, q.Zero, q.Min, q.Max); p.fast != nil {
+		if p.fast = packS8Arch(store, w, n, k, p.bias, p.q.Mult, p.q.Shift, wZero, q.Zero, q.Min, q.Max); p.fast != nil {
 			p.bias, p.q.Mult, p.q.Shift = nil, nil, nil
 			return p
 		}
 	}
-	p.panel = make([]int8, np*k*panelS8)
+	var ready bool
+	if p.panel, ready = panels[int8](store, np*k*panelS8, w[:n*k], "s8/generic", n, k); ready {
+		return p
+	}
 	for j := range n {
 		first := j/panelS8*k*panelS8 + j%panelS8
 		for i, v := range w[j*k : j*k+k] {

@@ -91,6 +91,7 @@ type s8Matrix struct {
 
 // s8Packing is what PackS8 hands on.
 type s8Packing struct {
+	store             Store
 	w                 []int8
 	n, k              int
 	bias, mult, shift []int32
@@ -111,14 +112,15 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	}
 	// All panels in one piece: where one ends, the next is on its way already.
 	columns := (p.n + set.width - 1) / set.width * set.width
-	w, par := make([]int8, segs*m.groups*set.depth*columns), make([]int32, 5*columns)
+	par := make([]int32, 5*columns)
+	w, ready := panels[int8](p.store, segs*m.groups*set.depth*columns, p.w[:p.n*p.k], "s8/"+set.isa, p.n, p.k, segs)
 	for first := 0; first < p.n; {
 		cols, vectors := set.panel(p.n - first)
 		nr := set.width * vectors
 		q := s8Panel{first: first, n: cols, vectors: vectors, w: w[:segs*m.groups*set.depth*nr], par: par[:5*nr]}
 		w, par = w[len(q.w):], par[len(q.par):]
 		place := func(c int) int { at, _ := set.place(c, vectors); return at }
-		for s := range segs {
+		for s := 0; s < segs && !ready; s++ {
 			deal(bytesOf(q.w)[s*m.groups*set.depth*nr:], bytesOf(p.w)[first*p.k+s*length:], p.k, length, cols, nr, set.depth, place)
 		}
 		for c := range cols {

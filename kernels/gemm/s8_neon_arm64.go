@@ -37,7 +37,7 @@ type s8ArmPanel struct {
 
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
 // rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
-func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
+func packS8Arch(store Store, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
 	p := &s8Arm{n: n, k: k, wZero: wZero, exact: lo < zero}
 	var shape *armShape
 	switch {
@@ -53,6 +53,7 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 	p.row = shape.rowBytes(k)
 	var list []armChunk
 	list, p.blocks, p.groups = shape.chunks(p.row)
+	all, ready := panels[int8](store, (n+shape.cols-1)/shape.cols*shape.panel(list), w[:n*k], "s8/"+p.name, n, k)
 	for first := 0; first < n; first += shape.cols {
 		cols := min(shape.cols, n-first)
 		part := w[first*k : (first+cols)*k]
@@ -60,7 +61,10 @@ func packS8Arch(w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, 
 		if shape == &s8Neon && bytes.IndexByte(bytesOf(part), 0x80) >= 0 {
 			q.shape = &s8Wide
 		}
-		q.w = packArm(q.shape, part, k, cols, list)
+		q.w, all = all[:shape.panel(list)], all[shape.panel(list):]
+		if !ready {
+			packArm(q.w, q.shape, part, k, cols, list)
+		}
 		for c := range cols {
 			m, s := mult[first+c], shift[first+c]
 			if m == 0 {

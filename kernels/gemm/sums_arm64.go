@@ -40,7 +40,9 @@ func packSumsArch(w []int8, n, k int) *sumMatrix {
 	list, p.blocks, p.groups = p.shape.chunks(p.row)
 	for first := 0; first < n; first += p.shape.cols {
 		cols := min(p.shape.cols, n-first)
-		p.panels = append(p.panels, packArm(p.shape, w[first*k:(first+cols)*k], k, cols, list))
+		panel := make([]int8, p.shape.panel(list))
+		packArm(panel, p.shape, w[first*k:(first+cols)*k], k, cols, list)
+		p.panels = append(p.panels, panel)
 	}
 	for j := range n {
 		for _, v := range w[j*k : (j+1)*k] {

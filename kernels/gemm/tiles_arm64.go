@@ -74,15 +74,10 @@ func (s *armShape) chunks(bytes int) (list []armChunk, blocks, groups int) {
 	return list, blocks, groups
 }
 
-// packArm lays cols rows of w, k elements of size bytes each, into a panel in the order in which the tiles read them. What is absent is zero.
-func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk) []T {
-	size := int(unsafe.Sizeof(w[0]))
-	row, bytes := k*size, 0
-	for _, c := range list {
-		bytes += c.width * s.cols
-	}
-	out := make([]T, (bytes+armReadAhead)/size)
-	to, from := bytesOf(out), bytesOf(w)
+// packArm lays cols rows of w, k elements each, into an empty panel in the order in which the tiles read them.
+func packArm[T int8 | float32](panel []T, s *armShape, w []T, k, cols int, list []armChunk) {
+	row := k * int(unsafe.Sizeof(w[0]))
+	to, from := bytesOf(panel), bytesOf(w)
 	whole := row &^ 15 // the chunks there overlap nothing and are full
 	deal(to, from, row, whole, cols, s.cols, s.depth, inOrder)
 	to = to[whole*s.cols:]
@@ -95,7 +90,15 @@ func packArm[T int8 | float32](s *armShape, w []T, k, cols int, list []armChunk)
 		}
 		to = to[c.width*s.cols:]
 	}
-	return out
+}
+
+// panel returns the bytes of a panel of the chunks, with what tiles may read behind it.
+func (s *armShape) panel(list []armChunk) int {
+	bytes := armReadAhead
+	for _, c := range list {
+		bytes += c.width * s.cols
+	}
+	return bytes
 }
 
 // armCall bounds the work of one call, in bytes of rows times columns: far less than 100 µs, in which the runtime cannot stop the goroutine.

@@ -69,7 +69,7 @@ func checkS8Arm(t *testing.T, r *rand.Rand, m, n, k int, relu, symmetric bool, o
 		}
 	}
 	wZero := int32(r.IntN(2) * (r.IntN(256) - 128))
-	p := packS8Arch(w, n, k, bias, q.Mult, q.Shift, wZero, q.Zero, q.Min, q.Max)
+	p := packS8Arch(nil, w, n, k, bias, q.Mult, q.Shift, wZero, q.Zero, q.Min, q.Max)
 	if p == nil {
 		t.Fatal("not packed")
 	}
@@ -129,7 +129,7 @@ func TestS8ArmRescale(t *testing.T) {
 				if relu {
 					q.Min = q.Zero
 				}
-				p := packS8Arch(make([]int8, n), n, 1, bias, mult, shift, 0, q.Zero, q.Min, q.Max)
+				p := packS8Arch(nil, make([]int8, n), n, 1, bias, mult, shift, 0, q.Zero, q.Min, q.Max)
 				got := make([]int8, n)
 				p.run(got, n, []int8{1}, 1, 1, make([]byte, p.scratch(1)))
 				for i, v := range got {
@@ -140,7 +140,7 @@ func TestS8ArmRescale(t *testing.T) {
 			}
 		}
 		for _, s := range []int32{0, 3, -32} {
-			if packS8Arch([]int8{1}, 1, 1, []int32{0}, []int32{1 << 30}, []int32{s}, 0, 0, -128, 127) != nil {
+			if packS8Arch(nil, []int8{1}, 1, 1, []int32{0}, []int32{1 << 30}, []int32{s}, 0, 0, -128, 127) != nil {
 				t.Errorf("a shift of %d is packed", s)
 			}
 		}
@@ -177,7 +177,7 @@ func checkF32Arm(t *testing.T, r *rand.Rand, m, n, k, odd int, atEnd bool) {
 	for i := range got {
 		got[i] = 99
 	}
-	packF32Arch(w, n, k, bias, -1.5, 2).run(got, ldd, x, ldx, m)
+	packF32Arch(nil, w, n, k, bias, -1.5, 2).run(got, ldd, x, ldx, m)
 	for at, v := range got {
 		want, i, j := float32(99), at/ldd, at%ldd
 		if j < n {

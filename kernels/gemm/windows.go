@@ -28,14 +28,14 @@ type S8Windows struct {
 	fast s8Windows
 }
 
-// PackS8Windows packs w[N][K], K in segs segments of one length, like PackS8; false where this machine has no such tiles or they are not exact.
-func PackS8Windows(w []int8, n, k, segs int, bias []int32, inZero int32, q requant.Params) (*S8Windows, bool) {
+// PackS8Windows packs w[N][K], K in segs segments of one length, like PackS8In; false where this machine has no such tiles or they are not exact.
+func PackS8Windows(store Store, w []int8, n, k, segs int, bias []int32, inZero int32, q requant.Params) (*S8Windows, bool) {
 	if len(w) < n*k || k%segs != 0 || n == 0 || k == 0 {
 		return nil, false
 	}
 	mult, shift, sums := make([]int32, n), make([]int32, n), make([]int32, n)
 	foldColumns(w, n, k, bias, inZero, 0, q, sums, mult, shift)
-	if fast := packS8WindowsArch(w, n, k, segs, sums, mult, shift, q.Zero, q.Min, q.Max); fast != nil {
+	if fast := packS8WindowsArch(store, w, n, k, segs, sums, mult, shift, q.Zero, q.Min, q.Max); fast != nil {
 		return &S8Windows{N: n, fast: fast}, true
 	}
 	return nil, false
@@ -71,12 +71,12 @@ type F32Windows struct {
 	fast f32Windows
 }
 
-// PackF32Windows packs w[N][K], K in segs segments of one length, like PackF32; false where this machine has no such tiles.
-func PackF32Windows(w []float32, n, k, segs int, bias []float32, lo, hi float32) (*F32Windows, bool) {
+// PackF32Windows packs w[N][K], K in segs segments of one length, like PackF32In; false where this machine has no such tiles.
+func PackF32Windows(store Store, w []float32, n, k, segs int, bias []float32, lo, hi float32) (*F32Windows, bool) {
 	if len(w) < n*k || k%segs != 0 || n == 0 || k == 0 || bias != nil && len(bias) < n {
 		return nil, false
 	}
-	if fast := packF32WindowsArch(w, n, k, segs, bias, lo, hi); fast != nil {
+	if fast := packF32WindowsArch(store, w, n, k, segs, bias, lo, hi); fast != nil {
 		return &F32Windows{N: n, fast: fast}, true
 	}
 	return nil, false

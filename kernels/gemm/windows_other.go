@@ -3,7 +3,7 @@
 package gemm
 
 // packS8WindowsArch has nothing to offer on this architecture.
-func packS8WindowsArch([]int8, int, int, int, []int32, []int32, []int32, int32, int32, int32) s8Windows {
+func packS8WindowsArch(Store, []int8, int, int, int, []int32, []int32, []int32, int32, int32, int32) s8Windows {
 	return nil
 }
 
@@ -11,6 +11,8 @@ func packS8WindowsArch([]int8, int, int, int, []int32, []int32, []int32, int32, 
 func WideS8Rows() bool { return false }
 
 // packF32WindowsArch has nothing to offer on this architecture.
-func packF32WindowsArch([]float32, int, int, int, []float32, float32, float32) f32Windows { return nil }
+func packF32WindowsArch(Store, []float32, int, int, int, []float32, float32, float32) f32Windows {
+	return nil
+}
 
 func apartF32Arch(n int) int { return n }

@@ -1,0 +1,29 @@
+package gemm
+
+import (
+	"strconv"
+	"unsafe"
+)
+
+// Layout is the version of the panels that packing makes. TestLayout tells when it must grow.
+const Layout = 1
+
+// Store gives packed weights their memory, and may know their bytes from an earlier time.
+type Store interface {
+	// Panel returns n bytes, aligned to 64, for these weights packed in the way that id names: zeros to be filled in, or, if ready, what another
+	// packing of the same weights with the same id has made. What is ready is read-only.
+	Panel(id string, weights []byte, n int) (panel []byte, ready bool)
+}
+
+// panels returns memory for n packed weights made of w. The tile and the dimensions say how they are packed. s may be nil.
+func panels[T int8 | float32](s Store, n int, w []T, tile string, dims ...int) (p []T, ready bool) {
+	if s == nil || n == 0 {
+		return make([]T, n), false
+	}
+	id := tile
+	for _, d := range dims {
+		id += " " + strconv.Itoa(d)
+	}
+	b, ready := s.Panel(id, bytesOf(w), n*int(unsafe.Sizeof(p[0])))
+	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), n), ready
+}
