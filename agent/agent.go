@@ -18,6 +18,7 @@ import (
 	"wayside/agent/release"
 	"wayside/agent/telemetry"
 	"wayside/agent/web"
+	"wayside/graph/load"
 	"wayside/hal"
 )
 
@@ -35,6 +36,8 @@ type Options struct {
 	Reload <-chan string
 	// Configured is called with the configuration before anything is loaded or opened. May be nil.
 	Configured func(*config.Config)
+	// Kernels names the kernels that models run on and the version of their panels, see load.Cache.
+	Kernels string
 	// Started is called once everything runs, with the page's address, or nil without a page. May be nil.
 	Started func(page net.Addr)
 
@@ -75,6 +78,11 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if o.Configured != nil {
 		o.Configured(cfg)
+	}
+	if dir := cfg.Site.Cache; dir != "" && o.load == nil {
+		o.load = release.CachedGraphs(&load.Cache{Dir: cfg.Path(dir), Kernels: o.Version + " " + o.Kernels, Note: func(err error) {
+			o.Log.Warn("cache of packed weights", "component", "models", "err", err)
+		}})
 	}
 	w, err := newWorker(cfg, path, o)
 	if err != nil {

@@ -401,6 +401,7 @@ func TestReload(t *testing.T) {
 		{"model does not fit", `window = "80ms"`, `window = "100ms"`, "the task feeds 5"},
 		{"missing model", `file = "m.tflite"`, `file = "gone.tflite"`, "gone.tflite"},
 		{"other threads", `name = "test site"`, "name = \"test site\"\nthreads = 2", "site.threads"},
+		{"another cache", `name = "test site"`, "name = \"test site\"\ncache = \"panels\"", "site.cache"},
 		{"needs a restart", `name = "test site"`, "name = \"test site\"\nstate_dir = \"other\"", "stop and start the worker"},
 	} {
 		s.write("site.toml", strings.Replace(siteText, c.old, c.new, 1))

@@ -86,6 +86,7 @@ func (w *worker) fixed(cfg *config.Config) error {
 		old, new string
 	}{
 		{"site.threads", strconv.Itoa(w.cfg.Site.Threads), strconv.Itoa(cfg.Site.Threads)},
+		{"site.cache", w.cfg.Site.Cache, cfg.Site.Cache},
 		{"site.state_dir", w.cfg.StateDir(), cfg.StateDir()},
 		{"guard.socket", w.cfg.SocketPath(), cfg.SocketPath()},
 		{"agent.listen", w.cfg.Agent.Listen, cfg.Agent.Listen},

@@ -8,6 +8,9 @@
 package kernels
 
 import (
+	"strconv"
+
+	"wayside/kernels/gemm"
 	"wayside/kernels/internal/cpu"
 	"wayside/kernels/internal/peak"
 	"wayside/kernels/par"
@@ -23,6 +26,9 @@ func Tiers() (names []string, has []bool) {
 
 // Best returns the name of the fastest tier that may be used.
 func Best() string { return cpu.Best().String() }
+
+// Panels names the kernels that models get and the version of how their weights are packed: panels of another name are not for them.
+func Panels() string { return Best() + " " + strconv.Itoa(gemm.Layout) }
 
 // Limit allows no tier above the named one, "" all that the machine has. Plans that exist already keep their kernels; it must not be called
 // while one runs.

@@ -95,6 +95,7 @@ type Site struct {
 	Name     string `toml:"name" doc:"what people call this place; shown on the page and in records" example:"cabinet 7578"`
 	StateDir string `toml:"state_dir" doc:"folder of the journals and of everything that must survive a restart" default:"state" example:"state"`
 	Threads  int    `toml:"threads" doc:"threads that share the work of one run of a model; more than the CPUs that the process may use are not started" default:"1" example:"2"`
+	Cache    string `toml:"cache" doc:"folder that keeps packed weights of models from one start to the next, the 16 newest files; only the worker should be able to write to it; leave it out and weights are packed at every load" example:"cache"`
 }
 
 // Agent is [agent]: the worker process.

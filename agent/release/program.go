@@ -36,11 +36,18 @@ func (p plan) Session() Session { return p.NewSession() }
 
 // LoadGraph reads a model of any format that graph/load knows, holding at most maxBytes of file and as much of arena.
 func LoadGraph(data []byte, name string, maxBytes int64) (Program, error) {
-	p, err := load.Bytes(data, name, load.Options{MaxFileBytes: maxBytes, MaxArenaBytes: maxBytes})
-	if err != nil {
-		return nil, err
+	return CachedGraphs(nil)(data, name, maxBytes)
+}
+
+// CachedGraphs is LoadGraph with packed weights kept in a cache; nil for none.
+func CachedGraphs(c *load.Cache) func(data []byte, name string, maxBytes int64) (Program, error) {
+	return func(data []byte, name string, maxBytes int64) (Program, error) {
+		p, err := load.Bytes(data, name, load.Options{MaxFileBytes: maxBytes, MaxArenaBytes: maxBytes, Cache: c})
+		if err != nil {
+			return nil, err
+		}
+		return plan{p}, nil
 	}
-	return plan{p}, nil
 }
 
 // Model is a Program with its identity.

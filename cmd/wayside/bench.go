@@ -56,6 +56,7 @@ type benchOptions struct {
 	threads, runs  int
 	seconds, share float64
 	tier, compare  string
+	cache          string
 	shapes         []string
 }
 
@@ -109,7 +110,7 @@ and of the first run, and the share of every step. The state of a model goes on 
 			if each {
 				return benchKernels(cmd, &o, asJSON)
 			}
-			m, err := benchModel(args[0], &o, newProgress(cmd.ErrOrStderr()))
+			m, err := benchModel(cmd, args[0], &o, newProgress(cmd.ErrOrStderr()))
 			if err != nil {
 				return fmt.Errorf("bench: %w", err)
 			}
@@ -127,11 +128,12 @@ and of the first run, and the share of every step. The state of a model goes on 
 	f.StringVar(&o.tier, "tier", "", "use no kernels above this tier (default: WAYSIDE_KERNELS, else all)")
 	f.StringVar(&o.compare, "compare", "", "measure with no kernels above this `TIER` too, alternating")
 	f.StringArrayVar(&o.shapes, "shape", nil, "extents of an input with dynamic axes, `NAME=1,49,10,1`")
+	cacheFlag(cmd, &o.cache)
 	f.BoolVar(&steps, "steps", false, "list every step instead of the slowest")
 	f.BoolVar(&each, "kernels", false, "measure every kernel of this machine on fixed shapes instead of a model")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	completeFlags(cmd, map[string]string{"shape": "", "threads": "", "seconds": "", "runs": "", "share": ""})
-	for _, flag := range []string{"shape", "steps", "compare", "runs", "share"} {
+	for _, flag := range []string{"shape", "steps", "compare", "runs", "share", "cache"} {
 		cmd.MarkFlagsMutuallyExclusive("kernels", flag)
 	}
 	for _, flag := range []string{"tier", "compare"} {
@@ -156,7 +158,7 @@ type bencher struct {
 const shortest = 20 * time.Microsecond
 
 // benchModel loads a model, with --compare twice, and measures in alternating bursts, so that what else the machine does falls on both.
-func benchModel(path string, o *benchOptions, progress *progress) (*benchJSON, error) {
+func benchModel(cmd *cobra.Command, path string, o *benchOptions, progress *progress) (*benchJSON, error) {
 	defer progress.end()
 	threads := kernels.Threads(o.threads)
 	all := []*bencher{}
@@ -164,7 +166,7 @@ func benchModel(path string, o *benchOptions, progress *progress) (*benchJSON, e
 		if i == 1 && limit == "" {
 			break
 		}
-		b, err := newBencher(path, limit, o)
+		b, err := newBencher(cmd, path, limit, o)
 		if err != nil {
 			return nil, err
 		}
@@ -196,12 +198,12 @@ func benchModel(path string, o *benchOptions, progress *progress) (*benchJSON, e
 	return &all[0].benchJSON, nil
 }
 
-func newBencher(path, limit string, o *benchOptions) (*bencher, error) {
+func newBencher(cmd *cobra.Command, path, limit string, o *benchOptions) (*bencher, error) {
 	if err := kernels.Limit(limit); err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	plan, err := loadModel(path, o.shapes)
+	plan, err := loadModel(cmd, path, o.shapes, o.cache)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ The file appears whole or not at all. Without --out the outputs are printed, wit
 	f.Float32SliceVar(&o.feed.Mean, "mean", nil, "mean of a picture's pixels, one or one per channel; with --std")
 	f.Float32SliceVar(&o.feed.Std, "std", nil, "standard deviation of a picture's pixels; with --mean")
 	f.IntVar(&o.threads, "threads", 1, "threads that share the work of one run; more than there are CPUs are not used")
+	cacheFlag(cmd, &o.cache)
 	f.BoolVar(&o.json, "json", false, "print JSON; without --out it has the values too")
 	cmd.MarkFlagsRequiredTogether("mean", "std")
 	completeFlags(cmd, map[string]string{"out": "npz", "shape": "", "mean": "", "std": "", "threads": ""})
@@ -60,7 +61,7 @@ The file appears whole or not at all. Without --out the outputs are printed, wit
 
 type inferFlags struct {
 	in, shapes []string
-	out        string
+	out, cache string
 	threads    int
 	resetEach  bool
 	json       bool
@@ -78,7 +79,7 @@ func infer(cmd *cobra.Command, model string, o *inferFlags) error {
 		return badInput(fmt.Errorf("infer: --threads %d: 1 or more are wanted", o.threads))
 	}
 	kernels.Threads(o.threads)
-	plan, err := loadModel(model, o.shapes)
+	plan, err := loadModel(cmd, model, o.shapes, o.cache)
 	if err != nil {
 		return fmt.Errorf("infer: %w", err)
 	}

@@ -97,7 +97,7 @@ type peakJSON struct {
 func newInspectCmd() *cobra.Command {
 	var (
 		asJSON, steps bool
-		svg           string
+		svg, cache    string
 		shapes        []string
 	)
 	cmd := &cobra.Command{
@@ -125,7 +125,7 @@ A model that cannot run is refused with exit code 2 and the whole list of what i
 			if asJSON && steps {
 				return badInput(errors.New("inspect: --json has every step already; leave --steps out"))
 			}
-			plan, err := loadModel(args[0], shapes)
+			plan, err := loadModel(cmd, args[0], shapes, cache)
 			if err != nil {
 				return fmt.Errorf("inspect: %w", err)
 			}
@@ -149,6 +149,7 @@ A model that cannot run is refused with exit code 2 and the whole list of what i
 			return err
 		},
 	}
+	cacheFlag(cmd, &cache)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with every step")
 	cmd.Flags().BoolVar(&steps, "steps", false, "list every step instead of the summary")
 	cmd.Flags().StringVar(&svg, "svg", "", "draw the graph into this SVG `FILE`")

@@ -15,6 +15,7 @@ import (
 	"wayside/graph/feed"
 	"wayside/graph/load"
 	"wayside/graph/tensor"
+	"wayside/kernels"
 )
 
 // oneModel checks the arguments of a verb on one model.
@@ -163,8 +164,14 @@ func parseShapes(args []string) (map[string][]int, error) {
 	return shapes, nil
 }
 
-// loadModel loads the model at path with --shape's values. All its errors are of the input: exit code 2.
-func loadModel(path string, shapeArgs []string) (*graph.Plan, error) {
+// cacheFlag adds --cache to a verb that loads a model.
+func cacheFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "cache", "", "keep packed weights in this `FOLDER` for the next time")
+	must(cmd.MarkFlagDirname("cache"))
+}
+
+// loadModel loads the model at path with the values of --shape and --cache. All its errors are of the input: exit code 2.
+func loadModel(cmd *cobra.Command, path string, shapeArgs []string, cache string) (*graph.Plan, error) {
 	shapes, err := parseShapes(shapeArgs)
 	if err != nil {
 		return nil, badInput(err)
@@ -172,7 +179,13 @@ func loadModel(path string, shapeArgs []string) (*graph.Plan, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return nil, badInput(fmt.Errorf("%s is a folder, a .tflite or .onnx file is wanted", path))
 	}
-	plan, err := load.File(path, load.Options{Shapes: shapes})
+	o := load.Options{Shapes: shapes}
+	if cache != "" {
+		o.Cache = &load.Cache{Dir: cache, Kernels: buildVersion().Version + " " + kernels.Panels(), Note: func(err error) {
+			cmd.PrintErrf("%s: note: %v\n", cmd.Name(), err)
+		}}
+	}
+	plan, err := load.File(path, o)
 	return plan, badInput(err)
 }
 

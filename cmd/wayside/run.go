@@ -44,7 +44,7 @@ SIGHUP, or POST /api/reload on the page's address, reads the configuration again
 			if verbose {
 				level = slog.LevelDebug
 			}
-			o := agent.Options{Config: path, Version: buildVersion().Version, Reload: hangups(ctx), Configured: setThreads,
+			o := agent.Options{Config: path, Version: buildVersion().Version, Kernels: kernels.Panels(), Reload: hangups(ctx), Configured: setThreads,
 				Log: telemetry.NewLogger(cmd.ErrOrStderr(), level, os.Getenv("JOURNAL_STREAM") != "")}
 			if !noGuard {
 				self, err := os.Executable()
