@@ -65,7 +65,7 @@ func permuted[T uint8 | uint32](t *testing.T, dims, stride []int, n int) {
 // TestCopyRows copies rows of many lengths between guarded memories, and leaves what lies between rows alone.
 func TestCopyRows(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T) {
-		for _, n := range []int{0, 1, 3, 63, 64, 65, 80, 127, 128, 129, 200, 511, 512, 513, 700} {
+		for _, n := range []int{0, 1, 3, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 80, 127, 128, 129, 200, 511, 512, 513, 700} {
 			for _, rows := range []int{0, 1, 2, 5} {
 				for _, gap := range []int{0, 1, 70} {
 					for _, atEnd := range []bool{false, true} {
