@@ -239,10 +239,10 @@ func (w *normWalk) follow(n *graph.Node) *normSum {
 	case "SquaredDifference":
 		return w.square(add(a, b.times(-1)))
 	}
-	if e := b.only(one); e != nil && len(e) == 1 && equalsOne(a.only(variance)) && e[0] >= 0 {
+	if e := b.only(one); len(e) == 1 && equalsOne(a.only(variance)) && e[0] >= 0 {
 		return &normSum{of: of, terms: [monomials]factor{raised: {1}}, epsilon: e[0], narrow: true}
 	}
-	if e := a.only(one); e != nil && len(e) == 1 && equalsOne(b.only(variance)) && e[0] >= 0 {
+	if e := a.only(one); len(e) == 1 && equalsOne(b.only(variance)) && e[0] >= 0 {
 		return &normSum{of: of, terms: [monomials]factor{raised: {1}}, epsilon: e[0], narrow: true}
 	}
 	return add(a, b)
