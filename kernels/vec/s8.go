@@ -29,12 +29,14 @@ type pairKind uint8
 const (
 	kindSum     pairKind = iota // a × f0 + b × f1 + f2
 	kindProduct                 // (a − f0) × (b − f1) × f2 + f3, or + f4 where the product is negative
+	kindSquare                  // (a × f0 + f2 − (b × f1 + f3))² × f4 + add, where both terms of the difference are rounded; lo and hi do not count
 )
 
 // pairParams are the numbers of a kernel: floats of the formula, and the limits. The value is rounded down before it is limited.
 type pairParams struct {
 	f      [5]float32
 	lo, hi int32
+	add    float32
 }
 
 // PairS8 is an operator with two int8 inputs. Its results are those of the reference's integer arithmetic, bit by bit: it is that arithmetic
@@ -43,7 +45,7 @@ type PairS8 struct {
 	kind     pairKind
 	fast     bool
 	params   pairParams
-	line     func(b int) (base, slope float64) // base + slope × a is the value without its addend; nil where no kernel computes it
+	values   func(b int8, v *[256]float64) // the values without their addend, by the bits of a; nil where no kernel computes them
 	integers func(dst, a []int8, sa int, b []int8, sb int)
 	table    *[256][256]int8 // results by the bits of b, then of a; nil without
 }
@@ -60,7 +62,11 @@ func NewSumS8(ra, rb *Rescale, sub bool, q *Store) *PairS8 {
 	}
 	p := &PairS8{kind: kindSum, params: pairParams{lo: q.Lo, hi: q.Hi}, integers: sumS8(ta, tb, q)}
 	p.params.f[0], p.params.f[1] = float32(ra.real()*q.real()), float32(sign*rb.real()*q.real())
-	p.line = func(b int) (base, slope float64) { return float64(b) * float64(p.params.f[1]), float64(p.params.f[0]) }
+	p.values = func(b int8, v *[256]float64) {
+		for i, a := range bitOrder {
+			v[i] = float64(b)*float64(p.params.f[1]) + float64(float64(p.params.f[0])*float64(a))
+		}
+	}
 	return p
 }
 
@@ -68,9 +74,11 @@ func NewSumS8(ra, rb *Rescale, sub bool, q *Store) *PairS8 {
 func NewProductS8(za, zb int32, q *Store) *PairS8 {
 	p := &PairS8{kind: kindProduct, params: pairParams{lo: q.Lo, hi: q.Hi}, integers: productS8(za, zb, q)}
 	p.params.f[0], p.params.f[1], p.params.f[2] = float32(za), float32(zb), float32(q.real())
-	p.line = func(b int) (base, slope float64) {
-		slope = float64(b-int(zb)) * float64(p.params.f[2])
-		return -slope * float64(za), slope
+	p.values = func(b int8, v *[256]float64) {
+		slope := float64(int32(b)-zb) * float64(p.params.f[2])
+		for i, a := range bitOrder {
+			v[i] = slope * float64(int32(a)-za)
+		}
 	}
 	return p
 }
@@ -78,7 +86,31 @@ func NewProductS8(za, zb int32, q *Store) *PairS8 {
 // NewSquaredDifferenceS8 prepares q((ra(a) − rb(b))²).
 func NewSquaredDifferenceS8(ra, rb *Rescale, q *Store) *PairS8 {
 	ta, tb := ra.Table(), rb.Table()
-	return &PairS8{integers: func(dst, a []int8, sa int, b []int8, sb int) { SquaredDifferenceS8(dst, a, sa, b, sb, ta, tb, q) }}
+	p := &PairS8{kind: kindSquare, params: pairParams{lo: q.Lo, hi: q.Hi}}
+	p.integers = func(dst, a []int8, sa int, b []int8, sb int) { SquaredDifferenceS8(dst, a, sa, b, sb, ta, tb, q) }
+	if q.Lo != math.MinInt8 || q.Hi != math.MaxInt8 {
+		return p
+	}
+	fa, fb := ra.slope(ta), rb.slope(tb)
+	p.params.f = [5]float32{float32(fa), float32(fb), float32(-fa * float64(ra.Zero)), float32(-fb * float64(rb.Zero)), float32(q.real())}
+	p.values = func(b int8, v *[256]float64) {
+		for i, a := range ta {
+			d := float64(a - tb[uint8(b)])
+			v[i] = d * d * q.real()
+		}
+	}
+	return p
+}
+
+// slope is the factor in the middle of those with which one rounding gives a table of the rescaling, which rounds twice.
+func (r *Rescale) slope(t *[256]int32) float64 {
+	least, most := 0.0, math.Inf(1)
+	for i, x := range bitOrder {
+		if d, y := math.Abs(float64(int32(x)-r.Zero)), math.Abs(float64(t[i])); d > 0 {
+			least, most = max(least, (y-0.5)/d), min(most, (y+0.5)/d)
+		}
+	}
+	return (least + most) / 2
 }
 
 // real is the factor that a rescaling stands for.
@@ -90,7 +122,7 @@ func (s *Store) real() float64 { return math.Ldexp(float64(s.Mult), int(s.Shift-
 // integers for all 65,536 pairs of inputs, else with a table of those pairs, of 64 KiB.
 func (p *PairS8) Prepare(elems int) {
 	const short, long = 512, 2048 // which are not worth the trial, and which are worth the memory
-	kernels := p.line != nil && ISA8() != "generic"
+	kernels := p.values != nil && ISA8() != "generic"
 	if elems < short || !kernels && elems < long {
 		return
 	}
@@ -142,12 +174,11 @@ func nextFloat(f float32, d int) float32 {
 func (p *PairS8) check(want *[256][256]int8) bool {
 	inf := math.Inf(1)
 	least, most := [2]float64{-inf, -inf}, [2]float64{inf, inf} // for values that are not negative, and negative ones
-	for b := math.MinInt8; b <= math.MaxInt8; b++ {
-		row := &want[uint8(b)]
-		base, slope := p.line(b)
-		for a := math.MinInt8; a <= math.MaxInt8; a++ {
-			y, v := int32(row[uint8(a)]), base+float64(slope*float64(a))
-			side := 0
+	var values [256]float64
+	for i, b := range bitOrder {
+		p.values(b, &values)
+		for j, v := range values {
+			y, side := int32(want[i][j]), 0
 			if p.kind == kindProduct && v < 0 {
 				side = 1
 			}
@@ -160,8 +191,8 @@ func (p *PairS8) check(want *[256][256]int8) bool {
 		}
 	}
 	for side := range least {
-		at := p.place(side)
-		if at < 0 {
+		at := p.addend(side)
+		if at == nil {
 			continue
 		}
 		if math.IsInf(least[side], -1) { // nothing is above the lower limit
@@ -171,7 +202,7 @@ func (p *PairS8) check(want *[256][256]int8) bool {
 		if !(least[side] < most[side]) {
 			return false
 		}
-		p.params.f[at] = float32((least[side] + most[side]) / 2)
+		*at = float32((least[side] + most[side]) / 2)
 	}
 	var got [256]int8
 	for b := range want {
@@ -190,15 +221,17 @@ var bitOrder = func() (all [256]int8) {
 	return all
 }()
 
-// place is where the addend for a side stands.
-func (p *PairS8) place(side int) int {
+// addend is where the addend for a side stands; nil where there is none.
+func (p *PairS8) addend(side int) *float32 {
 	switch {
 	case p.kind == kindProduct:
-		return 3 + side
-	case side == 0:
-		return 2
+		return &p.params.f[3+side]
+	case side == 1:
+		return nil
+	case p.kind == kindSquare:
+		return &p.params.add
 	}
-	return -1
+	return &p.params.f[2]
 }
 
 // ISA names what Run uses, as in kernel ids: instructions, or a table.

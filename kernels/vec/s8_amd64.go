@@ -61,9 +61,9 @@ func dequantizeS16AVX512(t *quantizeTile)
 
 // The tables of functions of two inputs: by kind and, like those of float32, by which input is one value.
 func pairS8AVX512() *[6]uintptr
-func pairS8AVX2() *[6]uintptr
+func pairS8AVX2() *[9]uintptr
 
-var pairS8Wide, pairS8Narrow = pairS8AVX512(), pairS8AVX2()
+var pairS8Wide, pairS8Narrow = pairS8AVX512()[:], pairS8AVX2()[:]
 
 // ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
 func ISA8() string { return ISA() }
@@ -85,14 +85,14 @@ func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
 	return true
 }
 
-// pairS8Asm computes rows of a function of two inputs, of which one at least is not one value.
+// pairS8Asm computes rows of a function of two inputs; false where both are one value, or there is no kernel.
 func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
 	mode, kernels := 0, pairS8Wide
 	if !cpu.Has(cpu.AVX512VNNI) {
 		kernels = pairS8Narrow
 	}
 	switch {
-	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX2):
+	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX2) || 3*int(kind) >= len(kernels):
 		return false
 	case r.SB == 0:
 		mode = 1

@@ -40,6 +40,9 @@ func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
 
 // pairS8Asm computes a function of two inputs; false where the generic loop must.
 func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
+	if kind == kindSquare {
+		return false
+	}
 	return armRows(vecS8[kind], armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}, dst, a, b, r)
 }
 

@@ -10,10 +10,10 @@ func vecS8AVX2() []byte {
 	for _, f := range []struct {
 		name string
 		emit func(s simd, oneA, oneB bool, x, y int)
-	}{{"sum", simd.sumS8Narrow}, {"product", simd.productS8Narrow}} {
+	}{{"sum", simd.sumS8Narrow}, {"product", simd.productS8Narrow}, {"square", simd.squareS8Narrow}} {
 		for _, m := range pairModes {
 			names = append(names, f.name+m.name)
-			s.pairS8Narrow(f.name+m.name, m.oneA, m.oneB, f.emit)
+			s.pairS8Narrow(f.name, m.name, m.oneA, m.oneB, f.emit)
 		}
 	}
 	s.table("pairS8AVX2", names)
@@ -73,13 +73,13 @@ func (s simd) storeBytes(i int, to string, n int) {
 	s.op("VMOVQ X%d, %s", i, to)
 }
 
-// The registers of pairS8Narrow: a value for all elements, limits, and the five floats.
+// The registers of pairS8Narrow: a value for all elements, limits, and the five floats. A square has the limits of int8, and its addend in place of one.
 const pairFix, pairLo, pairHi, pairFloats = 8, 9, 10, 11
 
 // pairS8Narrow writes a function of two inputs. emit replaces register x by the value less 1/2: converted to the nearest integer that is the value
 // rounded down, but for ties, which the check of all pairs excludes.
-func (s simd) pairS8Narrow(name string, oneA, oneB bool, emit func(s simd, oneA, oneB bool, x, y int)) {
-	s.fn(name, "the argument is a pairTile")
+func (s simd) pairS8Narrow(kind, mode string, oneA, oneB bool, emit func(s simd, oneA, oneB bool, x, y int)) {
+	s.fn(kind+mode, "the argument is a pairTile")
 	s.op("MOVQ t+0(FP), R13")
 	for i := range 5 {
 		s.op("VBROADCASTSS %d(R13), Y%d", 56+4*i, pairFloats+i)
@@ -87,15 +87,19 @@ func (s simd) pairS8Narrow(name string, oneA, oneB bool, emit func(s simd, oneA,
 	s.op("VPBROADCASTB 76(R13), Y%d", pairLo)
 	s.op("VPBROADCASTB 80(R13), Y%d", pairHi)
 	s.broadcast("half", 0)
-	if name[0] == 's' {
+	switch kind {
+	case "sum":
 		s.op("VSUBPS Y0, Y%d, Y%d", pairFloats+2, pairFloats+2)
-	} else {
+	case "square":
+		s.op("VBROADCASTSS 84(R13), Y%d", pairLo)
+		s.op("VSUBPS Y0, Y%d, Y%d", pairLo, pairLo)
+	default:
 		s.op("VSUBPS Y0, Y%d, Y%d", pairFloats+3, pairFloats+3)
 		s.op("VSUBPS Y0, Y%d, Y%d", pairFloats+4, pairFloats+4)
 	}
 	s.rows(1)
 	bytes := []pointer{{"DI", 1}}
-	for _, in := range []struct {
+	for i, in := range []struct {
 		one  bool
 		from string
 	}{{oneA, "SI"}, {oneB, "DX"}} {
@@ -107,6 +111,9 @@ func (s simd) pairS8Narrow(name string, oneA, oneB bool, emit func(s simd, oneA,
 		s.op("VMOVD AX, X%d", pairFix)
 		s.op("VPBROADCASTD X%d, Y%d", pairFix, pairFix)
 		s.op("VCVTDQ2PS Y%d, Y%d", pairFix, pairFix)
+		if kind == "square" {
+			s.rescaleNarrow(pairFix, i)
+		}
 	}
 	s.steps([]int{32, 8, 1}, bytes, func(n int) {
 		vectors := (n + 7) / 8
@@ -133,15 +140,19 @@ func (s simd) pairS8Narrow(name string, oneA, oneB bool, emit func(s simd, oneA,
 			s.op("VPACKSSWB Y2, Y0, Y0")
 			s.op("VMOVDQU order<>(SB), Y1")
 			s.op("VPERMD Y0, Y1, Y0")
-			s.op("VPMAXSB Y%d, Y0, Y0", pairLo)
-			s.op("VPMINSB Y%d, Y0, Y0", pairHi)
+			if kind != "square" {
+				s.op("VPMAXSB Y%d, Y0, Y0", pairLo)
+				s.op("VPMINSB Y%d, Y0, Y0", pairHi)
+			}
 			s.op("VMOVDQU Y0, (DI)")
 			return
 		}
 		s.narrow16(0, 1)
 		s.op("VPACKSSWB X0, X0, X0")
-		s.op("VPMAXSB X%d, X0, X0", pairLo)
-		s.op("VPMINSB X%d, X0, X0", pairHi)
+		if kind != "square" {
+			s.op("VPMAXSB X%d, X0, X0", pairLo)
+			s.op("VPMINSB X%d, X0, X0", pairHi)
+		}
 		s.storeBytes(0, "(DI)", n)
 	})
 	s.nextRow()
@@ -173,6 +184,30 @@ func (s simd) productS8Narrow(oneA, oneB bool, x, y int) {
 	s.op("VMULPS Y%d, Y%d, Y%d", y, x, x)
 	s.op("VBLENDVPS Y%d, Y%d, Y%d, Y%d", x, pairFloats+4, pairFloats+3, y)
 	s.op("VFMADD213PS Y%d, Y%d, Y%d", y, pairFloats+2, x)
+}
+
+// rescaleNarrow replaces the values of one input by their rescaled ones, which are whole numbers: x × f0 + f2, or for the second input x × f1 + f3.
+func (s simd) rescaleNarrow(x, input int) {
+	s.op("VFMADD213PS Y%d, Y%d, Y%d", pairFloats+2+input, pairFloats+input, x)
+	s.op("VROUNDPS $8, Y%d, Y%d", x, x)
+}
+
+// squareS8Narrow replaces x by the square of the difference of both rescaled inputs, times f4, with the addend.
+func (s simd) squareS8Narrow(oneA, oneB bool, x, y int) {
+	a, b := x, y
+	if oneA {
+		a = pairFix
+	} else {
+		s.rescaleNarrow(x, 0)
+	}
+	if oneB {
+		b = pairFix
+	} else {
+		s.rescaleNarrow(y, 1)
+	}
+	s.op("VSUBPS Y%d, Y%d, Y%d", b, a, x)
+	s.op("VMULPS Y%d, Y%d, Y%d", x, x, x)
+	s.op("VFMADD213PS Y%d, Y%d, Y%d", pairLo, pairFloats+4, x)
 }
 
 // lookupNarrow writes the table of 256 bytes as lookups in 16 tables of 16, all done for every index: each subtracts 16 more, so that the index is
