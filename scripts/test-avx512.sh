@@ -50,7 +50,7 @@ if [ ! -f "$kernel" ]; then
 fi
 
 # The initial file system: init, and one directory for each package with its test and its testdata. The garbage collector that Go 1.26 has by
-# default uses AVX512 itself where it can, and loses live objects under Bochs 2.7; the former one does not.
+# default uses AVX512 itself where it can; under Bochs 2.7 a test crashed with it that passes with the former one.
 export GOEXPERIMENT=nogreenteagc
 mkdir -p "$out"/root/{tests,proc,dev,tmp} "$out/iso"
 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags '-s -w' -o "$out/root/init" ./scripts/bochsinit

@@ -4,6 +4,7 @@ import (
 	"wayside/graph"
 	"wayside/graph/tensor"
 	"wayside/kernels/attention"
+	"wayside/kernels/par"
 )
 
 // Attention has no form of its own: the pass of that name makes it from products of matrices around a softmax.
@@ -59,20 +60,54 @@ func inferAttention(c *graph.InferCtx) error {
 func compileAttention(c *graph.CompileCtx) (*graph.Kernel, error) {
 	a := c.N.Attr.(graph.AttentionAttr)
 	p := attention.NewF32(attention.Shape{Queries: a.Queries, Keys: a.Keys, Depth: a.Depth, Values: a.Values, Turned: a.Turned, Scale: a.Scale})
-	masked := len(c.N.In) > 3
-	return &graph.Kernel{
+	k := &graph.Kernel{
 		ID:   "attention/f32/" + p.ID(),
-		MACs: int64(len(a.Out.At)) * int64(a.Queries) * int64(a.Keys) * int64(a.Depth+a.Values), Scratch: p.Scratch(),
-		Run: func(r *graph.Args) error {
-			dst, q, k, v := r.Out[0].F32(), r.In[0].F32(), r.In[1].F32(), r.In[2].F32()
-			var mask []float32
-			for h, to := range a.Out.At {
-				if masked {
-					mask = r.In[3].F32()[a.Mask.At[h]:]
-				}
-				p.Head(dst[to:], a.Out.Step, q[a.Q.At[h]:], a.Q.Step, k[a.K.At[h]:], a.K.Step, v[a.V.At[h]:], a.V.Step, mask, a.Mask.Step, r.Scratch)
-			}
-			return nil
-		},
-	}, nil
+		MACs: int64(len(a.Out.At)) * int64(a.Queries) * int64(a.Keys) * int64(a.Depth+a.Values),
+	}
+	workers := par.Workers()
+	if k.MACs/macsPerNano < shareFrom || len(a.Out.At) > par.MaxChunks {
+		workers = 1
+	}
+	each := (p.Scratch() + 63) &^ 63
+	k.Scratch = each * workers
+	k.Bind = func(r *graph.Args) (func(*graph.Args) error, error) {
+		return (&attentionHeads{a: &a, p: p, args: r, each: each, workers: workers}).run, nil
+	}
+	return k, nil
+}
+
+// macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly.
+const macsPerNano = 20
+
+// attentionHeads is an Attention of a session. Threads share its heads.
+type attentionHeads struct {
+	a       *graph.AttentionAttr
+	p       *attention.F32
+	args    *graph.Args
+	each    int // bytes of scratch of each worker
+	workers int
+}
+
+func (s *attentionHeads) run(*graph.Args) error {
+	heads := len(s.a.Out.At)
+	if s.workers > 1 && par.Workers() <= s.workers {
+		par.Run(s, heads)
+		return nil
+	}
+	for h := range heads {
+		s.Do(h, 0)
+	}
+	return nil
+}
+
+// Do implements par.Task: a chunk is a head.
+func (s *attentionHeads) Do(h, worker int) {
+	a, r := s.a, s.args
+	dst, q, k, v := r.Out[0].F32(), r.In[0].F32(), r.In[1].F32(), r.In[2].F32()
+	var mask []float32
+	if len(r.In) > 3 {
+		mask = r.In[3].F32()[a.Mask.At[h]:]
+	}
+	s.p.Head(dst[a.Out.At[h]:], a.Out.Step, q[a.Q.At[h]:], a.Q.Step, k[a.K.At[h]:], a.K.Step, v[a.V.At[h]:], a.V.Step, mask, a.Mask.Step,
+		r.Scratch[worker*s.each:(worker+1)*s.each])
 }
