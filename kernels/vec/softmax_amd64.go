@@ -1,8 +1,9 @@
 package vec
 
 import (
+	"math/bits"
+
 	"wayside/kernels/internal/cpu"
-	"wayside/kernels/requant"
 )
 
 // softmaxS8 is the argument of the assembly softmax of int8.
@@ -27,6 +28,11 @@ func softmaxSumS8AVX2(t *softmaxS8)
 //go:noescape
 func softmaxShareS8AVX2(t *softmaxS8)
 
+// inversesAVX2 replaces x, from 0 to below 1 in Q0.31, by 1/(1+x), with the bits that requant.Reciprocal has.
+//
+//go:noescape
+func inversesAVX2(x *[softmaxRows]int32)
+
 // SoftmaxS8ISA names the instructions of SoftmaxS8 from int8 to int8, as in kernel ids.
 func SoftmaxS8ISA() string {
 	if cpu.Has(cpu.AVX2) {
@@ -46,11 +52,17 @@ func softmaxS8Asm(dst, src []int8, depth int, t *SoftmaxS8Table, scratch []int32
 		n := min(most, (len(src)-i)/depth)
 		a := softmaxS8{dst: &dst[i], src: &src[i], table: &t.Exp[0], n: depth, exp: &scratch[0], row: &row[0], rows: n}
 		softmaxSumS8AVX2(&a)
+		var inverse [softmaxRows]int32
 		for r := range row[:n] {
 			q := &row[r]
-			scale, over := requant.Reciprocal(q.sum, sumBits)
-			q.scale, q.shift = scale, over+31-8
+			lead := int32(bits.LeadingZeros32(uint32(q.sum)))
+			inverse[r] = int32(uint32(q.sum)<<lead - 1<<31)
+			q.shift = sumBits - lead + 31 - 8
 			q.half = int32(uint32(1) << uint32(q.shift-1)) // a shift of 32 or more leaves nothing of a sum
+		}
+		inversesAVX2(&inverse)
+		for r := range row[:n] {
+			row[r].scale = inverse[r]
 		}
 		softmaxShareS8AVX2(&a)
 	}

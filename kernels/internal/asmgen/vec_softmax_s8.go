@@ -166,5 +166,60 @@ func softmaxS8AVX2() []byte {
 	s.op("DECQ R12")
 	s.op("JNE row")
 	s.ret()
+	s.inverses()
 	return s.Bytes()
+}
+
+// inverses writes requant's 1/(1+x) in Q0.31 for 16 numbers at once: Newton's method on Q2.29 numbers, where nothing saturates but the last doubling.
+func (s simd) inverses() {
+	s.text("inversesAVX2", "$0-8", "func inversesAVX2(x *[16]int32)")
+	const first, factor, one, nudge = 12, 13, 14, 15
+	s.op("MOVQ x+0(FP), DI")
+	for _, c := range []struct{ reg, value int }{{first, 1515870810}, {factor, -1010580540}, {one, 1 << 29}} { // 48/17, −32/17
+		s.op("MOVL $%d, AX", c.value)
+		s.op("VMOVD AX, X%d", c.reg)
+		s.op("VPBROADCASTD X%d, Y%d", c.reg, c.reg)
+	}
+	s.op("MOVL $0x40000000, AX")
+	s.op("VMOVD AX, X%d", nudge)
+	s.op("VPBROADCASTQ X%d, Y%d", nudge, nudge)
+	s.op("VPBROADCASTD X%d, Y11", nudge)
+	// highMul puts requant.HighMul of a and b to the register to; t is room.
+	highMul := func(a, b, to, t int) {
+		s.op("VPSRLQ $32, Y%d, Y%d", a, t)
+		s.op("VPSRLQ $32, Y%d, Y10", b)
+		s.op("VPMULDQ Y%d, Y%d, Y%d", a, b, to)
+		s.op("VPMULDQ Y10, Y%d, Y%d", t, t)
+		s.op("VPADDQ Y%d, Y%d, Y%d", nudge, to, to)
+		s.op("VPADDQ Y%d, Y%d, Y%d", nudge, t, t)
+		s.op("VPSRLQ $31, Y%d, Y%d", to, to)
+		s.op("VPADDQ Y%d, Y%d, Y%d", t, t, t) // its high half is the product less 31 bits
+		s.op("VPBLENDD $0xAA, Y%d, Y%d, Y%d", t, to, to)
+	}
+	const half, x, product, room = 0, 2, 4, 6 // two registers each
+	both := func(f func(k int)) { f(0); f(1) }
+	both(func(k int) {
+		s.op("VMOVDQU %d(DI), Y%d", 32*k, half+k)
+		s.op("VPSRLD $1, Y%d, Y%d", half+k, half+k)
+		s.op("VPADDD Y11, Y%d, Y%d", half+k, half+k)
+	})
+	both(func(k int) { highMul(half+k, factor, x+k, room+k) })
+	both(func(k int) { s.op("VPADDD Y%d, Y%d, Y%d", first, x+k, x+k) })
+	for range 3 {
+		both(func(k int) { highMul(half+k, x+k, product+k, room+k) })
+		both(func(k int) { s.op("VPSUBD Y%d, Y%d, Y%d", product+k, one, product+k) })
+		both(func(k int) { highMul(product+k, x+k, product+k, room+k) })
+		both(func(k int) {
+			s.op("VPSLLD $2, Y%d, Y%d", product+k, product+k)
+			s.op("VPADDD Y%d, Y%d, Y%d", product+k, x+k, x+k)
+		})
+	}
+	s.op("VPCMPEQD Y10, Y10, Y10")
+	s.op("VPSRLD $1, Y10, Y10")
+	both(func(k int) {
+		s.op("VPADDD Y%d, Y%d, Y%d", x+k, x+k, x+k)
+		s.op("VPMINUD Y10, Y%d, Y%d", x+k, x+k)
+		s.op("VMOVDQU Y%d, %d(DI)", x+k, 32*k)
+	})
+	s.ret()
 }
