@@ -17,6 +17,12 @@ func TestDepthwiseF32(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
 		for i := range 400 {
 			g := randomGeometry(r)
+			if i%3 == 1 { // the usual ones
+				g.C = []int{8, 16, 32, 72, 128, 256, 384}[r.IntN(7)]
+				g.KH, g.KW, g.DilW, g.OutC, g.PadTop, g.PadLeft = 3, 3, 1, g.C, r.IntN(3), r.IntN(2)
+				g.W = 1 + r.IntN(24)
+				g.OutW = (g.W+g.PadLeft-r.IntN(3))/g.StrideW + 1
+			}
 			x, w, bias := make([]float32, g.Batch*g.H*g.W*g.C), make([]float32, g.KH*g.KW*g.OutC), make([]float32, g.OutC)
 			for _, s := range [][]float32{x, w, bias} {
 				for k := range s {
@@ -60,7 +66,7 @@ func absolutes(s []float32) []float32 {
 }
 
 func BenchmarkDepthwiseF32(b *testing.B) {
-	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {48, 8, 3, 1}, {48, 16, 3, 2}, {28, 256, 3, 1}, {14, 512, 3, 1}, {64, 28, 5, 1}, {16, 88, 5, 1}} {
+	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {48, 8, 3, 1}, {48, 16, 3, 2}, {28, 256, 3, 1}, {14, 512, 3, 1}, {112, 96, 3, 2}, {56, 144, 3, 1}, {56, 144, 3, 2}, {28, 192, 3, 1}, {14, 384, 3, 1}, {14, 576, 3, 2}, {7, 960, 3, 1}, {64, 28, 5, 1}, {16, 88, 5, 1}} {
 		b.Run(fmt.Sprintf("%dx%d/k%d/s%d", c.hw, c.c, c.k, c.s), func(b *testing.B) {
 			o := (c.hw + c.s - 1) / c.s
 			g := &Geometry{Batch: 1, H: c.hw, W: c.hw, C: c.c, OutH: o, OutW: o, OutC: c.c, KH: c.k, KW: c.k, StrideH: c.s, StrideW: c.s, DilH: 1, DilW: 1, PadTop: c.k / 2, PadLeft: c.k / 2, Groups: 1}

@@ -12,6 +12,7 @@ func depthwiseF32AMD64() []byte {
 	a.data("dwMasksF32", masks)
 	dwF32{"Z", 16}.write(a, "AVX512")
 	dwF32{"Y", 8}.write(a, "AVX2")
+	dwThreeF32AVX2(a)
 	return a.Bytes()
 }
 
@@ -242,6 +243,92 @@ func (f dwF32) taps(a *asm, count, n, first, rows int, reg func(int) string) {
 	}
 	a.op("DECQ CX")
 	a.op("JNE %s", tap)
+}
+
+// dwThreeF32AVX2 writes the runs of whole vectors with 3×3 taps, for one and for two output rows: all weights stay in registers, and the runs follow
+// each other in one call, so that the sums of one run's last vectors overlap with those of the next run's first. The argument is conv.dwThreeF32.
+// What lies at the left edge of the picture has no first tap in each row, what lies at the right edge no third.
+//
+// Register use: AX, BX, CX and SI the input rows, R8 and R9 the second and third tap from the first, R10 the step of the vectors, DX output, DI its
+// step, R11 the second output row, R12 vectors left, R15 weights, R13 argument. Y0 to Y8 weights, Y9 and Y10 limits, Y11 bias, Y12 and Y13 sums.
+func dwThreeF32AVX2(a *asm) {
+	var names []string
+	for rows := 1; rows <= 2; rows++ {
+		for _, edge := range []struct {
+			name        string
+			first, last int
+		}{{"", 0, 2}, {"Left", 1, 2}, {"Right", 0, 1}} {
+			name := fmt.Sprintf("dwThreeF32%s%dAVX2", edge.name, rows)
+			names = append(names, name)
+			dwThreeF32Runs(a, name, rows, edge.first, edge.last)
+		}
+	}
+	a.table("dwThreeF32AVX2", names)
+}
+
+func dwThreeF32Runs(a *asm, name string, rows, first, last int) {
+	inputs := []string{"AX", "BX", "CX", "SI"}[:2+rows]
+	taps := []string{"(%s)", "(%s)(R8*1)", "(%s)(R9*1)"}
+	a.fn(name, fmt.Sprintf("runs of vectors of 8 channels, %d output rows, taps %d to %d of each row; the argument is a dwThreeF32", rows, first, last))
+	a.op("MOVQ t+0(FP), R13")
+	for r, in := range inputs {
+		a.op("MOVQ %d(R13), %s", 8*r, in)
+	}
+	for i, to := range []string{"R8", "R9", "R10", "R15", "DX", "DI", "R11"} {
+		a.op("MOVQ %d(R13), %s", 32+8*i, to)
+	}
+	a.op("VBROADCASTSS 120(R13), Y9")
+	a.op("VBROADCASTSS 124(R13), Y10")
+	run, vector := a.label("run"), a.label("vector")
+	a.at(run)
+	a.op("VMOVUPS (R15), Y11")
+	for r := range 3 {
+		for t := first; t <= last; t++ {
+			a.op("VMOVUPS %d(R15), Y%d", 32+32*(3*r+t), 3*r+t)
+		}
+	}
+	a.op("ADDQ $320, R15")
+	a.op("MOVQ 88(R13), R12")
+	a.op("PCALIGN $32")
+	a.at(vector)
+	for r := range rows {
+		a.op("VMOVAPS Y11, Y%d", 12+r)
+	}
+	for r, in := range inputs {
+		for t := first; t <= last; t++ {
+			x := fmt.Sprintf(taps[t-first], in)
+			if r > 0 && r < 3 && rows == 2 {
+				a.op("VMOVUPS %s, Y14", x)
+				x = "Y14"
+			}
+			if r < 3 {
+				a.op("VFMADD231PS %s, Y%d, Y12", x, 3*r+t)
+			}
+			if r > 0 && rows == 2 {
+				a.op("VFMADD231PS %s, Y%d, Y13", x, 3*r-3+t)
+			}
+		}
+	}
+	for r, to := range []string{"(DX)", "(DX)(R11*1)"}[:rows] {
+		// The sum comes first in Go's order: where it is NaN, it is what these return.
+		a.op("VMAXPS Y%d, Y9, Y%d", 12+r, 12+r)
+		a.op("VMINPS Y%d, Y10, Y%d", 12+r, 12+r)
+		a.op("VMOVUPS Y%d, %s", 12+r, to)
+	}
+	for _, in := range inputs {
+		a.op("ADDQ R10, %s", in)
+	}
+	a.op("ADDQ DI, DX")
+	a.op("DECQ R12")
+	a.op("JNE %s", vector)
+	for _, in := range inputs {
+		a.op("ADDQ 104(R13), %s", in)
+	}
+	a.op("ADDQ 112(R13), DX")
+	a.op("DECQ 96(R13)")
+	a.op("JNE %s", run)
+	a.op("VZEROUPPER")
+	a.op("RET")
 }
 
 // storeSome stores as many values of a vector on AVX2 as a register says, 1 to 8, and may move the register of the address.
