@@ -122,17 +122,28 @@ func runProductS8AVX2(p *ProductS8, c, a, b []int8, scratch []byte) {
 	}
 }
 
-// packPanelAVX2 brings up to 16 columns of b into a panel [k/2][whole vectors of columns][2].
-func (p *ProductS8) packPanelAVX2(panel, b []int8, first int) {
-	cols, vectors := s8AVX2.panel(p.N - first)
-	nr, done := 8*vectors, 0 // pairs that are packed
-	var from [16]int         // the column at each place; the last one where there is none
+// columnsAVX2 returns the column at each place of a panel; the last one where there is none.
+func columnsAVX2(cols, vectors int) (from [16]int) {
 	for i := range from {
 		from[i] = cols - 1
 	}
 	for c := range cols {
 		at, _ := s8AVX2.place(c, vectors)
 		from[at] = c
+	}
+	return from
+}
+
+// wholePanel are the columns of a panel of 16, which most are.
+var wholePanel = columnsAVX2(16, 2)
+
+// packPanelAVX2 brings up to 16 columns of b into a panel [k/2][whole vectors of columns][2].
+func (p *ProductS8) packPanelAVX2(panel, b []int8, first int) {
+	cols, vectors := s8AVX2.panel(p.N - first)
+	nr, done := 8*vectors, 0 // pairs that are packed
+	from := wholePanel
+	if cols < 16 {
+		from = columnsAVX2(cols, vectors)
 	}
 	switch {
 	case p.TransB && p.K >= 16:
