@@ -36,7 +36,8 @@ func softmaxS8AVX2() []byte {
 	s.op("MOVL $2048, AX")
 	s.op("VMOVD AX, X%d", half)
 	s.op("VPBROADCASTD X%d, Y%d", half, half)
-	s.at("row")
+	// The largest values of all rows come first, so that no row waits for its own; they stand where its sum will.
+	s.at("top")
 	s.op("MOVQ R15, SI")
 	s.op("MOVQ 24(R13), CX")
 	s.op("VPCMPEQB X0, X0, X0")
@@ -61,8 +62,17 @@ func softmaxS8AVX2() []byte {
 	s.op("MOVBLSX AX, AX")
 	s.op("CMPL AX, R9")
 	s.op("CMOVLGT AX, R9")
-	s.op("VMOVD R9, X%d", top)
-	s.op("VPBROADCASTB X%d, X%d", top, top)
+	s.op("MOVL R9, (R11)")
+	s.op("ADDQ $16, R11")
+	s.op("ADDQ 24(R13), R15")
+	s.op("DECQ R12")
+	s.op("JNE top")
+	s.op("MOVQ 8(R13), R15")
+	s.op("MOVQ 40(R13), R11")
+	s.op("MOVQ 48(R13), R12")
+	s.at("row")
+	s.op("MOVL (R11), R9")
+	s.op("VPBROADCASTB (R11), X%d", top)
 	s.op("VPXOR Y%d, Y%d, Y%d", sum, sum, sum)
 	s.op("XORL R10, R10")
 	s.op("MOVQ R15, SI")
@@ -71,13 +81,16 @@ func softmaxS8AVX2() []byte {
 		s.op("VMOVQ (SI), X0")
 		s.op("VPSUBB X0, X%d, X0", top)
 		s.op("VMOVQ X0, AX")
-		for i := range 8 {
+		for i := 0; i < 8; i += 2 {
 			s.op("MOVBLZX AX, DX")
-			if i < 7 {
-				s.op("SHRQ $8, AX")
+			s.op("MOVBLZX AH, DI")
+			if i < 6 {
+				s.op("SHRQ $16, AX")
 			}
 			s.op("MOVL (BX)(DX*4), DX")
+			s.op("MOVL (BX)(DI*4), DI")
 			s.op("MOVL DX, %d(R8)", 4*i)
+			s.op("MOVL DI, %d(R8)", 4*i+4)
 		}
 		s.op("ADDQ $8, SI")
 		s.op("ADDQ $32, R8")
