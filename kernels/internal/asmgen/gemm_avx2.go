@@ -14,6 +14,7 @@ type kindAVX2 struct {
 	weights int    // bytes of a group of weights for one vector of columns
 	most    int    // sums that a tile with few rows spreads over, to hide the latency of its multiply-adds
 	ahead   int    // bytes of weights: that far before their use the function for one row asks for them, which it reads but once
+	fetch   bool   // tiles fetch the weights of the panel that follows, by R11
 	zero    bool   // sums start with zero instead of the parameters' first block
 	load    string // instructions that load weights, broadcast a group of a row, and add sums
 	cast    string
@@ -31,6 +32,10 @@ func (k *kindAVX2) group(a *asm, s, rows, vectors int, part func(s, r, v int) in
 		for v := range vectors {
 			k.madd(a, 12+v, 14, part(s, r, v), v == vectors-1)
 		}
+	}
+	if k.fetch {
+		a.op("PREFETCHT1 (R11)")
+		a.op("ADDQ $%d, R11", vectors*k.weights)
 	}
 }
 
@@ -145,7 +150,7 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 }
 
 // f32AVX2 multiplies one value of every row with the weights of its columns.
-var f32AVX2 = kindAVX2{weights: 32, most: 12, ahead: 1024, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
+var f32AVX2 = kindAVX2{weights: 32, most: 12, ahead: 1024, fetch: true, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
 	madd: func(a *asm, weights, row, sum int, _ bool) { a.op("VFMADD231PS Y%d, Y%d, Y%d", weights, row, sum) }}
 
 // s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two instructions more than weights
@@ -199,6 +204,7 @@ func tileF32AVX2(a *asm, name string, rows, vectors int) {
 	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an f32Tile", rows, 8*vectors))
 	beginAVX2(a, 64, 80)
 	a.op("SUBQ $%d, R15", 8*(vectors-1)) // columns of the last vector; the first is always full where there are two
+	a.op("MOVQ 120(R13), R11")
 	next, full, done := a.label("tile"), a.label("full"), a.label("stored")
 	a.at(next)
 	acc := f32AVX2.multiply(a, rows, vectors)
@@ -234,6 +240,8 @@ func tileF32AVX2(a *asm, name string, rows, vectors int) {
 		a.op("ADDQ DI, DX")
 	}
 	a.at(done)
+	a.op("CMPQ R11, 128(R13)")
+	a.op("CMOVQCC 120(R13), R11")
 	nextTile(a, rows, next)
 }
 
