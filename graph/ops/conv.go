@@ -310,7 +310,7 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	data := takeS8(c, 1)
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
 	quants := l.quants(l.params(requant.Fixed, act, false), bias, g.Groups)
-	if compileDirectS8(k, l, g, data, &quants[0]) {
+	if compileWinogradS8(k, l, g, data, &quants[0]) || compileDirectS8(k, l, g, data, &quants[0]) {
 		return
 	}
 	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
@@ -330,6 +330,25 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 			return nil
 		}, nil
 	}
+}
+
+// compileWinogradS8 runs a convolution in Winograd's form; false where another is better.
+func compileWinogradS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q *gemm.Quant) bool {
+	winograd, ok := conv.NewWinogradS8(data, g, q)
+	if !ok {
+		return false
+	}
+	s16, s32 := winograd.Bytes()
+	k.ID = "conv.winograd/" + l.types() + "/" + winograd.ID()
+	k.Scratch, k.Weights = winograd.Scratch(), map[tensor.DType]int{tensor.S16: s16, tensor.S32: s32}
+	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+		layer := *winograd // each session has its own
+		return func(a *graph.Args) error {
+			layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
+			return nil
+		}, nil
+	}
+	return true
 }
 
 // compileDirectS8 runs a convolution that reads windows of a bordered picture; false where this machine or the geometry has none.

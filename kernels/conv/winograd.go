@@ -81,23 +81,27 @@ func newWinograd(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Win
 		}
 		c.w[i] = gemm.PackF32(matrix, g.OutC, g.C, nil, float32(math.Inf(-1)), float32(math.Inf(1)))
 	}
-	squares := g.Batch * c.down * c.right
-	c.shared = shared{rows: max(winogradBlock, winogradElems/(36*(g.C+g.OutC))), workers: par.Workers()}
-	if g.MACs() < parMACs {
-		c.shared.workers = 1
-	}
-	// All blocks are nearly equal, and as many as keep all workers busy.
-	c.shared.chunks = (squares + c.shared.rows - 1) / c.shared.rows
-	c.shared.chunks = (c.shared.chunks + c.shared.workers - 1) / c.shared.workers * c.shared.workers
-	c.shared.rows = (squares + c.shared.chunks - 1) / c.shared.chunks
-	c.shared.chunks = (squares + c.shared.rows - 1) / c.shared.rows
-	if c.shared.chunks > par.MaxChunks {
-		c.shared.workers = 1
-	}
+	c.shared = g.shareSquares(g.Batch*c.down*c.right, winogradElems/(36*(g.C+g.OutC)))
 	c.apart = gemm.ApartF32(g.C)
 	c.in, c.out = oddLines(c.shared.rows*c.apart), oddLines(c.shared.rows*g.OutC)
 	c.per = 36*(c.in+c.out) + 36*max(g.C, g.OutC) + winogradTemp
 	return c, true
+}
+
+// shareSquares divides squares into blocks of so many, but not too few: all are nearly equal, and as many as keep all workers busy.
+func (g *Geometry) shareSquares(squares, rows int) shared {
+	s := shared{rows: max(winogradBlock, rows), workers: par.Workers()}
+	if g.MACs() < parMACs {
+		s.workers = 1
+	}
+	s.chunks = (squares + s.rows - 1) / s.rows
+	s.chunks = (s.chunks + s.workers - 1) / s.workers * s.workers
+	s.rows = (squares + s.chunks - 1) / s.chunks
+	s.chunks = (squares + s.rows - 1) / s.rows
+	if s.chunks > par.MaxChunks {
+		s.workers = 1
+	}
+	return s
 }
 
 // oddLines rounds up to an odd number of cache lines, so that matrices that lie so far apart do not share sets of the cache.
@@ -180,7 +184,7 @@ func (c *Winograd) Do(chunk, worker int) {
 			c.isa.in(in[i*c.apart:], c.in, c.src[((b*g.H+y)*g.W+x)*g.C:], g.W*g.C, g.C, g.C, temp)
 			continue
 		}
-		c.edge(border, b, y, x)
+		winogradEdge(border, c.src, g, b, y, x, 6, 0)
 		c.isa.in(in[i*c.apart:], c.in, border, 6*g.C, g.C, g.C, temp)
 	}
 	for i, w := range c.w {
@@ -206,12 +210,11 @@ func (c *Winograd) square(i int) (b, y, x int) {
 	return i / (c.down * c.right), i / c.right % c.down * 4, i % c.right * 4
 }
 
-// edge copies the inputs of a square that reaches beyond the image, with zeros there.
-func (c *Winograd) edge(border []float32, b, y, x int) {
-	g := c.g
-	clear(border[:36*g.C])
-	left, right := max(x, 0), min(x+6, g.W)
-	for r := max(y, 0); r < min(y+6, g.H) && left < right; r++ {
-		copy(border[((r-y)*6+left-x)*g.C:], c.src[((b*g.H+r)*g.W+left)*g.C:][:(right-left)*g.C])
+// winogradEdge copies the size × size inputs of a square that reaches beyond the image, with zeros there.
+func winogradEdge[T int8 | float32](border, src []T, g *Geometry, b, y, x, size int, zero T) {
+	fill(border[:size*size*g.C], zero)
+	left, right := max(x, 0), min(x+size, g.W)
+	for r := max(y, 0); r < min(y+size, g.H) && left < right; r++ {
+		copy(border[((r-y)*size+left-x)*g.C:], src[((b*g.H+r)*g.W+left)*g.C:][:(right-left)*g.C])
 	}
 }

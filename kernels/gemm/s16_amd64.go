@@ -1,0 +1,22 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"wayside/kernels/internal/cpu"
+)
+
+// s16TilesAVX2 returns the addresses of the tiles by rows less one.
+func s16TilesAVX2() *[6]uintptr
+
+var s16AVX2 = tileSet{isa: "avx2", width: 16, wide: 1, high: 6, sums: 6, table: s16TilesAVX2()[:]}
+
+func s16Fast() bool { return cpu.Has(cpu.AVX2) }
+
+// s16Tiles is S16 with panels.
+func s16Tiles(dst []int32, ldd int, x []int16, ldx, m int, w *S16Weights) {
+	for j := 0; j < w.N; j += 16 {
+		t := s8Tile{a: (*uint8)(unsafe.Pointer(&x[0])), lda: 2 * ldx, w: (*int8)(unsafe.Pointer(&w.w[j*w.K])), groups: w.K / 2, dst: (*int8)(unsafe.Pointer(&dst[j])), ldd: 4 * ldd}
+		s16AVX2.runS8(&t, 1, m)
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package gemm
+
+func s16Fast() bool { return false }
+
+func s16Tiles([]int32, int, []int16, int, int, *S16Weights) {}
