@@ -47,6 +47,13 @@ func Copy[T any](dst, src []T, w *Walk) {
 		return
 	}
 	n, step, rows, rowStep := w.inner()
+	const near = 1 << 13                                                  // elements that stay in the first-level cache, so that the order of writes does not matter
+	if step == 1 && w.Rank == 3 && w.Dims[0] > rows && len(dst) <= near { // the longer axis inside
+		for r := range rows {
+			copyRows(dst, src, r*n, w.Base+r*rowStep, n, w.Dims[0], rows*n, w.Stride[0])
+		}
+		return
+	}
 	var at [MaxAxes]int
 	pos := w.Base
 	for ; len(dst) > 0; dst, pos = dst[n*rows:], w.next(&at, pos) {
