@@ -786,6 +786,8 @@ TEXT hardSwishF32Neon<>(SB), NOSPLIT, $0-8
 	VDUP R8, V30.S4
 	MOVD $1086324736, R8
 	VDUP R8, V29.S4
+	MOVD $1042983595, R8
+	VDUP R8, V28.S4
 loop6:
 	FMOVQ 0(R2), F0
 	FMOVQ 16(R2), F1
@@ -793,12 +795,12 @@ loop6:
 	WORD $0x4e3ff442 // fmax v2.4s, v2.4s, v31.4s
 	WORD $0x4ebdf442 // fmin v2.4s, v2.4s, v29.4s
 	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e3dfc00 // fdiv v0.4s, v0.4s, v29.4s
+	WORD $0x6e3cdc00 // fmul v0.4s, v0.4s, v28.4s
 	WORD $0x4e3ed423 // fadd v3.4s, v1.4s, v30.4s
 	WORD $0x4e3ff463 // fmax v3.4s, v3.4s, v31.4s
 	WORD $0x4ebdf463 // fmin v3.4s, v3.4s, v29.4s
 	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
-	WORD $0x6e3dfc21 // fdiv v1.4s, v1.4s, v29.4s
+	WORD $0x6e3cdc21 // fmul v1.4s, v1.4s, v28.4s
 	FMOVQ F0, 0(R1)
 	FMOVQ F1, 16(R1)
 	FMOVQ 32(R2), F0
@@ -807,12 +809,12 @@ loop6:
 	WORD $0x4e3ff442 // fmax v2.4s, v2.4s, v31.4s
 	WORD $0x4ebdf442 // fmin v2.4s, v2.4s, v29.4s
 	WORD $0x6e22dc00 // fmul v0.4s, v0.4s, v2.4s
-	WORD $0x6e3dfc00 // fdiv v0.4s, v0.4s, v29.4s
+	WORD $0x6e3cdc00 // fmul v0.4s, v0.4s, v28.4s
 	WORD $0x4e3ed423 // fadd v3.4s, v1.4s, v30.4s
 	WORD $0x4e3ff463 // fmax v3.4s, v3.4s, v31.4s
 	WORD $0x4ebdf463 // fmin v3.4s, v3.4s, v29.4s
 	WORD $0x6e23dc21 // fmul v1.4s, v1.4s, v3.4s
-	WORD $0x6e3dfc21 // fdiv v1.4s, v1.4s, v29.4s
+	WORD $0x6e3cdc21 // fmul v1.4s, v1.4s, v28.4s
 	FMOVQ F0, 32(R1)
 	FMOVQ F1, 48(R1)
 	ADD R5, R2

@@ -154,5 +154,5 @@ func GeluTanh(x float32) float32 {
 	return 0.5 * x * (1 + Tanh(float32(sqrt2OverPi)*(x+cube)))
 }
 
-// HardSwish returns x × clamp(x+3, 0, 6) / 6.
-func HardSwish(x float32) float32 { return x * min(max(x+3, 0), 6) / 6 }
+// HardSwish returns x × clamp(x+3, 0, 6) / 6, the quotient as a product with the rounded sixth.
+func HardSwish(x float32) float32 { return x * min(max(x+3, 0), 6) * (1.0 / 6) }

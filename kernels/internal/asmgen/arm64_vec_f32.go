@@ -46,12 +46,12 @@ var mapsArm64 = []struct {
 	}},
 	{"logistic", expFloats, logisticArm64},
 	{"tanh", append([]float64{0.35, -2, -1.0 / 3, 2.0 / 15, -17.0 / 315, 62.0 / 2835, -1382.0 / 155925, 21844.0 / 6081075}, expFloats...), tanhArm64},
-	{"hardSwish", []float64{0, 3, 6}, func(a arm64, r *floatRegs, v []int) {
+	{"hardSwish", []float64{0, 3, 6, 1.0 / 6}, func(a arm64, r *floatRegs, v []int) {
 		for _, x := range v {
 			a.fadd(2+x, x, r.of(3))
 			a.clampOne(2+x, r.of(0), r.of(6))
 			a.fmul(x, x, 2+x)
-			a.fdiv(x, x, r.of(6))
+			a.fmul(x, x, r.of(1.0/6))
 		}
 	}},
 	{"abs", nil, eachArm64(arm64.fabs)},

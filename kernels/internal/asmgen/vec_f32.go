@@ -190,7 +190,7 @@ var mapOps = []struct {
 		s.konst("VADDPS", "three", "%s, %s", s.r(0), s.r(1))
 		s.clamp(1, 13, 14)
 		s.op("VMULPS %s, %s, %s", s.r(1), s.r(0), s.r(0))
-		s.op("VDIVPS %s, %s, %s", s.r(14), s.r(0), s.r(0))
+		s.konst("VMULPS", "sixth", "%s, %s", s.r(0), s.r(0))
 	}},
 	{"abs", nothing, func(s simd) { s.konst("VANDPS", "abs", "%s, %s", s.r(0), s.r(0)) }},
 	{"neg", nothing, func(s simd) { s.konst("VXORPS", "sign", "%s, %s", s.r(0), s.r(0)) }},
