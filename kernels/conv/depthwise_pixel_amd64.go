@@ -5,7 +5,6 @@ import (
 
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/call"
-	"wayside/kernels/requant"
 )
 
 // dwPixelTile is the argument of the function for one output pixel: blocks of eight channels. The assembly knows the offsets, and moves what tells one
@@ -71,22 +70,12 @@ func packDepthwisePixel(w []int8, g *Geometry, q *gemm.Quant) *dwPixel {
 				abs += int64(max(v, -v))
 				p.w[((b*len(p.taps)+n/2)*8+i)*2+n%2] = int16(v)
 			}
-			bias := -int64(q.XZero) * sum // what lies outside of the image holds the zero point and adds nothing
-			if q.Bias != nil {
-				bias += int64(int32(q.Bias[ch]))
-			}
-			one := min(ch, len(q.Mult)-1)
-			terms, ok := requant.OneStep(bias, 128*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
+			// What lies outside of the image holds the zero point and adds nothing.
+			carry, ok := packDwTerms(p.par[b*dwPairTerms*8+i:], q, ch, sum, abs)
 			if !ok {
 				return nil
 			}
-			p.exact = p.exact || terms.Carry
-			if terms.Carry && terms.Limit >= 0 {
-				terms.Add++ // it is taken back below the limit
-			}
-			for k, v := range [dwPairTerms]int32{terms.Bias, terms.Mult, terms.Add, terms.Shift, terms.Limit} {
-				p.par[(b*dwPairTerms+k)*8+i] = v
-			}
+			p.exact = p.exact || carry
 		}
 	}
 	return p

@@ -166,24 +166,31 @@ func (p *dwAVX2) pack(b *dwBlock8, w []int8, q *gemm.Quant) bool {
 				weights[((ky/2*p.KW+t%p.KW)*p.together+r)*16+i%8*2+ky%2] = int16(v)
 			}
 		}
-		bias := -int64(q.XZero) * sum
-		if q.Bias != nil {
-			bias += int64(int32(q.Bias[ch]))
-		}
-		one := min(ch, len(q.Mult)-1)
-		terms, ok := requant.OneStep(bias, 128*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
+		carry, ok := packDwTerms(par[i%8:], q, ch, sum, abs)
 		if !ok {
 			return false
 		}
-		b.exact = b.exact || terms.Carry
-		if terms.Carry && terms.Limit >= 0 {
-			terms.Add++ // it is taken back below the limit
-		}
-		for k, v := range [dwPairTerms]int32{terms.Bias, terms.Mult, terms.Add, terms.Shift, terms.Limit} {
-			par[k*8+i%8] = v
-		}
+		b.exact = b.exact || carry
 	}
 	return true
+}
+
+// packDwTerms puts what turns a channel's sum into its output at every eighth place of par: sum is that of its weights less their zero point, abs that of
+// their distances from it. carry says that the carry counts, ok that the form is exact.
+func packDwTerms(par []int32, q *gemm.Quant, ch int, sum, abs int64) (carry, ok bool) {
+	bias := -int64(q.XZero) * sum
+	if q.Bias != nil {
+		bias += int64(int32(q.Bias[ch]))
+	}
+	one := min(ch, len(q.Mult)-1)
+	terms, ok := requant.OneStep(bias, 128*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
+	if terms.Carry && terms.Limit >= 0 {
+		terms.Add++ // it is taken back below the limit
+	}
+	for k, v := range [dwPairTerms]int32{terms.Bias, terms.Mult, terms.Add, terms.Shift, terms.Limit} {
+		par[8*k] = v
+	}
+	return terms.Carry, ok
 }
 
 // ID implements DepthwiseS8.
