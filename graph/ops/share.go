@@ -19,7 +19,7 @@ type rowStep struct {
 }
 
 // shareFrom is the work of a step, in nanoseconds, from which threads share it: below that sharing costs more than it saves.
-const shareFrom = 20_000
+const shareFrom = 12_000
 
 // set makes the step k's, shared among as many threads as there are now where there is enough to do.
 func (s *rowStep) set(k *graph.Kernel) {

@@ -51,8 +51,8 @@ func (g *Geometry) MACs() int64 {
 	return int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW) * int64(g.C/g.Groups)
 }
 
-// parMACs is the work of a layer from which threads share it: some 20 µs of a fast core. Below that the sharing costs more than it saves.
-const parMACs = 4_000_000
+// parMACs is the work of a layer from which threads share it: some 10 to 15 µs of a fast core. Below that the sharing costs more than it saves.
+const parMACs = 800_000
 
 // shared says how the output pixels of a layer are divided: into chunks of a number of rows, for a number of workers.
 type shared struct {

@@ -14,9 +14,9 @@ type Task interface{ Do(chunk, worker int) }
 // MaxChunks bounds the chunks of one Run.
 const MaxChunks = 1<<16 - 1
 
-// spinFor is how long a worker looks for new work before it parks: layers of one inference follow each other within microseconds, and waking a
-// parked thread takes longer than that.
-const spinFor = 50 * time.Microsecond
+// spinFor is how long a worker looks for new work before it parks: layers of one inference follow each other within that time, also where one that is
+// not shared lies between them, and waking a parked thread costs the caller more than it saves.
+const spinFor = 200 * time.Microsecond
 
 // pool is the workers beside the caller. Its word holds generation, chunks and the next chunk to claim (32, 16 and 16 bits), so that one
 // compare-and-swap claims a chunk of a certain generation.
