@@ -76,9 +76,6 @@ func compileAttention(c *graph.CompileCtx) (*graph.Kernel, error) {
 	return k, nil
 }
 
-// macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly.
-const macsPerNano = 20
-
 // attentionHeads is an Attention of a session. Threads share its heads.
 type attentionHeads struct {
 	a       *graph.AttentionAttr
@@ -89,14 +86,7 @@ type attentionHeads struct {
 }
 
 func (s *attentionHeads) run(*graph.Args) error {
-	heads := len(s.a.Out.At)
-	if s.workers > 1 && par.Workers() <= s.workers {
-		par.Run(s, heads)
-		return nil
-	}
-	for h := range heads {
-		s.Do(h, 0)
-	}
+	par.RunPlanned(s, len(s.a.Out.At), s.workers)
 	return nil
 }
 

@@ -195,13 +195,7 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	packed := gemm.PackF32In(c.G.Panels, data, n, k, bias, lo, hi)
 	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
-	step := rowStep{rows: m, tile: gemmRows, work: kernel.MACs / macsPerNano, kernel: func(m int) (func(*graph.Args) error, int) {
-		return func(a *graph.Args) error {
-			gemm.F32(a.Out[0].F32(), n, a.In[0].F32(), k, m, packed)
-			return nil
-		}, 0
-	}}
-	step.set(kernel)
+	denseStep(m, packed).set(kernel)
 }
 
 // compileDenseHybrid quantizes each row at run time.

@@ -476,13 +476,7 @@ func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 		k.ID = "gemm.matmul/f32/" + w[0].ID()
 	}
 	if len(w) == 1 && !p.TransA {
-		step := rowStep{rows: p.count * p.m, tile: gemmRows, work: k.MACs / macsPerNano, kernel: func(m int) (func(*graph.Args) error, int) {
-			return func(a *graph.Args) error {
-				gemm.F32(a.Out[0].F32(), p.n, a.In[0].F32(), p.k, m, w[0])
-				return nil
-			}, 0
-		}}
-		step.set(k)
+		denseStep(p.count*p.m, w[0]).set(k)
 		return
 	}
 	k.Scratch = 4 * p.scratchA()

@@ -5,6 +5,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/gemm"
 	"wayside/kernels/par"
 )
 
@@ -21,6 +22,9 @@ type rowStep struct {
 // shareFrom is the work of a step, in nanoseconds, from which threads share it: below that sharing costs more than it saves.
 const shareFrom = 12_000
 
+// macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly.
+const macsPerNano = 20
+
 // set makes the step k's, shared among as many threads as there are now where there is enough to do.
 func (s *rowStep) set(k *graph.Kernel) {
 	workers := par.Workers()
@@ -29,9 +33,8 @@ func (s *rowStep) set(k *graph.Kernel) {
 		return
 	}
 	// Enough pieces that none waits long for the last, none too small to be worth its start.
-	n := int64(4 * workers)
-	n = max(2, min(n, s.work/(shareFrom/4)))
-	each := (s.rows + int(n) - 1) / int(n)
+	n := int(max(2, min(int64(4*workers), s.work/(shareFrom/4))))
+	each := (s.rows + n - 1) / n
 	each = (each + s.tile - 1) / s.tile * s.tile
 	run, scratch := s.kernel(each)
 	last, lastScratch := run, scratch
@@ -40,10 +43,6 @@ func (s *rowStep) set(k *graph.Kernel) {
 	}
 	scratch = (max(scratch, lastScratch) + 63) &^ 63
 	pieces := (s.rows + each - 1) / each
-	if pieces < 2 || pieces > par.MaxChunks {
-		k.Run, k.Scratch = s.kernel(s.rows)
-		return
-	}
 	k.Scratch = scratch * workers
 	k.Bind = func(a *graph.Args) (func(*graph.Args) error, error) {
 		t := &sharedRows{pieces: make([]piece, pieces)}
@@ -68,6 +67,16 @@ func (s *rowStep) set(k *graph.Kernel) {
 		}
 		return t.all, nil
 	}
+}
+
+// denseStep multiplies so many rows with packed weights.
+func denseStep(rows int, w *gemm.F32Weights) *rowStep {
+	return &rowStep{rows: rows, tile: gemmRows, work: int64(rows) * int64(w.N) * int64(w.K) / macsPerNano, kernel: func(m int) (func(*graph.Args) error, int) {
+		return func(a *graph.Args) error {
+			gemm.F32(a.Out[0].F32(), w.N, a.In[0].F32(), w.K, m, w)
+			return nil
+		}, 0
+	}}
 }
 
 // rowsView is a view of some of a tensor's rows.
@@ -99,13 +108,7 @@ func (s *sharedRows) Do(chunk, worker int) {
 }
 
 func (s *sharedRows) all(*graph.Args) error {
-	if par.Workers() > len(s.scratch) { // more threads than were planned for
-		for i := range s.pieces {
-			s.Do(i, 0)
-		}
-	} else {
-		par.Run(s, len(s.pieces))
-	}
+	par.RunPlanned(s, len(s.pieces), len(s.scratch))
 	for i := range s.pieces {
 		if err := s.pieces[i].err; err != nil {
 			return err

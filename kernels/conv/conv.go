@@ -79,15 +79,7 @@ func (g *Geometry) share() shared {
 }
 
 // run does all chunks, shared where the scratch memory was planned for as many threads as there are now.
-func (s *shared) run(t par.Task) {
-	if s.workers > 1 && par.Workers() <= s.workers {
-		par.Run(t, s.chunks)
-		return
-	}
-	for i := range s.chunks {
-		t.Do(i, 0)
-	}
-}
+func (s *shared) run(t par.Task) { par.RunPlanned(t, s.chunks, s.workers) }
 
 // S8 is an int8 convolution with packed weights: make one with NewS8, and a copy of it for each session.
 type S8 struct {

@@ -90,6 +90,17 @@ func Run(t Task, chunks int) {
 	p.owned.Store(false)
 }
 
+// RunPlanned is Run for work that has memory for so many workers: where more threads share the work now, the caller does it alone.
+func RunPlanned(t Task, chunks, workers int) {
+	if Workers() <= workers {
+		Run(t, chunks)
+		return
+	}
+	for i := range chunks {
+		t.Do(i, 0)
+	}
+}
+
 // claim takes chunks of generation gen until none is left.
 func (p *pool) claim(gen uint32, worker int) {
 	for {
