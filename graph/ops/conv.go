@@ -73,19 +73,20 @@ type DepthwiseAttr struct {
 
 // FuseAct implements graph.ActFuser.
 func (a DepthwiseAttr) FuseAct(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || a.After != graph.ActNone || !clamps(act) {
-		return nil, false
-	}
-	a.Act = act
-	return a, true
+	return a.with(a.Conv2DAttr.FuseAct(act))
 }
 
 // FuseAfter implements graph.AfterFuser.
 func (a DepthwiseAttr) FuseAfter(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || a.After != graph.ActNone {
+	return a.with(a.Conv2DAttr.FuseAfter(act))
+}
+
+// with returns a with another Conv2DAttr.
+func (a DepthwiseAttr) with(attr any, ok bool) (any, bool) {
+	if !ok {
 		return nil, false
 	}
-	a.After = act
+	a.Conv2DAttr = attr.(Conv2DAttr)
 	return a, true
 }
 
@@ -246,6 +247,34 @@ func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	return k, nil
 }
 
+// bindF32 gives each session a copy of its own of a float32 layer, which keeps the arguments of a run.
+func bindF32[L any, P interface {
+	*L
+	Run(dst, src, scratch []float32)
+}](planned P) func(*graph.Args) (func(*graph.Args) error, error) {
+	return func(*graph.Args) (func(*graph.Args) error, error) {
+		layer := *planned
+		return func(a *graph.Args) error {
+			P(&layer).Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
+			return nil
+		}, nil
+	}
+}
+
+// bindS8 is bindF32 for int8.
+func bindS8[L any, P interface {
+	*L
+	Run(dst, src []int8, scratch []byte)
+}](planned P) func(*graph.Args) (func(*graph.Args) error, error) {
+	return func(*graph.Args) (func(*graph.Args) error, error) {
+		layer := *planned
+		return func(a *graph.Args) error {
+			P(&layer).Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
+			return nil
+		}, nil
+	}
+}
+
 func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, attr *Conv2DAttr, bias []float32) {
 	lo, hi := actRangeF32(attr.Act)
 	then, id := attr.after(c.G.Format)
@@ -264,26 +293,14 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 		winograd.Then(then)
 		k.ID = "conv.winograd" + id + "/" + l.types() + "/" + winograd.ID()
 		k.Scratch, k.Weights = 4*winograd.Scratch(), map[tensor.DType]int{tensor.F32: winograd.Bytes()}
-		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-			layer := *winograd // each session has its own
-			return func(a *graph.Args) error {
-				layer.Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
-				return nil
-			}, nil
-		}
+		k.Bind = bindF32(winograd)
 		return
 	}
 	if direct, ok := conv.NewDirectF32(data, g, bias, lo, hi); ok {
 		direct.Then(then)
 		k.ID = "conv.direct" + id + "/" + l.types() + "/" + direct.ID()
 		k.Scratch, k.Weights = 4*direct.Scratch(), map[tensor.DType]int{tensor.F32: direct.Bytes()}
-		k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-			layer := *direct // each session has its own
-			return func(a *graph.Args) error {
-				layer.Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
-				return nil
-			}, nil
-		}
+		k.Bind = bindF32(direct)
 		return
 	}
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
@@ -297,13 +314,7 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	planned := conv.NewF32(g, packed)
 	planned.Then(then)
 	k.Scratch = 4 * planned.Scratch()
-	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-		layer := *planned // each session has its own
-		return func(a *graph.Args) error {
-			layer.Run(a.Out[0].F32(), a.In[0].F32(), tensor.As[float32](a.Scratch, 4))
-			return nil
-		}, nil
-	}
+	k.Bind = bindF32(planned)
 }
 
 func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64) {
@@ -323,13 +334,7 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
 	planned := conv.NewS8(g, packed, zero)
 	k.Scratch, k.Weights = planned.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
-	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-		layer := *planned // each session has its own
-		return func(a *graph.Args) error {
-			layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
-			return nil
-		}, nil
-	}
+	k.Bind = bindS8(planned)
 }
 
 // compileWinogradS8 runs a convolution in Winograd's form; false where another is better.
@@ -341,13 +346,7 @@ func compileWinogradS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8,
 	s16, s32 := winograd.Bytes()
 	k.ID = "conv.winograd/" + l.types() + "/" + winograd.ID()
 	k.Scratch, k.Weights = winograd.Scratch(), map[tensor.DType]int{tensor.S16: s16, tensor.S32: s32}
-	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-		layer := *winograd // each session has its own
-		return func(a *graph.Args) error {
-			layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
-			return nil
-		}, nil
-	}
+	k.Bind = bindS8(winograd)
 	return true
 }
 
@@ -360,13 +359,7 @@ func compileDirectS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q
 	s8, s32 := direct.Bytes()
 	k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
 	k.Scratch, k.Weights = direct.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
-	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
-		layer := *direct // each session has its own
-		return func(a *graph.Args) error {
-			layer.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
-			return nil
-		}, nil
-	}
+	k.Bind = bindS8(direct)
 	return true
 }
 
