@@ -184,9 +184,7 @@ func packDwTerms(par []int32, q *gemm.Quant, ch int, sum, abs int64) (carry, ok 
 	}
 	one := min(ch, len(q.Mult)-1)
 	terms, ok := requant.OneStep(bias, 128*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min)
-	if terms.Carry && terms.Limit >= 0 {
-		terms.Add++ // it is taken back below the limit
-	}
+	terms = terms.Below()
 	for k, v := range [dwPairTerms]int32{terms.Bias, terms.Mult, terms.Add, terms.Shift, terms.Limit} {
 		par[8*k] = v
 	}

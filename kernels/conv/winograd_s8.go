@@ -91,9 +91,7 @@ func (c *WinogradS8) column(o int, filter []int8, q *gemm.Quant) bool {
 	}
 	t, ok := requant.OneStep(int64(c.bias[o]), 128*size, q.Mult[m], q.Shift[m], q.Zero, q.Min)
 	c.exact = c.exact || t.Carry
-	if t.Carry && t.Limit >= 0 {
-		t.Add++ // the assembly takes it back below the limit
-	}
+	t = t.Below()
 	sum, output := winogradPlace(o % 16)
 	p := c.par[o/16*80:][:80]
 	p[sum], p[16+sum], p[64+sum] = t.Bias, t.Mult, t.Limit

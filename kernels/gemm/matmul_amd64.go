@@ -153,14 +153,7 @@ func packProductS8(p *ProductS8) []int32 {
 		cols := min(64, p.N-first)
 		nr := up16(cols)
 		for c := range cols {
-			j, bias := first+c, int64(0)
-			if p.q.Bias != nil {
-				bias = p.q.Bias[j]
-			}
-			if len(p.q.Mult) == 1 {
-				j = 0
-			}
-			t, ok := requant.OneStep(bias, 255*255*int64(p.K), p.q.Mult[j], p.q.Shift[j], p.q.Zero, p.q.Min)
+			t, ok := p.terms(first + c)
 			if !ok {
 				return nil
 			}
@@ -171,6 +164,16 @@ func packProductS8(p *ProductS8) []int32 {
 		}
 	}
 	return par
+}
+
+// terms returns the terms of a column for the sums of inputs and weights less their zero points; false where the form is not exact.
+func (p *ProductS8) terms(column int) (requant.Terms, bool) {
+	bias := int64(0)
+	if p.q.Bias != nil {
+		bias = p.q.Bias[column]
+	}
+	one := min(column, len(p.q.Mult)-1)
+	return requant.OneStep(bias, 255*255*int64(p.K), p.q.Mult[one], p.q.Shift[one], p.q.Zero, p.q.Min)
 }
 
 func (p *ProductS8) groups() int { return (p.K + 3) / 4 }

@@ -4,7 +4,6 @@ import (
 	"unsafe"
 
 	"wayside/kernels/internal/call"
-	"wayside/kernels/requant"
 )
 
 // productsAVX2 returns the addresses of widenRows, of copyPanel, of pairRows for 8 and 16 columns, and of pairColumns for both.
@@ -54,20 +53,11 @@ func packProductS8AVX2(p *ProductS8) []int32 {
 		cols, vectors := s8AVX2.panel(p.N - first)
 		nr, q := 8*vectors, par[5*first:]
 		for c := range cols {
-			j, bias := first+c, int64(0)
-			if p.q.Bias != nil {
-				bias = p.q.Bias[j]
-			}
-			if len(p.q.Mult) == 1 {
-				j = 0
-			}
-			t, ok := requant.OneStep(bias, 255*255*int64(p.K), p.q.Mult[j], p.q.Shift[j], p.q.Zero, p.q.Min)
+			t, ok := p.terms(first + c)
 			if !ok {
 				return nil
 			}
-			if t.Carry && t.Limit >= 0 {
-				t.Add++ // the tiles take it back below the limit
-			}
+			t = t.Below()
 			at, out := s8AVX2.place(c, vectors)
 			q[at], q[nr+at], q[4*nr+at] = t.Bias, t.Mult, t.Limit
 			q[2*nr+out], q[3*nr+out] = t.Add, t.Shift

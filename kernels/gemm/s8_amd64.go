@@ -139,8 +139,8 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 				return m, false
 			}
 			q.exact = q.exact || terms.Carry
-			if set.zipped && terms.Carry && terms.Limit >= 0 {
-				terms.Add++ // these tiles take it back below the limit
+			if set.zipped {
+				terms = terms.Below()
 			}
 			q.par[at], q.par[nr+at], q.par[4*nr+at] = terms.Bias, terms.Mult, terms.Limit
 			q.par[2*nr+out], q.par[3*nr+out] = terms.Add, terms.Shift

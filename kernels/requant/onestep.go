@@ -14,6 +14,14 @@ type Terms struct {
 	Carry bool
 }
 
+// Below returns the terms for kernels that take the carry back below Limit instead of adding it from there on.
+func (t Terms) Below() Terms {
+	if t.Carry && t.Limit >= 0 {
+		t.Add++
+	}
+	return t
+}
+
 // OneStep returns the terms for a channel whose sums without bias are at most largest in size; false where the form is not exact: then a sum may
 // be too large, or the multiplier moves it to the left. lo is the least output.
 //
