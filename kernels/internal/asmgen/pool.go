@@ -112,19 +112,8 @@ func poolS8AVX512() []byte {
 				s.op("VPMOVSXBD %s, Z%d", from, to)
 			}
 		},
-		join: func(s simd, x, acc int) { s.op("VPADDD Z%d, Z%d, Z%d", x, acc, acc) },
-		// Half of the divisor away from zero, then a division whose fraction goes: exact as long as sums are below 2^23.
-		finish: func(s simd, acc, t int) {
-			s.op("VCVTDQ2PS Z%d, Z%d", acc, acc)
-			s.konst("VANDPS", "sign", "Z%d, Z%d", acc, t)
-			s.op("VORPS Z%d, Z%d, Z%d", half, t, t)
-			s.op("VADDPS Z%d, Z%d, Z%d", t, acc, acc)
-			s.op("VDIVPS Z%d, Z%d, Z%d", poolCount, acc, acc)
-			s.op("VCVTTPS2DQ Z%d, Z%d", acc, acc)
-			s.op("VPSUBD Z%d, Z%d, Z%d", offset, acc, acc)
-			s.op("VPMAXSD Z%d, Z%d, Z%d", poolLo, acc, acc)
-			s.op("VPMINSD Z%d, Z%d, Z%d", poolHi, acc, acc)
-		},
+		join:   func(s simd, x, acc int) { s.op("VPADDD Z%d, Z%d, Z%d", x, acc, acc) },
+		finish: func(s simd, acc, t int) { s.averageS8(acc, t, half, offset) },
 		store: func(s simd, acc int, to string, last bool) {
 			if last {
 				s.op("VPMOVDB Z%d, K1, %s", acc, to)
@@ -135,6 +124,21 @@ func poolS8AVX512() []byte {
 	}
 	s.pools("S8AVX512", largest, average)
 	return s.Bytes()
+}
+
+// averageS8 divides int32 sums by their count, which registers hold, and bounds what comes out. Half of the divisor away from zero, then a division whose
+// fraction goes: exact as long as sums are below 2^23. half holds half of the count, offset what the sums have too much; t is for the work.
+func (s simd) averageS8(acc, t, half, offset int) {
+	op := func(op string, x, y, to int) { s.op("%s %s, %s, %s", op, s.r(x), s.r(y), s.r(to)) }
+	s.op("VCVTDQ2PS %s, %s", s.r(acc), s.r(acc))
+	s.konst("VANDPS", "sign", "%s, %s", s.r(acc), s.r(t))
+	op("VORPS", half, t, t)
+	op("VADDPS", t, acc, acc)
+	op("VDIVPS", poolCount, acc, acc)
+	s.op("VCVTTPS2DQ %s, %s", s.r(acc), s.r(acc))
+	op("VPSUBD", offset, acc, acc)
+	op("VPMAXSD", poolLo, acc, acc)
+	op("VPMINSD", poolHi, acc, acc)
 }
 
 // poolS8AVX2 writes the pooling of int8 for registers of 256 bits.
@@ -180,17 +184,8 @@ func poolS8AVX2() []byte {
 		start:    func(s simd, acc int) { s.op("VMOVDQA Y%d, Y%d", start, acc) },
 		loadSome: simd.widen,
 		join:     func(s simd, x, acc int) { s.op("VPADDD Y%d, Y%d, Y%d", x, acc, acc) },
-		// As on AVX512.
 		finish: func(s simd, acc, t int) {
-			s.op("VCVTDQ2PS Y%d, Y%d", acc, acc)
-			s.konst("VANDPS", "sign", "Y%d, Y%d", acc, t)
-			s.op("VORPS Y%d, Y%d, Y%d", half, t, t)
-			s.op("VADDPS Y%d, Y%d, Y%d", t, acc, acc)
-			s.op("VDIVPS Y%d, Y%d, Y%d", poolCount, acc, acc)
-			s.op("VCVTTPS2DQ Y%d, Y%d", acc, acc)
-			s.op("VPSUBD Y%d, Y%d, Y%d", offset, acc, acc)
-			s.op("VPMAXSD Y%d, Y%d, Y%d", poolLo, acc, acc)
-			s.op("VPMINSD Y%d, Y%d, Y%d", poolHi, acc, acc)
+			s.averageS8(acc, t, half, offset)
 			s.narrow16(acc, t)
 			s.op("VPACKSSWB X%d, X%d, X%d", acc, acc, acc)
 		},

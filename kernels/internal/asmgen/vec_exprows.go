@@ -23,26 +23,7 @@ func (s simd) expRows(isa string) {
 		s.op("JNE %s", row)
 	}
 	begin("largest")
-	for i := range 4 {
-		s.op("VMOVAPS %s, %s", s.r(infinite), s.r(i))
-	}
-	s.loop(4, s.lanes(), s.floats("SI"), func(k int, last bool) {
-		from := at("SI", k*s.size())
-		switch {
-		case !last:
-			s.op("VMAXPS %s, %s, %s", from, s.r(k), s.r(k))
-		case s.wide:
-			s.op("VMAXPS %s, %s, K1, %s", from, s.r(k), s.r(k))
-		default:
-			s.load(from, 5, true)
-			s.op("VBLENDVPS %s, %s, %s, %s", s.r(tailMask), s.r(5), s.r(infinite), s.r(5))
-			s.op("VMAXPS %s, %s, %s", s.r(5), s.r(k), s.r(k))
-		}
-	})
-	s.op("VMAXPS %s, %s, %s", s.r(1), s.r(0), s.r(0))
-	s.op("VMAXPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
-	s.op("VMAXPS %s, %s, %s", s.r(2), s.r(0), s.r(0))
-	s.fold("VMAXPS", 0, 1)
+	s.largest("SI", infinite)
 	s.op("VMOVSS X0, (R11)")
 	end("largest")
 

@@ -231,6 +231,30 @@ func (s simd) round(mode int) {
 	s.op("%s $%d, %s, %s", op, mode, s.r(0), s.r(0))
 }
 
+// largest leaves the largest of the CX floats from a register on in the first element of register 0; register infinite holds −Inf. It uses registers 1 to 5.
+func (s simd) largest(from string, infinite int) {
+	for i := range 4 {
+		s.op("VMOVAPS %s, %s", s.r(infinite), s.r(i))
+	}
+	s.loop(4, s.lanes(), s.floats(from), func(k int, last bool) {
+		values := at(from, k*s.size())
+		switch {
+		case !last:
+			s.op("VMAXPS %s, %s, %s", values, s.r(k), s.r(k))
+		case s.wide:
+			s.op("VMAXPS %s, %s, K1, %s", values, s.r(k), s.r(k))
+		default:
+			s.load(values, 5, true)
+			s.op("VBLENDVPS %s, %s, %s, %s", s.r(tailMask), s.r(5), s.r(infinite), s.r(5))
+			s.op("VMAXPS %s, %s, %s", s.r(5), s.r(k), s.r(k))
+		}
+	})
+	s.op("VMAXPS %s, %s, %s", s.r(1), s.r(0), s.r(0))
+	s.op("VMAXPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
+	s.op("VMAXPS %s, %s, %s", s.r(2), s.r(0), s.r(0))
+	s.fold("VMAXPS", 0, 1)
+}
+
 // softmax writes the function of whole rows, for a beta that is not negative: the largest value, exponentials and their sum, the division as a product with the inverse.
 func (s simd) softmax(isa string) {
 	const top, beta, infinite, sum = 12, 11, 10, 9
@@ -246,26 +270,7 @@ func (s simd) softmax(isa string) {
 	s.at("row")
 	s.op("MOVQ SI, R9")
 	s.op("MOVQ R8, CX")
-	for i := range 4 {
-		s.op("VMOVAPS %s, %s", s.r(infinite), s.r(i))
-	}
-	s.loop(4, s.lanes(), s.floats("R9"), func(k int, last bool) {
-		from := at("R9", k*s.size())
-		switch {
-		case !last:
-			s.op("VMAXPS %s, %s, %s", from, s.r(k), s.r(k))
-		case s.wide:
-			s.op("VMAXPS %s, %s, K1, %s", from, s.r(k), s.r(k))
-		default:
-			s.load(from, 5, true)
-			s.op("VBLENDVPS %s, %s, %s, %s", s.r(tailMask), s.r(5), s.r(infinite), s.r(5))
-			s.op("VMAXPS %s, %s, %s", s.r(5), s.r(k), s.r(k))
-		}
-	})
-	s.op("VMAXPS %s, %s, %s", s.r(1), s.r(0), s.r(0))
-	s.op("VMAXPS %s, %s, %s", s.r(3), s.r(2), s.r(2))
-	s.op("VMAXPS %s, %s, %s", s.r(2), s.r(0), s.r(0))
-	s.fold("VMAXPS", 0, 1)
+	s.largest("R9", infinite)
 	s.op("VBROADCASTSS X0, %s", s.r(top))
 
 	s.op("VXORPS %s, %s, %s", s.r(sum), s.r(sum), s.r(sum))

@@ -86,9 +86,9 @@ func columnAt(c int) string {
 	return "(DX)" + [...]string{"", "(DI*1)", "(DI*2)", "(R11*1)", "(DI*4)", "(R12*1)"}[c]
 }
 
-func (s simd) winogradIn(name string) {
-	s.winogradHead(name, "6×6 values of the picture become those of 36 matrices", 12, cB2, cA2, cSum, cProduct)
-	loop := s.label("vector")
+// winogradColumns begins the loop over vectors, which it returns the label of, and transforms the six columns of a square into temporary memory.
+func (s simd) winogradColumns(transform func(simd) []int) (loop string) {
+	loop = s.label("vector")
 	s.at(loop)
 	s.op("MOVQ AX, 80(R13)")
 	s.op("MOVQ DX, 88(R13)")
@@ -96,11 +96,17 @@ func (s simd) winogradIn(name string) {
 		for y := range 6 {
 			s.op("VMOVUPS %s, %s", rowAt(y, 0), s.r(y))
 		}
-		for y, r := range s.transformIn() {
+		for y, r := range transform(s) {
 			s.op("VMOVUPS %s, %s", s.r(r), s.temp(y, x))
 		}
 		s.op("ADDQ R14, AX")
 	}
+	return loop
+}
+
+func (s simd) winogradIn(name string) {
+	s.winogradHead(name, "6×6 values of the picture become those of 36 matrices", 12, cB2, cA2, cSum, cProduct)
+	loop := s.winogradColumns(simd.transformIn)
 	for y := range 6 {
 		for x := range 6 {
 			s.op("VMOVUPS %s, %s", s.temp(y, x), s.r(x))
@@ -147,19 +153,7 @@ func (s simd) transformIn() []int {
 
 func (s simd) winogradOut(name string) {
 	s.winogradHead(name, "values of 36 products become 4×4 results, with bias and limits", 10, cA, cB, cA2, cB2, cA3, cB3)
-	loop := s.label("vector")
-	s.at(loop)
-	s.op("MOVQ AX, 80(R13)")
-	s.op("MOVQ DX, 88(R13)")
-	for x := range 6 {
-		for y := range 6 {
-			s.op("VMOVUPS %s, %s", rowAt(y, 0), s.r(y))
-		}
-		for y, r := range s.transformOut() {
-			s.op("VMOVUPS %s, %s", s.r(r), s.temp(y, x))
-		}
-		s.op("ADDQ R14, AX")
-	}
+	loop := s.winogradColumns(simd.transformOut)
 	for y := range 4 {
 		for x := range 6 {
 			s.op("VMOVUPS %s, %s", s.temp(y, x), s.r(x))
