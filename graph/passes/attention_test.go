@@ -1,8 +1,6 @@
 package passes_test
 
 import (
-	"math"
-	"slices"
 	"testing"
 
 	"wayside/graph"
@@ -80,20 +78,7 @@ func TestAttention(t *testing.T) {
 		}, []string{"MatMul", "Softmax", "MatMul"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBuilder(t)
-			b.g.Outputs = c.build(b)
-			_, want := b.run()
-			ops, got := b.run(passes.Attention)
-			if !slices.Equal(ops, c.want) {
-				t.Errorf("operators %v, want %v", ops, c.want)
-			}
-			for o := range want {
-				for i, x := range want[o] {
-					if d := math.Abs(float64(got[o][i] - x)); !(d <= 1e-5*max(1, math.Abs(float64(x)))) {
-						t.Fatalf("output %d at %d: %v, want %v", o, i, got[o][i], x)
-					}
-				}
-			}
+			checkPass(t, passes.Attention, c.build, c.want, 1e-5)
 		})
 	}
 }

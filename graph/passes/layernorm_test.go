@@ -1,8 +1,6 @@
 package passes_test
 
 import (
-	"math"
-	"slices"
 	"testing"
 
 	"wayside/graph"
@@ -79,20 +77,7 @@ func TestLayerNorm(t *testing.T) {
 		}, []string{"Mean", "SquaredDifference", "Mean", "Add", "Rsqrt", "Mul", "Mul", "Mul", "Sub"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBuilder(t)
-			b.g.Outputs = c.build(b)
-			_, want := b.run()
-			ops, got := b.run(passes.LayerNorm)
-			if !slices.Equal(ops, c.want) {
-				t.Errorf("operators %v, want %v", ops, c.want)
-			}
-			for o := range want {
-				for i, x := range want[o] {
-					if d := math.Abs(float64(got[o][i] - x)); !(d <= 1e-5*max(1, math.Abs(float64(x)))) {
-						t.Fatalf("output %d at %d: %v, want %v", o, i, got[o][i], x)
-					}
-				}
-			}
+			checkPass(t, passes.LayerNorm, c.build, c.want, 1e-5)
 		})
 	}
 }

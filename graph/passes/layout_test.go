@@ -1,6 +1,7 @@
 package passes_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -88,6 +89,29 @@ func (b *builder) run(list ...func(*graph.Graph) error) (ops []string, out [][]f
 		out = append(out, slices.Clone(s.Output(i).F32()))
 	}
 	return ops, out
+}
+
+// checkPass runs a graph as it is and after a pass, and compares the operators that remain and the results, which may differ by so much of their size, or
+// of 1 where they are smaller.
+func checkPass(t *testing.T, pass func(*graph.Graph) error, build func(*builder) []graph.ValueID, operators []string, bound float64) {
+	t.Helper()
+	b := newBuilder(t)
+	b.g.Outputs = build(b)
+	_, want := b.run()
+	ops, got := b.run(pass)
+	if !slices.Equal(ops, operators) {
+		t.Errorf("operators %v, want %v", ops, operators)
+	}
+	for o := range want {
+		if len(got[o]) != len(want[o]) {
+			t.Fatalf("output %d has %d values, want %d", o, len(got[o]), len(want[o]))
+		}
+		for i, x := range want[o] {
+			if d := math.Abs(float64(got[o][i] - x)); !(d <= bound*max(1, math.Abs(float64(x)))) {
+				t.Fatalf("output %d at %d: %v, want %v", o, i, got[o][i], x)
+			}
+		}
+	}
 }
 
 // TestLayout checks which transposes remain, and that results stay the same.

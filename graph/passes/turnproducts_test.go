@@ -1,7 +1,6 @@
 package passes_test
 
 import (
-	"slices"
 	"testing"
 
 	"wayside/graph"
@@ -38,18 +37,7 @@ func TestTurnProducts(t *testing.T) {
 		}, []string{graph.TransposeOp, "MatMul"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := newBuilder(t)
-			b.g.Outputs = c.build(b)
-			_, want := b.run()
-			names, got := b.run(passes.TurnProducts)
-			if !slices.Equal(names, c.want) {
-				t.Errorf("operators %v, want %v", names, c.want)
-			}
-			for o := range want { // small whole numbers: sums are exact in any order
-				if !slices.Equal(got[o], want[o]) {
-					t.Fatalf("output %d: %v, want %v", o, got[o], want[o])
-				}
-			}
+			checkPass(t, passes.TurnProducts, c.build, c.want, 0) // small whole numbers: sums are exact in any order
 		})
 	}
 }
