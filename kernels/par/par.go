@@ -18,16 +18,24 @@ const MaxChunks = 1<<16 - 1
 // not shared lies between them, and waking a parked thread costs the caller more than it saves.
 const spinFor = 200 * time.Microsecond
 
-// pool is the workers beside the caller. Its word holds generation, chunks and the next chunk to claim (32, 16 and 16 bits), so that one
-// compare-and-swap claims a chunk of a certain generation.
+// pool is the workers beside the caller.
 type pool struct {
-	owned  atomic.Bool // a Run is going on
-	word   atomic.Uint64
-	done   atomic.Int32
-	closed atomic.Bool
-	task   Task // of the current generation; unchanged until all of its chunks are done
-	parked []atomic.Bool
-	wake   []chan struct{}
+	owned      atomic.Bool // a Run is going on
+	generation atomic.Uint32
+	done       atomic.Int32
+	closed     atomic.Bool
+	task       Task // of the current generation; unchanged until all of its chunks are done
+	parts      []part
+	parked     []atomic.Bool
+	wake       []chan struct{}
+}
+
+// part is the chunks that one worker begins with; workers that have done their own take others' from the end. A worker so computes mostly the same part
+// of every layer, whose inputs it wrote itself and finds in its cache. The word holds generation, next chunk and end (32, 16 and 16 bits), so that
+// one compare-and-swap claims a chunk of a certain generation.
+type part struct {
+	word atomic.Uint64
+	_    [56]byte // a cache line for each
 }
 
 var (
@@ -49,7 +57,7 @@ func Set(n int) int {
 		current.Store(nil)
 		return 1
 	}
-	p := &pool{parked: make([]atomic.Bool, n-1), wake: make([]chan struct{}, n-1)}
+	p := &pool{parts: make([]part, n), parked: make([]atomic.Bool, n-1), wake: make([]chan struct{}, n-1)}
 	for i := range p.wake {
 		p.wake[i] = make(chan struct{}, 1)
 		go p.work(i)
@@ -77,10 +85,14 @@ func Run(t Task, chunks int) {
 	}
 	p.task = t
 	p.done.Store(0)
-	gen := p.word.Load()>>32 + 1
-	p.word.Store(gen<<32 | uint64(chunks)<<16)
+	gen := p.generation.Load() + 1
+	for i := range p.parts {
+		from, to := i*chunks/len(p.parts), (i+1)*chunks/len(p.parts)
+		p.parts[i].word.Store(uint64(gen)<<32 | uint64(from)<<16 | uint64(to))
+	}
+	p.generation.Store(gen)
 	p.wakeAll()
-	p.claim(uint32(gen), 0)
+	p.claim(gen, 0)
 	for spin := 0; p.done.Load() != int32(chunks); spin++ {
 		if spin > 1<<12 { // a worker has lost its core in the middle of a chunk
 			runtime.Gosched()
@@ -103,15 +115,22 @@ func RunPlanned(t Task, chunks, workers int) {
 
 // claim takes chunks of generation gen until none is left.
 func (p *pool) claim(gen uint32, worker int) {
-	for {
-		w := p.word.Load()
-		next, chunks := w&0xffff, w>>16&0xffff
-		if uint32(w>>32) != gen || next >= chunks {
-			return
-		}
-		if p.word.CompareAndSwap(w, w+1) {
-			p.task.Do(int(next), worker)
-			p.done.Add(1)
+	for i := range p.parts {
+		part := &p.parts[(worker+i)%len(p.parts)]
+		for {
+			w := part.word.Load()
+			next, end := w>>16&0xffff, w&0xffff
+			if uint32(w>>32) != gen || next == end {
+				break
+			}
+			chunk, rest := next, w+1<<16
+			if i > 0 {
+				chunk, rest = end-1, w-1
+			}
+			if part.word.CompareAndSwap(w, rest) {
+				p.task.Do(int(chunk), worker)
+				p.done.Add(1)
+			}
 		}
 	}
 }
@@ -130,7 +149,7 @@ func (p *pool) work(i int) {
 	for !p.closed.Load() {
 		idle := time.Now()
 		for n := 0; ; n++ {
-			if gen := uint32(p.word.Load() >> 32); gen != seen {
+			if gen := p.generation.Load(); gen != seen {
 				seen = gen
 				p.claim(gen, i+1)
 				idle, n = time.Now(), 0
@@ -141,7 +160,7 @@ func (p *pool) work(i int) {
 		}
 		p.parked[i].Store(true)
 		// What was published before the flag was up has woken nobody.
-		if uint32(p.word.Load()>>32) != seen || p.closed.Load() {
+		if p.generation.Load() != seen || p.closed.Load() {
 			if p.parked[i].CompareAndSwap(true, false) {
 				continue
 			}
