@@ -20,7 +20,7 @@ type rowStep struct {
 }
 
 // shareFrom is the work of a step, in nanoseconds, from which threads share it: below that sharing costs more than it saves.
-const shareFrom = 12_000
+const shareFrom = 4_000
 
 // macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly.
 const macsPerNano = 20
@@ -33,7 +33,7 @@ func (s *rowStep) set(k *graph.Kernel) {
 		return
 	}
 	// Enough pieces that none waits long for the last, none too small to be worth its start.
-	n := int(max(2, min(int64(4*workers), s.work/(shareFrom/4))))
+	n := int(max(2, min(int64(4*workers), s.work/(shareFrom/2))))
 	each := (s.rows + n - 1) / n
 	each = (each + s.tile - 1) / s.tile * s.tile
 	run, scratch := s.kernel(each)

@@ -5,7 +5,6 @@ import (
 
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/flip"
-	"wayside/kernels/par"
 )
 
 // Geometry is the shape of a convolution over NHWC data. Groups divides C and the output channels.
@@ -51,35 +50,11 @@ func (g *Geometry) MACs() int64 {
 	return int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW) * int64(g.C/g.Groups)
 }
 
-// parMACs is the work of a layer from which threads share it: some 10 to 15 µs of a fast core. Below that the sharing costs more than it saves.
-const parMACs = 800_000
-
-// shared says how the output pixels of a layer are divided: into chunks of a number of rows, for a number of workers.
-type shared struct {
-	rows, chunks, workers int
+// sharePixels divides the output pixels of a layer into blocks of at most so many.
+func (g *Geometry) sharePixels(most int) shared {
+	const tile = 12
+	return divide(g.Batch*g.OutH*g.OutW, tile, most, 4, g.MACs())
 }
-
-// share divides a layer for one worker into blocks that stay in the cache, and for several into enough of them that none waits long for the last.
-func (g *Geometry) share() shared {
-	pixels := g.Batch * g.OutH * g.OutW
-	s := shared{rows: g.blockRows(), workers: par.Workers()}
-	if g.MACs() < parMACs {
-		s.workers = 1
-	}
-	if s.workers > 1 {
-		const perWorker, tile = 6, 12
-		even := (pixels + perWorker*s.workers - 1) / (perWorker * s.workers)
-		s.rows = max(1, min(s.rows, max((even+tile-1)/tile*tile, tile)))
-	}
-	s.chunks = (pixels + s.rows - 1) / max(s.rows, 1)
-	if s.chunks > par.MaxChunks {
-		s.workers = 1
-	}
-	return s
-}
-
-// run does all chunks, shared where the scratch memory was planned for as many threads as there are now.
-func (s *shared) run(t par.Task) { par.RunPlanned(t, s.chunks, s.workers) }
 
 // S8 is an int8 convolution with packed weights: make one with NewS8, and a copy of it for each session.
 type S8 struct {
@@ -98,7 +73,7 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	c := &S8{g: g, w: w, zero: zero, shared: g.share()}
+	c := &S8{g: g, w: w, zero: zero, shared: g.sharePixels(g.blockRows())}
 	for _, p := range w {
 		switch lda := p.Stride(); {
 		case lda > 0:
@@ -132,8 +107,7 @@ func (c *S8) Run(dst, src []int8, scratch []byte) {
 // Do implements par.Task: a chunk is a block of output pixels.
 func (c *S8) Do(chunk, worker int) {
 	g := c.g
-	pixel := chunk * c.shared.rows
-	m := min(c.shared.rows, g.Batch*g.OutH*g.OutW-pixel)
+	pixel, m := c.shared.chunk(chunk)
 	scratch := c.scratch[worker*c.per : (worker+1)*c.per]
 	for gr, w := range c.w {
 		dst := c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):]
@@ -173,12 +147,7 @@ func (c *F32) Then(f func([]float32)) {
 	if c.then = f; f == nil {
 		return
 	}
-	s, pixels := &c.shared, c.g.Batch*c.g.OutH*c.g.OutW
-	s.rows = min(s.rows, max(leastRows, thenElems/c.g.OutC))
-	s.chunks = (pixels + s.rows - 1) / s.rows
-	if s.chunks > par.MaxChunks {
-		s.workers = 1
-	}
+	c.shared = c.g.sharePixels(min(c.g.blockRows(), max(leastRows, thenElems/c.g.OutC)))
 }
 
 // NewF32 is NewS8 for float32.
@@ -186,7 +155,7 @@ func NewF32(g *Geometry, w []*gemm.F32Weights) *F32 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	return &F32{g: g, w: w, shared: g.share(), apart: gemm.ApartF32(g.rowElems())}
+	return &F32{g: g, w: w, shared: g.sharePixels(g.blockRows()), apart: gemm.ApartF32(g.rowElems())}
 }
 
 // inPlace reports whether rows are multiplied where they lie.
@@ -213,8 +182,7 @@ func (c *F32) Run(dst, src, scratch []float32) {
 // Do implements par.Task: a chunk is a block of output pixels.
 func (c *F32) Do(chunk, worker int) {
 	g := c.g
-	pixel := chunk * c.shared.rows
-	m := min(c.shared.rows, g.Batch*g.OutH*g.OutW-pixel)
+	pixel, m := c.shared.chunk(chunk)
 	c.block(pixel, m, worker)
 	if c.then != nil {
 		c.then(c.dst[pixel*g.OutC : (pixel+m)*g.OutC])

@@ -8,11 +8,10 @@ import (
 
 // dwRows shares the output rows of a packed depthwise convolution between workers.
 type dwRows[T int8 | float32] struct {
-	total, each int // output rows of all images, bytes of scratch of a worker
-	workers     int // that there is scratch for
-	chunk       int // rows that a worker takes at once
-	rows        func(dst, src []T, scratch []byte, from, to int)
-	idle        atomic.Pointer[dwTask[T]] // for one run at a time: another one that goes on meanwhile does without
+	shared
+	each   int // bytes of scratch of a worker
+	kernel func(dst, src []T, scratch []byte, from, to int)
+	idle   atomic.Pointer[dwTask[T]] // for one run at a time: another one that goes on meanwhile does without
 }
 
 // dwTask is a dwRows with its arguments.
@@ -22,17 +21,16 @@ type dwTask[T int8 | float32] struct {
 	scratch  []byte
 }
 
-// dwParallelMACs is the least work that is shared: some 15 microseconds.
-const dwParallelMACs = 1 << 20
-
 // newDwRows plans for the workers that there are now; each is a worker's scratch in bytes.
-func newDwRows[T int8 | float32](g *Geometry, each int, rows func(dst, src []T, scratch []byte, from, to int)) *dwRows[T] {
-	d := &dwRows[T]{total: g.Batch * g.OutH, each: (each + 63) &^ 63, workers: par.Workers(), rows: rows}
+func newDwRows[T int8 | float32](g *Geometry, each int, kernel func(dst, src []T, scratch []byte, from, to int)) *dwRows[T] {
+	lines, perWorker := g.Batch*g.OutH, 1
 	// The lines that two chunks both need are loaded twice: chunks are not too small.
-	d.chunk = max((d.total+4*d.workers-1)/(4*d.workers), 2*g.KH, 4) &^ 1
-	if int64(d.total)*int64(g.OutW*g.OutC)*int64(g.KH*g.KW) < dwParallelMACs || d.chunk >= d.total {
-		d.workers = 1
+	for perWorker < 4 && lines/(2*perWorker*par.Workers()) >= 2*g.KH {
+		perWorker *= 2
 	}
+	// A multiply-add takes twice the time that it takes elsewhere.
+	macs := 2 * int64(lines) * int64(g.OutW*g.OutC) * int64(g.KH*g.KW)
+	d := &dwRows[T]{shared: divide(lines, 2, lines, perWorker, macs), each: (each + 63) &^ 63, kernel: kernel}
 	if d.workers > 1 {
 		d.idle.Store(&dwTask[T]{dwRows: d})
 	}
@@ -47,17 +45,17 @@ func (d *dwRows[T]) run(dst, src []T, scratch []byte) {
 	if d.workers > 1 && par.Workers() <= d.workers {
 		if t := d.idle.Swap(nil); t != nil {
 			t.dst, t.src, t.scratch = dst, src, scratch
-			par.Run(t, (d.total+d.chunk-1)/d.chunk)
+			par.Run(t, d.chunks)
 			t.dst, t.src, t.scratch = nil, nil, nil
 			d.idle.Store(t)
 			return
 		}
 	}
-	d.rows(dst, src, scratch, 0, d.total)
+	d.kernel(dst, src, scratch, 0, d.total)
 }
 
 // Do implements par.Task.
 func (t *dwTask[T]) Do(chunk, worker int) {
-	from := chunk * t.chunk
-	t.rows(t.dst, t.src, t.scratch[worker*t.each:][:t.each], from, min(from+t.chunk, t.total))
+	from, n := t.chunk(chunk)
+	t.kernel(t.dst, t.src, t.scratch[worker*t.each:][:t.each], from, from+n)
 }

@@ -60,20 +60,18 @@ func (w *windows) each(g *Geometry, b, y int, copied func(at, from, n int), fill
 
 // copyLines does the task of copying lines of the picture, a chunk each, shared among workers.
 func (w *windows) copyLines(g *Geometry, workers int, t par.Task) {
-	lines := shared{chunks: g.Batch * w.lines, workers: workers}
-	if lines.chunks > par.MaxChunks {
-		lines.workers = 1
+	lines := g.Batch * w.lines
+	if lines > par.MaxChunks {
+		workers = 1
 	}
-	lines.run(t)
+	par.RunPlanned(t, lines, workers)
 }
 
-// multiply calls run for the output lines of a chunk of so many rows: out is the line's first output element, at where its first window begins. Every
+// multiply calls run for so many output lines from the first on: out is the line's first output element, at where its first window begins. Every
 // panel of weights passes over all lines before the next.
-func (w *windows) multiply(g *Geometry, chunk, rows, panels int, run func(panel, out, at int)) {
-	first := chunk * rows
-	last := min(first+rows, g.Batch*g.OutH)
+func (w *windows) multiply(g *Geometry, first, lines, panels int, run func(panel, out, at int)) {
 	for panel := range panels {
-		for l := first; l < last; l++ {
+		for l := first; l < first+lines; l++ {
 			run(panel, l*g.OutW*g.OutC, (l/g.OutH)*w.lines*w.line+(l%g.OutH)*w.down)
 		}
 	}
@@ -116,25 +114,16 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 	if !ok {
 		return nil, false
 	}
-	c := &DirectS8{g: g, w: packed, win: win, size: packed.Size(), zero: int8(q.XZero), shared: g.shareLines()}
+	c := &DirectS8{g: g, w: packed, win: win, size: packed.Size(), zero: int8(q.XZero), shared: g.shareLines(g.Batch * g.OutH)}
 	for _, o := range win.offsets {
 		c.offsets = append(c.offsets, c.size*o)
 	}
 	return c, true
 }
 
-// shareLines divides the output lines among threads.
-func (g *Geometry) shareLines() shared {
-	lines := g.Batch * g.OutH
-	s := shared{rows: lines, chunks: 1, workers: par.Workers()}
-	if g.MACs() < parMACs || lines < 2 {
-		s.workers = 1
-	}
-	if s.workers > 1 {
-		s.rows = max(1, lines/(5*s.workers))
-		s.chunks = (lines + s.rows - 1) / s.rows
-	}
-	return s
+// shareLines divides the output lines of a layer into runs of at most so many.
+func (g *Geometry) shareLines(most int) shared {
+	return divide(g.Batch*g.OutH, 1, most, 4, g.MACs())
 }
 
 // Bytes returns the memory of the packed weights.
@@ -174,7 +163,8 @@ func (c *DirectS8) Run(dst, src []int8, scratch []byte) {
 
 // Do implements par.Task: a chunk is a run of output lines.
 func (c *DirectS8) Do(chunk, _ int) {
-	c.win.multiply(c.g, chunk, c.shared.rows, c.w.Panels(), func(panel, out, at int) {
+	first, lines := c.shared.chunk(chunk)
+	c.win.multiply(c.g, first, lines, c.w.Panels(), func(panel, out, at int) {
 		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, c.g.OutW, c.offsets)
 	})
 }
@@ -196,12 +186,7 @@ func (c *DirectF32) Then(f func([]float32)) {
 	if c.then = f; f == nil {
 		return
 	}
-	s, lines := &c.shared, c.g.Batch*c.g.OutH
-	s.rows = min(s.rows, max(1, thenElems/(c.g.OutW*c.g.OutC)))
-	s.chunks = (lines + s.rows - 1) / s.rows
-	if s.chunks > par.MaxChunks {
-		s.workers = 1
-	}
+	c.shared = c.g.shareLines(max(1, thenElems/(c.g.OutW*c.g.OutC)))
 }
 
 // NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp. Windows that would be in each other's way in the cache are gathered.
@@ -217,7 +202,7 @@ func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Di
 	if !ok {
 		return nil, false
 	}
-	c := &DirectF32{g: g, w: packed, win: win, shared: g.shareLines()}
+	c := &DirectF32{g: g, w: packed, win: win, shared: g.shareLines(g.Batch * g.OutH)}
 	for _, o := range win.offsets {
 		c.bytes = append(c.bytes, 4*o)
 	}
@@ -259,11 +244,12 @@ func (c *DirectF32) Run(dst, src, scratch []float32) {
 
 // Do implements par.Task: a chunk is a run of output lines.
 func (c *DirectF32) Do(chunk, _ int) {
-	c.win.multiply(c.g, chunk, c.shared.rows, c.w.Panels(), func(panel, out, at int) {
+	first, lines := c.shared.chunk(chunk)
+	c.win.multiply(c.g, first, lines, c.w.Panels(), func(panel, out, at int) {
 		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, c.g.OutW, c.bytes)
 	})
 	if c.then != nil {
 		line := c.g.OutW * c.g.OutC
-		c.then(c.dst[chunk*c.shared.rows*line : min((chunk+1)*c.shared.rows, c.g.Batch*c.g.OutH)*line])
+		c.then(c.dst[first*line : (first+lines)*line])
 	}
 }

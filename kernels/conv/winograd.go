@@ -5,7 +5,6 @@ import (
 
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/cpu"
-	"wayside/kernels/par"
 )
 
 // Winograd is a convolution of 3×3 filters with stride 1 that computes 4×4 outputs at a time: each square of 6×6 inputs becomes one value in each of 36
@@ -88,20 +87,9 @@ func newWinograd(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Win
 	return c, true
 }
 
-// shareSquares divides squares into blocks of so many, but not too few: all are nearly equal, and as many as keep all workers busy.
+// shareSquares divides squares into blocks of so many, but not too few, and no more than keep all workers busy.
 func (g *Geometry) shareSquares(squares, rows int) shared {
-	s := shared{rows: max(winogradBlock, rows), workers: par.Workers()}
-	if g.MACs() < parMACs {
-		s.workers = 1
-	}
-	s.chunks = (squares + s.rows - 1) / s.rows
-	s.chunks = (s.chunks + s.workers - 1) / s.workers * s.workers
-	s.rows = (squares + s.chunks - 1) / s.chunks
-	s.chunks = (squares + s.rows - 1) / s.rows
-	if s.chunks > par.MaxChunks {
-		s.workers = 1
-	}
-	return s
+	return divide(squares, 1, max(winogradBlock, rows), 1, g.MACs())
 }
 
 // oddLines rounds up to an odd number of cache lines, so that matrices that lie so far apart do not share sets of the cache.
@@ -173,8 +161,7 @@ func (c *Winograd) Then(f func([]float32)) { c.then = f }
 // Do implements par.Task: a chunk is a block of squares.
 func (c *Winograd) Do(chunk, worker int) {
 	g := c.g
-	first := chunk * c.shared.rows
-	m := min(c.shared.rows, g.Batch*c.down*c.right-first)
+	first, m := c.shared.chunk(chunk)
 	s := c.scratch[worker*c.per : (worker+1)*c.per]
 	in, out, border, temp := s[:36*c.in], s[36*c.in:][:36*c.out], s[36*(c.in+c.out):][:36*max(g.C, g.OutC)], s[c.per-winogradTemp:]
 	for i := range m {

@@ -147,8 +147,7 @@ func (c *WinogradS8) Run(dst, src []int8, scratch []byte) {
 // Do implements par.Task: a chunk is a block of squares.
 func (c *WinogradS8) Do(chunk, worker int) {
 	g := c.g
-	first := chunk * c.shared.rows
-	m := min(c.shared.rows, g.Batch*c.down*c.right-first)
+	first, m := c.shared.chunk(chunk)
 	s := unsafe.Pointer(&c.scratch[worker*c.per : (worker+1)*c.per][0])
 	out := unsafe.Slice((*int32)(s), 16*c.out)
 	in := unsafe.Slice((*int16)(unsafe.Add(s, 64*c.out)), 16*c.in)

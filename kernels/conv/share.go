@@ -1,0 +1,43 @@
+package conv
+
+import "wayside/kernels/par"
+
+// parMACs is the work of a layer from which threads share it: some 5 µs of a fast core. Below that the sharing costs more than it saves.
+const parMACs = 250_000
+
+// shared says how rows of results, which are pixels, lines or squares of them, are divided into chunks, and for how many workers.
+type shared struct {
+	total, unit  int // rows, and what the chunks' bounds are multiples of
+	rows, chunks int // most rows of a chunk, and how many chunks there are
+	workers      int
+}
+
+// divide divides rows into chunks of at most so many, nearly equal ones, and where it is work for several workers into about perWorker for each, so that none
+// waits long for the last.
+func divide(total, unit, most, perWorker int, macs int64) shared {
+	units := (total + unit - 1) / unit
+	s := shared{total: total, unit: unit, workers: par.Workers()}
+	if macs < parMACs || units < 2 {
+		s.workers = 1
+	}
+	s.chunks = (total + most - 1) / max(most, 1)
+	if w := s.workers; w > 1 {
+		s.chunks = (max(s.chunks, perWorker*w) + w - 1) / w * w
+	}
+	s.chunks = min(s.chunks, units)
+	s.rows = (units + s.chunks - 1) / max(s.chunks, 1) * unit
+	if s.chunks > par.MaxChunks {
+		s.workers = 1
+	}
+	return s
+}
+
+// chunk returns the first row of a chunk and how many it has.
+func (s *shared) chunk(i int) (first, n int) {
+	units := (s.total + s.unit - 1) / s.unit
+	first = i * units / s.chunks * s.unit
+	return first, min((i+1)*units/s.chunks*s.unit, s.total) - first
+}
+
+// run does all chunks, shared where the scratch memory was planned for as many threads as there are now.
+func (s *shared) run(t par.Task) { par.RunPlanned(t, s.chunks, s.workers) }
