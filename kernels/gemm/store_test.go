@@ -10,10 +10,12 @@ import (
 
 // layouts are checksums of panels by their id. Where one changes, Layout must grow, or files of an older program would be read as if they were of this one.
 var layouts = map[string]uint32{
+	"f32/4x8/neon 67 45":    0x740e3d65,
 	"f32/8x8/neon 67 45":    0x740e3d65,
 	"f32/avx2 67 45":        0x29e64428,
 	"f32/avx512 67 45":      0x11080e9e,
 	"f32/generic 67 45":     0xf7221f35,
+	"s8/2x4/neon 67 45":     0x4cc6f786,
 	"s8/4x4/neon 67 45":     0x4cc6f786,
 	"s8/8x8/dotprod 67 45":  0xeb9fb77f,
 	"s8/8x8/i8mm 67 45":     0x7657d8aa,

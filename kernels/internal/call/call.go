@@ -1,4 +1,4 @@
-//go:build amd64 || arm64
+//go:build amd64 || arm || arm64
 
 // Package call calls assembly functions through a table of their addresses.
 //

@@ -1,3 +1,5 @@
+//go:build arm || arm64
+
 package gemm
 
 import (
@@ -10,15 +12,10 @@ import (
 func fastProducts() bool { return cpu.Has(cpu.Neon) }
 
 func productID(_ int, s8 bool) string {
-	switch {
-	case s8 && cpu.Has(cpu.I8MM):
-		return "8x8/i8mm"
-	case s8 && cpu.Has(cpu.Dotprod):
-		return "8x8/dotprod"
-	case s8:
-		return "4x4/neon"
+	if s8 {
+		return s8Shape().id()
 	}
-	return "8x8/neon"
+	return f32Neon.id()
 }
 
 // panelsProductF32 is how many floats the second matrix takes as panels, behind what the store needs.

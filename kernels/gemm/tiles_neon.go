@@ -1,6 +1,9 @@
+//go:build arm || arm64
+
 package gemm
 
 import (
+	"strconv"
 	"unsafe"
 
 	"wayside/kernels/internal/call"
@@ -25,20 +28,17 @@ type armTile struct {
 
 // armShape is how a family of tiles walks over rows and columns. Lengths are in bytes.
 type armShape struct {
+	isa        string
 	tiles      []uintptr // by rows, less one
 	rows, cols int
 	group      int // length of a short group
 	depth      int // how many bytes of a column lie side by side in the weights
 }
 
-// The tables of tiles, each in the assembly file of its family.
-func s8NeonTiles() *[4]uintptr
-func s8NeonWideTiles() *[4]uintptr
-func s8DotprodTiles() *[8]uintptr
-func s8I8mmTiles() *[8]uintptr
-func f32NeonTiles() *[8]uintptr
-func s32NeonTiles() *[4]uintptr
-func s32DotprodTiles() *[8]uintptr
+// id names the tile.
+func (s *armShape) id() string {
+	return strconv.Itoa(s.rows) + "x" + strconv.Itoa(s.cols) + "/" + s.isa
+}
 
 // armChunk is a part of a row that the tiles take at once: width bytes at at, of which those before from have been taken already.
 type armChunk struct{ at, from, width int }

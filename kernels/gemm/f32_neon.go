@@ -1,3 +1,5 @@
+//go:build arm || arm64
+
 package gemm
 
 import (
@@ -6,9 +8,7 @@ import (
 	"wayside/kernels/internal/cpu"
 )
 
-var f32Neon = armShape{tiles: f32NeonTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
-
-// f32Arm is a packed matrix for the float32 tiles of ARMv8.
+// f32Arm is a packed matrix for the float32 tiles of ARM.
 type f32Arm struct {
 	n, k           int
 	blocks, groups int
@@ -47,7 +47,7 @@ func packF32Arch(store Store, w []float32, n, k int, bias []float32, lo, hi floa
 	return p
 }
 
-func (p *f32Arm) id() string { return "8x8/neon" }
+func (p *f32Arm) id() string { return f32Neon.id() }
 
 func (p *f32Arm) bytes() int {
 	n := 0

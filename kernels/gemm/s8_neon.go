@@ -1,21 +1,13 @@
+//go:build arm || arm64
+
 package gemm
 
 import (
 	"bytes"
 	"unsafe"
-
-	"wayside/kernels/internal/cpu"
 )
 
-// The int8 tiles, the fastest first. s8Wide takes the place of s8Neon where a weight is −128.
-var (
-	s8I8mm    = armShape{tiles: s8I8mmTiles()[:], rows: 8, cols: 8, group: 8, depth: 8}
-	s8Dotprod = armShape{tiles: s8DotprodTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
-	s8Neon    = armShape{tiles: s8NeonTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
-	s8Wide    = armShape{tiles: s8NeonWideTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
-)
-
-// s8Arm is a packed matrix for the int8 tiles of ARMv8.
+// s8Arm is a packed matrix for the int8 tiles of ARM.
 type s8Arm struct {
 	n, k   int
 	name   string
@@ -38,18 +30,11 @@ type s8ArmPanel struct {
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
 // rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
 func packS8Arch(store Store, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
-	p := &s8Arm{n: n, k: k, wZero: wZero, exact: lo < zero}
-	var shape *armShape
-	switch {
-	case cpu.Has(cpu.I8MM):
-		shape, p.name = &s8I8mm, "8x8/i8mm"
-	case cpu.Has(cpu.Dotprod):
-		shape, p.name = &s8Dotprod, "8x8/dotprod"
-	case cpu.Has(cpu.Neon):
-		shape, p.name = &s8Neon, "4x4/neon"
-	default:
+	shape := s8Shape()
+	if shape == nil {
 		return nil
 	}
+	p := &s8Arm{n: n, k: k, name: shape.id(), wZero: wZero, exact: lo < zero}
 	p.row = shape.rowBytes(k)
 	var list []armChunk
 	list, p.blocks, p.groups = shape.chunks(p.row)

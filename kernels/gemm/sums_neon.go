@@ -1,24 +1,15 @@
+//go:build arm || arm64
+
 package gemm
 
-import (
-	"unsafe"
-
-	"wayside/kernels/internal/cpu"
-)
-
-// The tiles that store sums, the fastest first.
-var (
-	s32Dotprod = armShape{tiles: s32DotprodTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
-	s32Neon    = armShape{tiles: s32NeonTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
-)
+import "unsafe"
 
 // noBias stands before sums that have none.
 var noBias [8]int32
 
-// sumMatrix is a packed int8 matrix for the tiles of ARMv8 that store sums.
+// sumMatrix is a packed int8 matrix for the tiles of ARM that store sums.
 type sumMatrix struct {
 	n, k, row      int // columns, values of a row, bytes of a row as the tiles read it
-	name           string
 	shape          *armShape
 	blocks, groups int
 	panels         [][]int8
@@ -27,12 +18,8 @@ type sumMatrix struct {
 
 // packSumsArch packs for the tiles of this machine, nil for the generic kernel.
 func packSumsArch(w []int8, n, k int) *sumMatrix {
-	p := &sumMatrix{n: n, k: k, name: "8x8/dotprod", shape: &s32Dotprod, sums: make([]int32, n)}
-	switch {
-	case cpu.Has(cpu.Dotprod):
-	case cpu.Has(cpu.Neon):
-		p.name, p.shape = "4x4/neon", &s32Neon
-	default:
+	p := &sumMatrix{n: n, k: k, shape: s32Shape(), sums: make([]int32, n)}
+	if p.shape == nil {
 		return nil
 	}
 	p.row = p.shape.rowBytes(k)
@@ -52,7 +39,7 @@ func packSumsArch(w []int8, n, k int) *sumMatrix {
 	return p
 }
 
-func (p *sumMatrix) id() string { return p.name }
+func (p *sumMatrix) id() string { return p.shape.id() }
 
 func (p *sumMatrix) bytes() (s8, s32 int) {
 	for _, w := range p.panels {

@@ -1,22 +1,16 @@
+//go:build arm || arm64
+
 package gemm
 
-import (
-	"unsafe"
-
-	"wayside/kernels/internal/cpu"
-)
+import "unsafe"
 
 // shape returns the tiles. Weights that come at run time may be −128.
 func (p *ProductS8) shape() *armShape {
-	switch {
-	case p.plain && cpu.Has(cpu.Dotprod):
-		return &s32Dotprod
-	case p.plain:
-		return &s32Neon
-	case cpu.Has(cpu.I8MM):
-		return &s8I8mm
-	case cpu.Has(cpu.Dotprod):
-		return &s8Dotprod
+	if p.plain {
+		return s32Shape()
+	}
+	if s := s8Shape(); s != &s8Neon {
+		return s
 	}
 	return &s8Wide
 }
