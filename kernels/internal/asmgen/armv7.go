@@ -8,10 +8,12 @@ import (
 
 func init() {
 	maps.Copy(files, map[string]func() []byte{
-		"gemm/s8_neon_arm.s":     func() []byte { return gemmArmv7(0) },
-		"gemm/s8_neonwide_arm.s": func() []byte { return gemmArmv7(1) },
-		"gemm/s32_neon_arm.s":    func() []byte { return gemmArmv7(2) },
-		"gemm/f32_neon_arm.s":    func() []byte { return gemmArmv7(3) },
+		"conv/depthwise_f32_neon_arm.s": depthwiseF32Armv7,
+		"conv/depthwise_s8_neon_arm.s":  depthwiseS8Armv7,
+		"gemm/s8_neon_arm.s":            func() []byte { return gemmArmv7(0) },
+		"gemm/s8_neonwide_arm.s":        func() []byte { return gemmArmv7(1) },
+		"gemm/s32_neon_arm.s":           func() []byte { return gemmArmv7(2) },
+		"gemm/f32_neon_arm.s":           func() []byte { return gemmArmv7(3) },
 	})
 }
 
@@ -84,6 +86,12 @@ func (a armv7) fmin(d, n, m int)   { a.neon(0xF2200F40, "vmin.f32", "qqq", "", d
 func (a armv7) shrD(d, m, bits int) {
 	a.neon(0xF3800090|uint32(64-bits)<<16, "vshr.u64", "dd", fmt.Sprintf(", #%d", bits), d, m)
 }
+
+// vaddwH adds the halfwords of doubleword m to the words of n.
+func (a armv7) vaddwH(d, n, m int) { a.neon(0xF2900100, "vaddw.s16", "qqd", "", d, n, m) }
+
+// fmla is d += n × m. The product is rounded before it is added.
+func (a armv7) fmla(d, n, m int) { a.neon(0xF2000D50, "vmla.f32", "qqq", "", d, n, m) }
 
 // fmlaElem is d += n × word i of quadword m, which is one of q0 to q7. The product is rounded before it is added.
 func (a armv7) fmlaElem(d, n, m, i int) {

@@ -1,3 +1,5 @@
+//go:build arm || arm64
+
 package conv
 
 import (
@@ -76,7 +78,7 @@ func (p *armPanel[T, P]) pack(w []T, taps, channels int) {
 	}
 }
 
-// dwS8Arm is a depthwise int8 convolution packed for ARMv8.
+// dwS8Arm is a depthwise int8 convolution packed for NEON.
 type dwS8Arm struct {
 	*dwRows[int8]
 	g      Geometry

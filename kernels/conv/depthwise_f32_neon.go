@@ -1,3 +1,5 @@
+//go:build arm || arm64
+
 package conv
 
 import (
@@ -12,7 +14,7 @@ func dwF32Neon() *[4]uintptr
 
 var dwF32 = dwF32Neon()
 
-// dwF32Arm is a depthwise float32 convolution packed for ARMv8.
+// dwF32Arm is a depthwise float32 convolution packed for NEON.
 type dwF32Arm struct {
 	*dwRows[float32]
 	g      Geometry
