@@ -148,13 +148,7 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		s8, s32 := packed.Bytes()
 		kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
-		step := rowStep{rows: m, tile: gemmRows, work: kernel.MACs / 50, kernel: func(m int) (func(*graph.Args) error, int) {
-			return func(a *graph.Args) error {
-				gemm.S8(a.Out[0].S8(), n, a.In[0].S8(), k, m, packed, a.Scratch)
-				return nil
-			}, packed.Scratch(m)
-		}}
-		step.set(kernel)
+		setDenseS8(kernel, m, packed)
 		return kernel, nil
 	}
 	w = slices.Clone(w)
@@ -195,7 +189,7 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	packed := gemm.PackF32In(c.G.Panels, data, n, k, bias, lo, hi)
 	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
 	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
-	denseStep(m, packed).set(kernel)
+	setDenseF32(kernel, m, packed)
 }
 
 // compileDenseHybrid quantizes each row at run time.

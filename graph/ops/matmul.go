@@ -476,7 +476,7 @@ func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 		k.ID = "gemm.matmul/f32/" + w[0].ID()
 	}
 	if len(w) == 1 && !p.TransA {
-		denseStep(p.count*p.m, w[0]).set(k)
+		setDenseF32(k, p.count*p.m, w[0])
 		return
 	}
 	k.Scratch = 4 * p.scratchA()

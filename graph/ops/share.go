@@ -69,14 +69,88 @@ func (s *rowStep) set(k *graph.Kernel) {
 	}
 }
 
-// denseStep multiplies so many rows with packed weights.
-func denseStep(rows int, w *gemm.F32Weights) *rowStep {
-	return &rowStep{rows: rows, tile: gemmRows, work: int64(rows) * int64(w.N) * int64(w.K) / macsPerNano, kernel: func(m int) (func(*graph.Args) error, int) {
+// setDenseF32 makes the kernel k multiply so many rows with packed weights.
+func setDenseF32(k *graph.Kernel, rows int, w *gemm.F32Weights) {
+	work := int64(rows) * int64(w.N) * int64(w.K) / macsPerNano
+	if c := newColumnStep(rows, work); c != nil {
+		for _, p := range w.Parts(c.most) {
+			c.parts = append(c.parts, func(a *graph.Args, _ []byte) {
+				gemm.F32(a.Out[0].F32()[p.First:], w.N, a.In[0].F32(), w.K, rows, p.W)
+			})
+		}
+		c.set(k)
+		return
+	}
+	step := rowStep{rows: rows, tile: gemmRows, work: work, kernel: func(m int) (func(*graph.Args) error, int) {
 		return func(a *graph.Args) error {
 			gemm.F32(a.Out[0].F32(), w.N, a.In[0].F32(), w.K, m, w)
 			return nil
 		}, 0
 	}}
+	step.set(k)
+}
+
+// setDenseS8 is setDenseF32 for int8.
+func setDenseS8(k *graph.Kernel, rows int, w *gemm.S8Weights) {
+	work := int64(rows) * int64(w.N) * int64(w.K) / (5 * macsPerNano / 2)
+	if c := newColumnStep(rows, work); c != nil {
+		c.scratch = w.Scratch(rows)
+		for _, p := range w.Parts(c.most) {
+			c.parts = append(c.parts, func(a *graph.Args, scratch []byte) {
+				gemm.S8(a.Out[0].S8()[p.First:], w.N, a.In[0].S8(), w.K, rows, p.W, scratch)
+			})
+		}
+		c.set(k)
+		return
+	}
+	step := rowStep{rows: rows, tile: gemmRows, work: work, kernel: func(m int) (func(*graph.Args) error, int) {
+		return func(a *graph.Args) error {
+			gemm.S8(a.Out[0].S8(), w.N, a.In[0].S8(), w.K, m, w, a.Scratch)
+			return nil
+		}, w.Scratch(m)
+	}}
+	step.set(k)
+}
+
+// columnStep is a product of few rows with weights whose columns threads share.
+type columnStep struct {
+	workers, most int // threads, and into how many parts they divide the columns at most
+	scratch       int // bytes that a worker needs
+	parts         []func(a *graph.Args, scratch []byte)
+}
+
+// newColumnStep returns a step for as many threads as there are now; nil where rows are better shared, or nothing.
+func newColumnStep(rows int, work int64) *columnStep {
+	workers := par.Workers()
+	if workers == 1 || work < shareFrom || rows >= 2*gemmRows {
+		return nil
+	}
+	return &columnStep{workers: workers, most: int(min(int64(4*workers), max(2, work/(shareFrom/2))))}
+}
+
+func (s *columnStep) set(k *graph.Kernel) {
+	each := (s.scratch + 63) &^ 63
+	k.Scratch = each * s.workers
+	k.Bind = func(a *graph.Args) (func(*graph.Args) error, error) {
+		return (&sharedColumns{columnStep: s, each: each, args: a}).all, nil
+	}
+}
+
+// sharedColumns is a columnStep of a session.
+type sharedColumns struct {
+	*columnStep
+	each int
+	args *graph.Args
+}
+
+// Do implements par.Task: a chunk is a part of the columns.
+func (s *sharedColumns) Do(chunk, worker int) {
+	s.parts[chunk](s.args, s.args.Scratch[worker*s.each:(worker+1)*s.each])
+}
+
+func (s *sharedColumns) all(*graph.Args) error {
+	par.RunPlanned(s, len(s.parts), s.workers)
+	return nil
 }
 
 // rowsView is a view of some of a tensor's rows.

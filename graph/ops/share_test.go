@@ -9,7 +9,9 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/gemm"
 	"wayside/kernels/par"
+	"wayside/kernels/requant"
 	"wayside/kernels/vec"
 )
 
@@ -141,5 +143,61 @@ func TestShareRuns(t *testing.T) {
 				t.Errorf("%v − %v with %d threads differs", c.a, c.b, workers)
 			}
 		}
+	}
+}
+
+// TestDenseThreads: threads that share the columns, or the rows, of a product compute what one does.
+func TestDenseThreads(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	defer par.Set(1)
+	const n, k = 1001, 200
+	w, w8 := make([]float32, n*k), make([]int8, n*k)
+	for i := range w {
+		w8[i] = int8(i * 7 % 255)
+		w[i] = float32(w8[i])
+	}
+	packed := gemm.PackF32(w, n, k, nil, -1e9, 1e9)
+	packed8 := gemm.PackS8(w8, n, k, nil, 0, 0, requant.Params{Mult: []int32{1 << 30}, Shift: []int32{-9}, Min: -128, Max: 127})
+	for _, rows := range []int{1, 2, 23, 24, 61} {
+		x, y := mustTensor(t, tensor.F32, rows, k), mustTensor(t, tensor.F32, rows, n)
+		x8, y8 := mustTensor(t, tensor.S8, rows, k), mustTensor(t, tensor.S8, rows, n)
+		for i := range x.F32() {
+			x8.S8()[i] = int8(i * 11 % 251)
+			x.F32()[i] = float32(x8.S8()[i])
+		}
+		want, want8 := make([]float32, rows*n), make([]int8, rows*n)
+		gemm.F32(want, n, x.F32(), k, rows, packed)
+		gemm.S8(want8, n, x8.S8(), k, rows, packed8, make([]byte, packed8.Scratch(rows)))
+		for _, workers := range []int{1, 2, 3} {
+			par.Set(workers)
+			floats, ints := &graph.Kernel{}, &graph.Kernel{}
+			setDenseF32(floats, rows, packed)
+			setDenseS8(ints, rows, packed8)
+			runKernel(t, floats, x, y)
+			runKernel(t, ints, x8, y8)
+			if workers > 1 && (floats.Bind == nil || ints.Bind == nil) {
+				t.Errorf("%d rows, %d threads: nothing is shared", rows, workers)
+			}
+			if !slices.Equal(y.F32(), want) || !slices.Equal(y8.S8(), want8) {
+				t.Errorf("%d rows, %d threads: results differ", rows, workers)
+			}
+			clear(y.F32())
+			clear(y8.S8())
+		}
+	}
+}
+
+// runKernel runs a kernel of one input and one output.
+func runKernel(t *testing.T, k *graph.Kernel, x, y *tensor.Tensor) {
+	t.Helper()
+	args, run := &graph.Args{In: []*tensor.Tensor{x}, Out: []*tensor.Tensor{y}, Scratch: tensor.Aligned(k.Scratch)}, k.Run
+	if k.Bind != nil {
+		var err error
+		if run, err = k.Bind(args); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run(args); err != nil {
+		t.Fatal(err)
 	}
 }

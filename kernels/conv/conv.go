@@ -5,6 +5,7 @@ import (
 
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/flip"
+	"wayside/kernels/par"
 )
 
 // Geometry is the shape of a convolution over NHWC data. Groups divides C and the output channels.
@@ -62,7 +63,8 @@ type S8 struct {
 	w        []*gemm.S8Weights
 	zero     int8
 	shared   shared
-	per      int // bytes of scratch of each worker
+	parts    []gemm.S8Part // where workers share the columns instead of the pixels
+	per      int           // bytes of scratch of each worker
 	dst, src []int8
 	scratch  []byte
 }
@@ -74,6 +76,10 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 		panic("conv: slice length mismatch")
 	}
 	c := &S8{g: g, w: w, zero: zero, shared: g.sharePixels(g.blockRows())}
+	if g.columnwise(1) {
+		c.shared = g.shareColumns()
+		c.parts = w[0].Parts(columnParts * c.shared.workers)
+	}
 	for _, p := range w {
 		switch lda := p.Stride(); {
 		case lda > 0:
@@ -101,31 +107,47 @@ func (c *S8) Run(dst, src []int8, scratch []byte) {
 		panic("conv: slice length mismatch")
 	}
 	c.dst, c.src, c.scratch = dst, src, scratch
+	if len(c.parts) > 1 {
+		par.RunPlanned(c, len(c.parts), c.shared.workers)
+		return
+	}
 	c.shared.run(c)
 }
 
-// Do implements par.Task: a chunk is a block of output pixels.
+// Do implements par.Task: a chunk is a block of output pixels or a part of the columns.
 func (c *S8) Do(chunk, worker int) {
-	g := c.g
-	pixel, m := c.shared.chunk(chunk)
 	scratch := c.scratch[worker*c.per : (worker+1)*c.per]
-	for gr, w := range c.w {
-		dst := c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):]
-		switch lda := w.Stride(); {
-		case lda > 0 && g.pointwise() && lda == g.C:
-			flip.Copy(scratch[:m*lda], c.src[pixel*g.C:(pixel+m)*g.C])
-			gemm.S8Rows(dst, g.OutC, scratch, m, w)
-		case lda > 0:
-			gatherFlipped(scratch, lda, c.src, g, gr, pixel, m, c.zero)
-			gemm.S8Rows(dst, g.OutC, scratch, m, w)
-		case g.pointwise():
-			gemm.S8(dst, g.OutC, c.src[pixel*g.C:], g.C, m, w, scratch)
-		default:
-			at := align(c.shared.rows * g.rowElems())
-			patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), at)
-			gather(patch, g.rowElems(), c.src, g, gr, pixel, m, c.zero)
-			gemm.S8(dst, g.OutC, patch, g.rowElems(), m, w, scratch[at:])
+	if len(c.parts) > 1 {
+		part := &c.parts[chunk]
+		for i := range c.shared.chunks {
+			pixel, m := c.shared.chunk(i)
+			c.block(c.dst[pixel*c.g.OutC+part.First:], 0, pixel, m, part.W, scratch)
 		}
+		return
+	}
+	pixel, m := c.shared.chunk(chunk)
+	for gr, w := range c.w {
+		c.block(c.dst[pixel*c.g.OutC+gr*(c.g.OutC/c.g.Groups):], gr, pixel, m, w, scratch)
+	}
+}
+
+// block computes m pixels of a group.
+func (c *S8) block(dst []int8, gr, pixel, m int, w *gemm.S8Weights, scratch []byte) {
+	g := c.g
+	switch lda := w.Stride(); {
+	case lda > 0 && g.pointwise() && lda == g.C:
+		flip.Copy(scratch[:m*lda], c.src[pixel*g.C:(pixel+m)*g.C])
+		gemm.S8Rows(dst, g.OutC, scratch, m, w)
+	case lda > 0:
+		gatherFlipped(scratch, lda, c.src, g, gr, pixel, m, c.zero)
+		gemm.S8Rows(dst, g.OutC, scratch, m, w)
+	case g.pointwise():
+		gemm.S8(dst, g.OutC, c.src[pixel*g.C:], g.C, m, w, scratch)
+	default:
+		at := align(c.shared.rows * g.rowElems())
+		patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), at)
+		gather(patch, g.rowElems(), c.src, g, gr, pixel, m, c.zero)
+		gemm.S8(dst, g.OutC, patch, g.rowElems(), m, w, scratch[at:])
 	}
 }
 
@@ -134,7 +156,8 @@ type F32 struct {
 	g                 *Geometry
 	w                 []*gemm.F32Weights
 	shared            shared
-	apart             int // values from one gathered row to the next
+	parts             []gemm.F32Part // where workers share the columns instead of the pixels
+	apart             int            // values from one gathered row to the next
 	then              func([]float32)
 	dst, src, scratch []float32
 }
@@ -144,7 +167,7 @@ const thenElems = 16 << 10
 
 // Then has f, if it is not nil, change all results in place, while they are in the cache. It is for use before Scratch and Run.
 func (c *F32) Then(f func([]float32)) {
-	if c.then = f; f == nil {
+	if c.then = f; f == nil || len(c.parts) > 1 {
 		return
 	}
 	c.shared = c.g.sharePixels(min(c.g.blockRows(), max(leastRows, thenElems/c.g.OutC)))
@@ -155,7 +178,12 @@ func NewF32(g *Geometry, w []*gemm.F32Weights) *F32 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	return &F32{g: g, w: w, shared: g.sharePixels(g.blockRows()), apart: gemm.ApartF32(g.rowElems())}
+	c := &F32{g: g, w: w, shared: g.sharePixels(g.blockRows()), apart: gemm.ApartF32(g.rowElems())}
+	if g.columnwise(4) {
+		c.shared = g.shareColumns()
+		c.parts = w[0].Parts(columnParts * c.shared.workers)
+	}
+	return c
 }
 
 // inPlace reports whether rows are multiplied where they lie.
@@ -176,16 +204,41 @@ func (c *F32) Run(dst, src, scratch []float32) {
 		panic("conv: slice length mismatch")
 	}
 	c.dst, c.src, c.scratch = dst, src, scratch
+	if len(c.parts) > 1 {
+		par.RunPlanned(c, len(c.parts), c.shared.workers)
+		return
+	}
 	c.shared.run(c)
 }
 
-// Do implements par.Task: a chunk is a block of output pixels.
+// Do implements par.Task: a chunk is a block of output pixels or a part of the columns.
 func (c *F32) Do(chunk, worker int) {
 	g := c.g
+	if len(c.parts) > 1 {
+		c.columns(&c.parts[chunk], worker)
+		return
+	}
 	pixel, m := c.shared.chunk(chunk)
 	c.block(pixel, m, worker)
 	if c.then != nil {
 		c.then(c.dst[pixel*g.OutC : (pixel+m)*g.OutC])
+	}
+}
+
+// columns computes some columns of all output pixels.
+func (c *F32) columns(p *gemm.F32Part, worker int) {
+	g, n := c.g, c.shared.rows*c.apart
+	for i := range c.shared.chunks {
+		pixel, m := c.shared.chunk(i)
+		rows, apart := c.src[pixel*g.C:], g.C
+		if !c.inPlace() {
+			rows, apart = c.scratch[worker*n:(worker+1)*n], c.apart
+			gather(rows, apart, c.src, g, 0, pixel, m, 0)
+		}
+		gemm.F32(c.dst[pixel*g.OutC+p.First:], g.OutC, rows, apart, m, p.W)
+		for r := 0; c.then != nil && r < m; r++ {
+			c.then(c.dst[(pixel+r)*g.OutC+p.First:][:p.W.N])
+		}
 	}
 }
 

@@ -159,6 +159,12 @@ func TestPackedConvolution(t *testing.T) {
 					if i == 1 { // enough work for two threads
 						*g = Geometry{Batch: 1, H: 40, W: 41, C: 24, OutC: 40, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, Groups: 1}
 					}
+					if i == 3 { // weights enough that threads share the columns
+						g.Batch, g.H, g.W, g.C, g.OutC = 1, 3, 3, 300, 1001
+					}
+					if i == 4 { // one line, which threads share
+						*g = Geometry{Batch: 1, H: 1, W: 61, C: 31, OutC: 67, KH: 1, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 2, PadLeft: 4, Groups: 1}
+					}
 					g.OutH, g.OutW = (g.H+g.PadTop+r.IntN(3))/g.StrideH+1, (g.W+g.PadLeft+r.IntN(3))/g.StrideW+1
 					if g.KH == 1 && g.KW == 1 {
 						g.OutH, g.OutW = g.H, g.W

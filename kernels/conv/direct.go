@@ -67,12 +67,15 @@ func (w *windows) copyLines(g *Geometry, workers int, t par.Task) {
 	par.RunPlanned(t, lines, workers)
 }
 
-// multiply calls run for so many output lines from the first on: out is the line's first output element, at where its first window begins. Every
-// panel of weights passes over all lines before the next.
-func (w *windows) multiply(g *Geometry, first, lines, panels int, run func(panel, out, at int)) {
+// multiply calls run for the lines, or parts of them, that n output pixels from the first on lie in, m pixels each: out is where their outputs begin, at
+// where their first window does. Every panel of weights passes over all of them before the next.
+func (w *windows) multiply(g *Geometry, first, n, panels int, run func(panel, out, at, m int)) {
 	for panel := range panels {
-		for l := first; l < first+lines; l++ {
-			run(panel, l*g.OutW*g.OutC, (l/g.OutH)*w.lines*w.line+(l%g.OutH)*w.down)
+		for pixel := first; pixel < first+n; {
+			l, x := pixel/g.OutW, pixel%g.OutW
+			m := min(g.OutW-x, first+n-pixel)
+			run(panel, pixel*g.OutC, (l/g.OutH)*w.lines*w.line+(l%g.OutH)*w.down+x*w.step, m)
+			pixel += m
 		}
 	}
 }
@@ -88,7 +91,7 @@ type DirectS8 struct {
 	size     int   // bytes of a value of the picture
 	offsets  []int // of segments, in bytes
 	zero     int8
-	shared   shared // of output lines
+	shared   shared
 	dst, src []int8
 	picture  []byte
 	borders  s8Borders
@@ -114,16 +117,21 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 	if !ok {
 		return nil, false
 	}
-	c := &DirectS8{g: g, w: packed, win: win, size: packed.Size(), zero: int8(q.XZero), shared: g.shareLines(g.Batch * g.OutH)}
+	c := &DirectS8{g: g, w: packed, win: win, size: packed.Size(), zero: int8(q.XZero), shared: g.shareLines(g.Batch * g.OutH * g.OutW)}
 	for _, o := range win.offsets {
 		c.offsets = append(c.offsets, c.size*o)
 	}
 	return c, true
 }
 
-// shareLines divides the output lines of a layer into runs of at most so many.
+// shareLines divides the output pixels of a layer into runs of at most so many: whole lines where there are enough of them.
 func (g *Geometry) shareLines(most int) shared {
-	return divide(g.Batch*g.OutH, 1, most, 4, g.MACs())
+	const perWorker, tile = 4, 12
+	unit := g.OutW
+	if g.Batch*g.OutH < perWorker*par.Workers() {
+		unit = tile
+	}
+	return divide(g.Batch*g.OutH*g.OutW, unit, most, perWorker, g.MACs())
 }
 
 // Bytes returns the memory of the packed weights.
@@ -161,11 +169,11 @@ func (c *DirectS8) Run(dst, src []int8, scratch []byte) {
 	c.shared.run(c)
 }
 
-// Do implements par.Task: a chunk is a run of output lines.
+// Do implements par.Task: a chunk is a run of output pixels.
 func (c *DirectS8) Do(chunk, _ int) {
-	first, lines := c.shared.chunk(chunk)
-	c.win.multiply(c.g, first, lines, c.w.Panels(), func(panel, out, at int) {
-		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, c.g.OutW, c.offsets)
+	first, n := c.shared.chunk(chunk)
+	c.win.multiply(c.g, first, n, c.w.Panels(), func(panel, out, at, m int) {
+		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, m, c.offsets)
 	})
 }
 
@@ -186,7 +194,7 @@ func (c *DirectF32) Then(f func([]float32)) {
 	if c.then = f; f == nil {
 		return
 	}
-	c.shared = c.g.shareLines(max(1, thenElems/(c.g.OutW*c.g.OutC)))
+	c.shared = c.g.shareLines(max(1, thenElems/c.g.OutC))
 }
 
 // NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp. Windows that would be in each other's way in the cache are gathered.
@@ -202,7 +210,7 @@ func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Di
 	if !ok {
 		return nil, false
 	}
-	c := &DirectF32{g: g, w: packed, win: win, shared: g.shareLines(g.Batch * g.OutH)}
+	c := &DirectF32{g: g, w: packed, win: win, shared: g.shareLines(g.Batch * g.OutH * g.OutW)}
 	for _, o := range win.offsets {
 		c.bytes = append(c.bytes, 4*o)
 	}
@@ -242,14 +250,13 @@ func (c *DirectF32) Run(dst, src, scratch []float32) {
 	c.shared.run(c)
 }
 
-// Do implements par.Task: a chunk is a run of output lines.
+// Do implements par.Task: a chunk is a run of output pixels.
 func (c *DirectF32) Do(chunk, _ int) {
-	first, lines := c.shared.chunk(chunk)
-	c.win.multiply(c.g, first, lines, c.w.Panels(), func(panel, out, at int) {
-		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, c.g.OutW, c.bytes)
+	first, n := c.shared.chunk(chunk)
+	c.win.multiply(c.g, first, n, c.w.Panels(), func(panel, out, at, m int) {
+		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, m, c.bytes)
 	})
 	if c.then != nil {
-		line := c.g.OutW * c.g.OutC
-		c.then(c.dst[first*line : (first+lines)*line])
+		c.then(c.dst[first*c.g.OutC : (first+n)*c.g.OutC])
 	}
 }

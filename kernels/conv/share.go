@@ -41,3 +41,21 @@ func (s *shared) chunk(i int) (first, n int) {
 
 // run does all chunks, shared where the scratch memory was planned for as many threads as there are now.
 func (s *shared) run(t par.Task) { par.RunPlanned(t, s.chunks, s.workers) }
+
+// columnParts is into how many parts the columns are divided for each worker that shares them.
+const columnParts = 2
+
+// columnwise reports whether threads share the columns of a pointwise layer rather than its pixels: where the weights, of so many bytes each, are the larger
+// part of what passes through the caches, and too many for the second level's, each thread then reads but its own.
+func (g *Geometry) columnwise(bytes int) bool {
+	const cache = 256 << 10
+	pixels, weights := g.Batch*g.OutH*g.OutW, g.C*g.OutC
+	return g.pointwise() && g.MACs() >= parMACs && par.Workers() > 1 && bytes*weights > cache && weights > 2*pixels*(g.C+g.OutC)
+}
+
+// shareColumns divides the pixels of a layer whose columns are shared: each worker takes all of them in blocks that stay in the cache.
+func (g *Geometry) shareColumns() shared {
+	s := divide(g.Batch*g.OutH*g.OutW, 1, g.blockRows(), 1, 0)
+	s.workers = par.Workers()
+	return s
+}

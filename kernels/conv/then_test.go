@@ -25,6 +25,7 @@ func TestThen(t *testing.T) {
 			{Batch: 1, H: 41, W: 40, C: 3, OutH: 41, OutW: 40, OutC: 37, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, Groups: 1},
 			{Batch: 2, H: 12, W: 3, C: 4, OutH: 12, OutW: 3, OutC: 8, KH: 3, KW: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, Groups: 2},
 			{Batch: 2, H: 40, W: 24, C: 40, OutH: 20, OutW: 24, OutC: 40, KH: 3, KW: 3, StrideH: 2, StrideW: 1, DilH: 1, DilW: 1, PadLeft: 1, Groups: 40},
+			{Batch: 1, H: 2, W: 3, C: 512, OutH: 2, OutW: 3, OutC: 600, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 1}, // shared by columns
 		} {
 			for workers := 1; workers <= 2; workers++ {
 				par.Set(workers)

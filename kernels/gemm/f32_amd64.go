@@ -141,6 +141,18 @@ func (p *f32Matrix) window(i int, dst []float32, ldd int, a []float32, at, step,
 
 func (p *f32Matrix) count() int { return len(p.panels) }
 
+// part is the matrix of some of the panels.
+func (p *f32Matrix) part(from, to int) (first, columns int, _ f32Packed) {
+	m := *p
+	m.panels = slices.Clone(p.panels[from:to])
+	first = m.panels[0].first
+	for i := range m.panels {
+		m.panels[i].first -= first
+		columns += m.panels[i].n
+	}
+	return first, columns, &m
+}
+
 // one multiplies one row with as many panels as are taken several at a time, and returns how many these are.
 func (p *f32Matrix) one(dst, x []float32) int {
 	full := len(p.panels)

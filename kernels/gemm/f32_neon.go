@@ -3,6 +3,7 @@
 package gemm
 
 import (
+	"slices"
 	"unsafe"
 
 	"wayside/kernels/internal/cpu"
@@ -55,6 +56,21 @@ func (p *f32Arm) bytes() int {
 		n += 4 * (len(p.panels[i].w) + len(p.panels[i].par))
 	}
 	return n
+}
+
+func (p *f32Arm) count() int { return len(p.panels) }
+
+// part is the matrix of some of the panels.
+func (p *f32Arm) part(from, to int) (first, columns int, _ f32Packed) {
+	m := *p
+	m.panels = slices.Clone(p.panels[from:to])
+	first = m.panels[0].first
+	for i := range m.panels {
+		m.panels[i].first -= first
+		columns += m.panels[i].n
+	}
+	m.n = columns
+	return first, columns, &m
 }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart.

@@ -242,6 +242,28 @@ func (p *s8Matrix) window(i int, dst []int8, ldd int, a []byte, at, step, m int,
 
 func (p *s8Matrix) count() int { return len(p.panels) }
 
+// some returns the matrix of some of the panels.
+func (p *s8Matrix) some(from, to int) (first, columns int, m s8Matrix) {
+	m = *p
+	m.panels = slices.Clone(p.panels[from:to])
+	first = m.panels[0].first
+	for i := range m.panels {
+		m.panels[i].first -= first
+		columns += m.panels[i].n
+	}
+	return first, columns, m
+}
+
+func (p *s8Flipped) part(from, to int) (int, int, s8Packed) {
+	first, columns, m := p.some(from, to)
+	return first, columns, &s8Flipped{m}
+}
+
+func (p *s8Widened) part(from, to int) (int, int, s8Packed) {
+	first, columns, m := p.some(from, to)
+	return first, columns, &s8Widened{m}
+}
+
 // size, put and fill are s8Windows' for rows that are uint8.
 func (p *s8Flipped) size() int { return 1 }
 

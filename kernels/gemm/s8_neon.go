@@ -4,6 +4,7 @@ package gemm
 
 import (
 	"bytes"
+	"slices"
 	"unsafe"
 )
 
@@ -88,6 +89,21 @@ func (p *s8Arm) scratch(m int) int {
 		n += 4*rows + 3
 	}
 	return n
+}
+
+func (p *s8Arm) count() int { return len(p.panels) }
+
+// part is the matrix of some of the panels.
+func (p *s8Arm) part(from, to int) (first, columns int, _ s8Packed) {
+	m := *p
+	m.panels = slices.Clone(p.panels[from:to])
+	first = m.panels[0].first
+	for i := range m.panels {
+		m.panels[i].first -= first
+		columns += m.panels[i].n
+	}
+	m.n = columns
+	return first, columns, &m
 }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
