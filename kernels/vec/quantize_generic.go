@@ -31,6 +31,24 @@ func quantizeGeneric[T Small](dst []T, src []float32, scale float32, zero int32)
 	}
 }
 
+// QuantizeEvenS8 is QuantizeF32 with halves rounded to the even integer, as ONNX has it.
+func QuantizeEvenS8(dst []int8, src []float32, scale float32, zero int32) {
+	checkSame(len(dst), len(src))
+	if len(src) > 0 && !quantizeEvenAsm(dst, src, scale, zero) {
+		quantizeEvenGeneric(dst, src, scale, zero)
+	}
+}
+
+func quantizeEvenGeneric(dst []int8, src []float32, scale float32, zero int32) {
+	for i, v := range src {
+		r := math.RoundToEven(float64(v / scale))
+		if !(r > -1<<20) {
+			r = -1 << 20
+		}
+		dst[i] = int8(min(max(int32(min(r, 1<<20))+zero, math.MinInt8), math.MaxInt8))
+	}
+}
+
 // Dequantize computes scale × (src[i] − zero).
 func Dequantize[T Small](dst []float32, src []T, scale float32, zero int32) {
 	checkSame(len(dst), len(src))
@@ -56,6 +74,16 @@ type Channels struct {
 func QuantizeChannels[T Small](dst []T, src []float32, c *Channels) {
 	for i, k := 0, 0; i < len(src); i += c.Inner {
 		QuantizeF32(dst[i:i+c.Inner], src[i:i+c.Inner], c.Scale[k], c.Zero[k])
+		if k++; k == len(c.Scale) {
+			k = 0
+		}
+	}
+}
+
+// QuantizeEvenChannels is QuantizeEvenS8 with the scales of c in turn.
+func QuantizeEvenChannels(dst []int8, src []float32, c *Channels) {
+	for i, k := 0, 0; i < len(src); i += c.Inner {
+		QuantizeEvenS8(dst[i:i+c.Inner], src[i:i+c.Inner], c.Scale[k], c.Zero[k])
 		if k++; k == len(c.Scale) {
 			k = 0
 		}

@@ -42,6 +42,12 @@ func quantizeS8AVX512(t *quantizeTile)
 func quantizeS8AVX2(t *quantizeTile)
 
 //go:noescape
+func quantizeEvenS8AVX512(t *quantizeTile)
+
+//go:noescape
+func quantizeEvenS8AVX2(t *quantizeTile)
+
+//go:noescape
 func quantizeS16AVX2(t *quantizeTile)
 
 //go:noescape
@@ -131,6 +137,23 @@ func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, z
 		default:
 			t.dst = unsafe.Add(dst, 2*i)
 			quantizeS16AVX2(&t)
+		}
+	}
+	return true
+}
+
+// quantizeEvenAsm rounds halves to the even integer.
+func quantizeEvenAsm(dst []int8, src []float32, scale float32, zero int32) bool {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if !wide && !cpu.Has(cpu.AVX2) {
+		return false
+	}
+	for i := 0; i < len(src); i += piece {
+		t := quantizeTile{dst: unsafe.Pointer(&dst[i]), src: unsafe.Pointer(&src[i]), n: min(piece, len(src)-i), scale: scale, zero: zero}
+		if wide {
+			quantizeEvenS8AVX512(&t)
+		} else {
+			quantizeEvenS8AVX2(&t)
 		}
 	}
 	return true

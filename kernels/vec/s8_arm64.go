@@ -8,7 +8,7 @@ import (
 )
 
 // vecS8Neon returns the table of functions: those of two inputs by kind, then the others.
-func vecS8Neon() *[7]uintptr
+func vecS8Neon() *[8]uintptr
 
 var vecS8 = vecS8Neon()
 
@@ -19,6 +19,7 @@ const (
 	fnQuantizeS16
 	fnDequantizeS16
 	fnLookup
+	fnQuantizeEvenS8
 )
 
 // ISA8 names the instructions of the int8 kernels that run now, as in kernel ids.
@@ -69,6 +70,21 @@ func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, z
 	} else {
 		quantizeGeneric(unsafe.Slice((*int16)(dst), len(src)), src, scale, zero)
 	}
+	return true
+}
+
+// quantizeEvenAsm rounds halves to the even integer.
+func quantizeEvenAsm(dst []int8, src []float32, scale float32, zero int32) bool {
+	if !cpu.Has(cpu.Neon) {
+		return false
+	}
+	for len(src) >= 16 {
+		n := min(len(src)&^15, armPiece)
+		t := armElem{dst: unsafe.Pointer(&dst[0]), a: unsafe.Pointer(&src[0]), blocks: n / 16, stepA: 64, f: [5]float32{scale}, zero: zero}
+		call.Tile(vecS8[fnQuantizeEvenS8], unsafe.Pointer(&t))
+		dst, src = dst[n:], src[n:]
+	}
+	quantizeEvenGeneric(dst, src, scale, zero)
 	return true
 }
 

@@ -430,6 +430,62 @@ loop9:
 done10:
 	RET
 
+// a / scale + zero point.
+TEXT quantizeEvenS8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R1
+	MOVD 8(R0), R2
+	MOVD 16(R0), R3
+	MOVD 24(R0), R4
+	MOVD 32(R0), R5
+	MOVD 40(R0), R6
+	ADD $48, R0, R7
+	VLD1R.P 4(R7), [V24.S4]
+	ADD $72, R0, R7
+	VLD1R (R7), [V25.S4]
+	MOVD $3380609024, R8
+	VDUP R8, V26.S4
+	MOVD $1233125376, R8
+	VDUP R8, V27.S4
+loop11:
+	FMOVQ 0(R2), F0
+	FMOVQ 16(R2), F1
+	FMOVQ 32(R2), F2
+	FMOVQ 48(R2), F3
+	WORD $0x6e38fc00 // fdiv v0.4s, v0.4s, v24.4s
+	WORD $0x6e38fc21 // fdiv v1.4s, v1.4s, v24.4s
+	WORD $0x6e38fc42 // fdiv v2.4s, v2.4s, v24.4s
+	WORD $0x6e38fc63 // fdiv v3.4s, v3.4s, v24.4s
+	WORD $0x4e3ac400 // fmaxnm v0.4s, v0.4s, v26.4s
+	WORD $0x4e3ac421 // fmaxnm v1.4s, v1.4s, v26.4s
+	WORD $0x4e3ac442 // fmaxnm v2.4s, v2.4s, v26.4s
+	WORD $0x4e3ac463 // fmaxnm v3.4s, v3.4s, v26.4s
+	WORD $0x4ebbc400 // fminnm v0.4s, v0.4s, v27.4s
+	WORD $0x4ebbc421 // fminnm v1.4s, v1.4s, v27.4s
+	WORD $0x4ebbc442 // fminnm v2.4s, v2.4s, v27.4s
+	WORD $0x4ebbc463 // fminnm v3.4s, v3.4s, v27.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	VADD V25.S4, V0.S4, V0.S4
+	VADD V25.S4, V1.S4, V1.S4
+	VADD V25.S4, V2.S4, V2.S4
+	VADD V25.S4, V3.S4, V3.S4
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	FMOVQ F0, 0(R1)
+	ADD R5, R2
+	ADD R6, R3
+	ADD $16, R1
+	SUBS $1, R4
+	BNE loop11
+	RET
+
 DATA vecS8Neon<>+0(SB)/8, $sumS8<>(SB)
 DATA vecS8Neon<>+8(SB)/8, $productS8<>(SB)
 DATA vecS8Neon<>+16(SB)/8, $quantizeS8<>(SB)
@@ -437,9 +493,10 @@ DATA vecS8Neon<>+24(SB)/8, $dequantizeS8<>(SB)
 DATA vecS8Neon<>+32(SB)/8, $quantizeS16<>(SB)
 DATA vecS8Neon<>+40(SB)/8, $dequantizeS16<>(SB)
 DATA vecS8Neon<>+48(SB)/8, $lookupS8<>(SB)
-GLOBL vecS8Neon<>(SB), RODATA|NOPTR, $56
+DATA vecS8Neon<>+56(SB)/8, $quantizeEvenS8<>(SB)
+GLOBL vecS8Neon<>(SB), RODATA|NOPTR, $64
 
-// func vecS8Neon() *[7]uintptr
+// func vecS8Neon() *[8]uintptr
 TEXT ·vecS8Neon(SB), NOSPLIT, $0-8
 	MOVD $vecS8Neon<>(SB), R0
 	MOVD R0, ret+0(FP)

@@ -13,4 +13,6 @@ func pairS8Asm(pairKind, []int8, []int8, []int8, *Rows, *pairParams) bool { retu
 
 func quantizeAsm(unsafe.Pointer, []float32, bool, float32, int32) bool { return false }
 
+func quantizeEvenAsm([]int8, []float32, float32, int32) bool { return false }
+
 func dequantizeAsm([]float32, unsafe.Pointer, bool, float32, int32) bool { return false }

@@ -154,9 +154,28 @@ func TestQuantizeTiers(t *testing.T) {
 				}
 				quantized[int8](t, src, back, atEnd)
 				quantized[int16](t, src, back, atEnd)
+				quantizedEven(t, src, atEnd)
 			}
 		}
 	})
+}
+
+func quantizedEven(t *testing.T, src []float32, atEnd bool) {
+	for _, scale := range []float32{0.25, 0.0173, 1e-3} {
+		dst, want := kerneltest.Guarded[int8](t, len(src), atEnd), make([]int8, len(src))
+		QuantizeEvenS8(dst, src, scale, 7)
+		quantizeEvenGeneric(want, src, scale, 7)
+		for i := range dst {
+			if dst[i] != want[i] {
+				t.Fatalf("n=%d: %v / %v became %d, want %d", len(src), src[i], scale, dst[i], want[i])
+			}
+		}
+	}
+	ties := []int8{0, 2, 2, 0, -2, -2} // of the halves from a half up and down
+	dst := make([]int8, len(ties))
+	if QuantizeEvenS8(dst, []float32{0.5, 1.5, 2.5, -0.5, -1.5, -2.5}, 1, 0); !slices.Equal(dst, ties) {
+		t.Fatalf("halves became %v", dst)
+	}
 }
 
 func quantized[T Small](t *testing.T, src, back []float32, atEnd bool) {

@@ -31,11 +31,12 @@ func vecS8Arm64() []byte {
 		}
 	})
 	for _, small := range []bool{true, false} {
-		a.quantize(small)
+		a.quantize(small, false)
 		a.dequantize(small)
 	}
 	a.lookup()
-	a.table("vecS8Neon", []string{"sumS8", "productS8", "quantizeS8", "dequantizeS8", "quantizeS16", "dequantizeS16", "lookupS8"})
+	a.quantize(true, true)
+	a.table("vecS8Neon", []string{"sumS8", "productS8", "quantizeS8", "dequantizeS8", "quantizeS16", "dequantizeS16", "lookupS8", "quantizeEvenS8"})
 	return a.Bytes()
 }
 
@@ -132,11 +133,14 @@ func (a arm64) scale() {
 	a.op("VLD1R (R7), [V25.S4]")
 }
 
-// quantize writes the division by a scale, rounded half away from zero. Far outside of the integers, and for NaN, which becomes the least, the
+// quantize writes the division by a scale, rounded half away from zero or to the even integer. Far outside of the integers, and for NaN, which becomes the least, the
 // quotient is limited before.
-func (a arm64) quantize(small bool) {
+func (a arm64) quantize(small, even bool) {
 	name, size := "quantizeS16", 32
-	if small {
+	switch {
+	case even:
+		name, size = "quantizeEvenS8", 16
+	case small:
 		name, size = "quantizeS8", 16
 	}
 	a.blocks(name, "a / scale + zero point.", size, func() {
@@ -159,7 +163,11 @@ func (a arm64) quantize(small bool) {
 			a.fminnm(i, i, 27)
 		}
 		for i := range 4 {
-			a.fcvtas(i, i)
+			if even {
+				a.fcvtns(i, i)
+			} else {
+				a.fcvtas(i, i)
+			}
 		}
 		for i := range 4 {
 			a.add4s(i, i, 25)

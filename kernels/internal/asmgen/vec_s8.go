@@ -68,8 +68,9 @@ func vecS8AVX512() []byte {
 		}
 	}
 	s.table("pairS8AVX512", names)
-	s.quantize("quantizeS8AVX512", "VPMOVSDB", 16)
-	s.quantize("quantizeS16AVX512", "VPMOVSDW", 32)
+	s.quantize("quantizeS8AVX512", "VPMOVSDB", 16, false)
+	s.quantize("quantizeS16AVX512", "VPMOVSDW", 32, false)
+	s.quantize("quantizeEvenS8AVX512", "VPMOVSDB", 16, true)
 	s.dequantize("dequantizeS8AVX512", "VPMOVSXBD", 16)
 	s.dequantize("dequantizeS16AVX512", "VPMOVSXWD", 32)
 	return s.Bytes()
@@ -119,8 +120,8 @@ func (s simd) lookup() {
 	s.ret()
 }
 
-// quantize writes the division by a scale, rounded half away from zero.
-func (s simd) quantize(name, narrow string, bytes int) {
+// quantize writes the division by a scale, rounded half away from zero or to the even integer.
+func (s simd) quantize(name, narrow string, bytes int, even bool) {
 	s.text(name, "$0-8", "func "+name+"(t *quantizeTile)")
 	s.op("MOVQ t+0(FP), R13")
 	s.op("MOVQ 0(R13), DI")
@@ -139,13 +140,17 @@ func (s simd) quantize(name, narrow string, bytes int) {
 		s.op("VDIVPS Z31, Z%d, Z%d", x, x)
 		s.op("VMAXPS Z29, Z%d, Z%d", x, x) // of a NaN the least remains
 		s.op("VMINPS Z28, Z%d, Z%d", x, x)
-		s.op("VRNDSCALEPS $11, Z%d, Z%d", x, whole)
-		s.op("VSUBPS Z%d, Z%d, Z%d", whole, x, rest)
-		s.op("VANDPS Z25, Z%d, Z%d", rest, rest)
-		s.op("VCMPPS $13, Z27, Z%d, K2", rest) // half or more is left: one step away from zero
-		s.op("VPTERNLOGD $0xD8, Z25, Z26, Z%d", x)
-		s.op("VADDPS Z%d, Z%d, K2, Z%d", x, whole, whole)
-		s.op("VCVTTPS2DQ Z%d, Z%d", whole, whole)
+		if even {
+			s.op("VCVTPS2DQ Z%d, Z%d", x, whole) // the processor's own rounding
+		} else {
+			s.op("VRNDSCALEPS $11, Z%d, Z%d", x, whole)
+			s.op("VSUBPS Z%d, Z%d, Z%d", whole, x, rest)
+			s.op("VANDPS Z25, Z%d, Z%d", rest, rest)
+			s.op("VCMPPS $13, Z27, Z%d, K2", rest) // half or more is left: one step away from zero
+			s.op("VPTERNLOGD $0xD8, Z25, Z26, Z%d", x)
+			s.op("VADDPS Z%d, Z%d, K2, Z%d", x, whole, whole)
+			s.op("VCVTTPS2DQ Z%d, Z%d", whole, whole)
+		}
 		s.op("VPADDD Z30, Z%d, Z%d", whole, whole)
 		if last {
 			s.op("%s Z%d, K1, (DI)", narrow, whole)

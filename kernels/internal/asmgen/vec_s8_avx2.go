@@ -17,8 +17,9 @@ func vecS8AVX2() []byte {
 		}
 	}
 	s.table("pairS8AVX2", names)
-	s.quantizeNarrow("quantizeS8AVX2", 1)
-	s.quantizeNarrow("quantizeS16AVX2", 2)
+	s.quantizeNarrow("quantizeS8AVX2", 1, false)
+	s.quantizeNarrow("quantizeS16AVX2", 2, false)
+	s.quantizeNarrow("quantizeEvenS8AVX2", 1, true)
 	s.dequantizeNarrow("dequantizeS8AVX2", 1)
 	s.dequantizeNarrow("dequantizeS16AVX2", 2)
 	s.sumS8AcrossNarrow()
@@ -283,8 +284,8 @@ func (s simd) quantizeBegin(name string) {
 	s.op("VPBROADCASTD 28(R13), Y14")
 }
 
-// quantizeNarrow writes the division by a scale, rounded half away from zero, for results of size bytes.
-func (s simd) quantizeNarrow(name string, size int) {
+// quantizeNarrow writes the division by a scale, rounded half away from zero or to the even integer, for results of size bytes.
+func (s simd) quantizeNarrow(name string, size int, even bool) {
 	s.quantizeBegin(name)
 	for i, c := range []string{"-2^20", "2^20", "half", "sign", "one"} {
 		s.broadcast(c, 13-i)
@@ -300,15 +301,19 @@ func (s simd) quantizeNarrow(name string, size int) {
 			s.op("VDIVPS Y15, Y%d, Y%d", x, x)
 			s.op("VMAXPS Y13, Y%d, Y%d", x, x) // of a NaN the least remains
 			s.op("VMINPS Y12, Y%d, Y%d", x, x)
-			s.op("VROUNDPS $11, Y%d, Y%d", x, whole)
-			s.op("VSUBPS Y%d, Y%d, Y%d", whole, x, rest)
-			s.op("VANDNPS Y%d, Y10, Y%d", rest, rest)
-			s.op("VCMPPS $13, Y11, Y%d, Y%d", rest, rest) // half or more is left: one step away from zero
-			s.op("VANDPS Y10, Y%d, Y%d", x, x)
-			s.op("VORPS Y9, Y%d, Y%d", x, x)
-			s.op("VANDPS Y%d, Y%d, Y%d", rest, x, x)
-			s.op("VADDPS Y%d, Y%d, Y%d", x, whole, x)
-			s.op("VCVTTPS2DQ Y%d, Y%d", x, x)
+			if even {
+				s.op("VCVTPS2DQ Y%d, Y%d", x, x) // the processor's own rounding
+			} else {
+				s.op("VROUNDPS $11, Y%d, Y%d", x, whole)
+				s.op("VSUBPS Y%d, Y%d, Y%d", whole, x, rest)
+				s.op("VANDNPS Y%d, Y10, Y%d", rest, rest)
+				s.op("VCMPPS $13, Y11, Y%d, Y%d", rest, rest) // half or more is left: one step away from zero
+				s.op("VANDPS Y10, Y%d, Y%d", x, x)
+				s.op("VORPS Y9, Y%d, Y%d", x, x)
+				s.op("VANDPS Y%d, Y%d, Y%d", rest, x, x)
+				s.op("VADDPS Y%d, Y%d, Y%d", x, whole, x)
+				s.op("VCVTTPS2DQ Y%d, Y%d", x, x)
+			}
 			s.op("VPADDD Y14, Y%d, Y%d", x, x)
 			s.narrow16(x, whole)
 			to := at("DI", 8*k*size)
