@@ -14,22 +14,24 @@ func Tables(g *graph.Graph) error {
 	for i := range g.Nodes {
 		t.node(&g.Nodes[i])
 	}
-	for i := range g.Nodes {
+	wanted := make([]bool, len(g.Values)) // by someone who does not get a table of its own
+	for i := len(g.Nodes) - 1; i >= 0; i-- {
 		n := &g.Nodes[i]
 		if len(n.Out) != 1 || n.Out[0] == graph.None {
 			continue
 		}
 		o := n.Out[0]
 		r, ok := t.of[o]
-		if !ok || g.Values[o].DType != tensor.S8 || len(n.In) == 1 && n.In[0] == r.root {
+		if !ok {
 			continue
 		}
-		wanted := g.IsOutput(o) // by someone who does not get a table of its own
+		wanted[o] = g.IsOutput(o)
 		for _, u := range users[o] {
-			next, ok := t.of[g.Nodes[u].Out[0]]
-			wanted = wanted || !ok || next.root != r.root
+			v := g.Nodes[u].Out[0]
+			next, ok := t.of[v]
+			wanted[o] = wanted[o] || !ok || next.root != r.root || g.Values[v].DType != tensor.S8 && wanted[v]
 		}
-		if wanted {
+		if wanted[o] && g.Values[o].DType == tensor.S8 && (len(n.In) != 1 || n.In[0] != r.root) {
 			n.Op, n.Attr, n.In = graph.TableOp, graph.TableAttr{Results: [256]byte(t.all.Values[r.results].Const)}, []graph.ValueID{r.root}
 		}
 	}
@@ -48,10 +50,15 @@ type tabulator struct {
 	of     map[graph.ValueID]tabulated
 }
 
+// rescales reports whether an operator is element-wise where one scale holds for all.
+func rescales(op string) bool {
+	return op == "Quantize" || op == "Dequantize" || op == graph.QuantizeLinearOp || op == graph.DequantizeLinearOp
+}
+
 // node tabulates a node's result if it can.
 func (t *tabulator) node(n *graph.Node) {
 	op, _ := graph.FindOp(n.Op)
-	if op == nil || !op.Elementwise && n.Op != "Quantize" && n.Op != "Dequantize" || op.Impure || len(n.Out) != 1 || n.Out[0] == graph.None {
+	if op == nil || !op.Elementwise && !rescales(n.Op) || op.Impure || len(n.Out) != 1 || n.Out[0] == graph.None {
 		return
 	}
 	root, ok := t.root(n)
