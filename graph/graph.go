@@ -36,6 +36,7 @@ type Value struct {
 	// Shifted marks an int8 value that is uint8 in the file: its zero point and its bytes were moved by 128. Operators whose
 	// reference treats uint8 unlike int8, or looks at the bytes themselves, ask for it.
 	Shifted bool
+	Late    bool   // computed from constants alone, but only by Fold: passes want to see how
 	Unread  string // the file's name of an element type that the runtime lacks; DType is then Invalid
 }
 
@@ -110,6 +111,7 @@ type Graph struct {
 	variables map[string]ValueID // states that stand for named variables
 	handles   map[ValueID]string // values that stand for variables: their keys
 	stateSet  map[ValueID]bool   // States, for IsState
+	once      map[any]any        // see Once
 }
 
 // Panels is gemm.Store: see there.

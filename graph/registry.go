@@ -323,6 +323,19 @@ func (l *Lower) Emit(op string, attr any, in, out []ValueID) {
 	}
 }
 
+// Once returns what compute gives, which is called once for each key of a graph: for lists that many nodes share.
+func Once[T any](l *Lower, key any, compute func() T) T {
+	if v, ok := l.G.once[key]; ok {
+		return v.(T)
+	}
+	if l.G.once == nil {
+		l.G.once = map[any]any{}
+	}
+	v := compute()
+	l.G.once[key] = v
+	return v
+}
+
 // Temp makes a value for a result between emitted nodes; its dtype and shape come from inference. quant may be nil.
 func (l *Lower) Temp(name string, quant *tensor.Quant) ValueID {
 	return l.G.NewValue(Value{Name: l.N.Name + "/" + name, Quant: quant})

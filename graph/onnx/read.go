@@ -240,6 +240,9 @@ func (r *reader) define(name string, c *constant) (graph.ValueID, error) {
 	v := graph.Value{Name: name}
 	if c != nil {
 		v.DType, v.Shape, v.Const = c.dtype, c.shape, c.data
+		if v.DType == tensor.Invalid {
+			v.Unread = typeName(c.typ)
+		}
 	}
 	id := graph.ValueID(len(r.g.Values))
 	r.g.Values = append(r.g.Values, v)

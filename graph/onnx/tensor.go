@@ -57,12 +57,12 @@ type constant struct {
 	dtype tensor.DType
 	shape tensor.Shape
 	data  []byte // never nil; aliases the file for raw_data
+	typ   int64  // in the file
 }
 
 // parts collects the fields of a TensorProto before its dtype and shape are known to be consistent.
 type parts struct {
 	constant
-	typ      int64
 	dims     []int64
 	raw      []byte
 	hasRaw   bool
@@ -136,7 +136,7 @@ func (p *parts) finish() (*constant, error) {
 	if p.segment {
 		return nil, fmt.Errorf("onnx: %w: tensor %q is a segment of a larger tensor: save the model without segments", graph.ErrUnsupported, p.name)
 	}
-	c := &constant{name: p.name, dtype: dtypeOf(p.typ), shape: make(tensor.Shape, len(p.dims)), data: []byte{}}
+	c := &constant{name: p.name, typ: p.typ, dtype: dtypeOf(p.typ), shape: make(tensor.Shape, len(p.dims)), data: []byte{}}
 	for i, d := range p.dims {
 		if d < 0 || d > tensor.MaxElems {
 			return nil, damaged("tensor %q has the extent %d on axis %d", p.name, d, i)

@@ -31,12 +31,15 @@ func lowerMatMulONNX(l *graph.Lower) error {
 		return l.Refuse("needs two matrices")
 	}
 	x, w := widened(l, l.N.In[0]), l.N.In[1]
-	if len(l.G.Values[w].Shape) == 2 && l.G.Values[w].Const != nil && len(l.G.Values[x].Shape) >= 2 && l.G.Values[x].Const == nil {
+	if len(l.G.Values[w].Shape) == 2 && fixed(&l.G.Values[w]) && len(l.G.Values[x].Shape) >= 2 && !fixed(&l.G.Values[x]) {
 		return emitDense(l, x, transposed(l, w), graph.None, l.N.Out[0])
 	}
 	l.Emit("MatMul", MatMulAttr{}, ids(x, widened(l, w)), l.Outs())
 	return nil
 }
+
+// fixed reports whether a value is a constant when the model runs.
+func fixed(v *graph.Value) bool { return v.Const != nil || v.Late }
 
 func lowerBatchMatMul(l *graph.Lower) error {
 	a, b := l.In(0), l.In(1)
@@ -78,7 +81,7 @@ func lowerGemmONNX(l *graph.Lower) error {
 	}
 	at := l.Attrs()
 	alpha, beta := at.Float(-1, "alpha", 1), at.Float(-1, "beta", 1)
-	constB := b.Const != nil
+	constB := fixed(b)
 	x, w, c := widened(l, l.N.In[0]), l.N.In[1], graph.None
 	if len(l.N.In) > 2 && beta != 0 {
 		c = widened(l, l.N.In[2])

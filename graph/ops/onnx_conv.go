@@ -9,7 +9,7 @@ import (
 // transpose, operator, transpose, and the layout pass removes the pairs between them. One spatial axis gets a second of
 // extent 1.
 func init() {
-	graph.RegisterForm(onnxForm("Conv", 1, lowerConvONNX, "float32, bfloat16 weights").As("Conv2D", "DepthwiseConv2D"))
+	graph.RegisterForm(onnxForm("Conv", 1, lowerConvONNX, "float32, bfloat16 weights").As("Conv2D", "DepthwiseConv2D", "Add"))
 	graph.RegisterForm(onnxForm("MaxPool", 1, lowerPoolONNX, "float32").As("MaxPool2D"))
 	graph.RegisterForm(onnxForm("AveragePool", 1, lowerPoolONNX, "float32").As("AveragePool2D"))
 	graph.RegisterForm(onnxForm("GlobalAveragePool", 1, lowerGlobalPool, "float32").As("Mean"))
@@ -169,9 +169,6 @@ func lowerConvONNX(l *graph.Lower) error {
 	if x == nil || w == nil || x.DType != tensor.F32 {
 		return l.Refuse("needs float32 X and W")
 	}
-	if w.Const == nil {
-		return l.Refuse("W is computed at run time; only constant weights are supported")
-	}
 	if len(w.Shape) != len(x.Shape) || len(x.Shape) < 3 {
 		return l.Refuse("X %v and W %v must have one rank", x.Shape, w.Shape)
 	}
@@ -188,8 +185,10 @@ func lowerConvONNX(l *graph.Lower) error {
 	if product(ws) == 0 || product(x.Shape) == 0 {
 		return l.Refuse("X %v or W %v is empty", x.Shape, ws)
 	}
-	bias := graph.None
-	if len(l.N.In) > 2 {
+	bias, later := graph.None, graph.None // a bias that is computed is added in a step of its own
+	if v := l.In(2); v != nil && v.Const == nil {
+		later = l.N.In[2]
+	} else if v != nil {
 		bias = widened(l, l.N.In[2])
 	}
 	weights := l.N.In[1]
@@ -207,6 +206,11 @@ func lowerConvONNX(l *graph.Lower) error {
 	} else {
 		l.Emit(graph.TransposeOp, graph.TransposeAttr{Perm: toNHWC}, ids(weights), ids(packed))
 		l.Emit("Conv2D", attr, ids(data, packed, bias), ids(res))
+	}
+	if later != graph.None {
+		sum := l.Temp("sum", nil)
+		l.Emit("Add", BinaryAttr{}, ids(res, later), ids(sum))
+		res = sum
 	}
 	channelsSecond(l, res, l.N.Out[0], win.flat)
 	return nil

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"wayside/graph"
 	"wayside/graph/tensor"
 )
@@ -68,8 +70,25 @@ func lowerReduceMean(l *graph.Lower) error {
 			axes = append(axes, i)
 		}
 	}
-	l.Emit("Mean", ReduceAttr{Axes: axes, Keep: l.Attrs().Int(-1, "keepdims", 1) != 0}, ids(l.N.In[0]), l.Outs())
+	emitReduce(l, "Mean", axes, l.N.In[0])
 	return nil
+}
+
+// emitReduce reduces along axes. Axes that are dropped are kept first, so that passes may move a transpose through the reduction.
+func emitReduce(l *graph.Lower, op string, axes []int, in graph.ValueID) {
+	if l.Attrs().Int(-1, "keepdims", 1) != 0 {
+		l.Emit(op, ReduceAttr{Axes: axes, Keep: true}, ids(in), l.Outs())
+		return
+	}
+	t := l.Temp("reduced", nil)
+	l.Emit(op, ReduceAttr{Axes: axes, Keep: true}, ids(in), ids(t))
+	shape := tensor.Shape{}
+	for i, d := range l.G.Values[in].Shape {
+		if !slices.Contains(axes, i) {
+			shape = append(shape, d)
+		}
+	}
+	emitReshape(l, t, l.N.Out[0], shape)
 }
 
 func lowerSoftmaxONNX(l *graph.Lower) error {

@@ -94,10 +94,15 @@ func (l *layer) checkScales(c *graph.InferCtx) error {
 		return c.Refuse("uint8 weights need one scale for the whole tensor")
 	}
 	for _, z := range q.Zero {
+		if c.G.Format == graph.ONNX && len(q.Scale) == 1 && l.w.DType == tensor.S8 && !l.hybrid() {
+			continue
+		}
 		// Only the reference of FULLY_CONNECTED, and those for uint8, subtract a zero point of the weights.
 		if z != 0 && !l.w.Shifted && (len(q.Scale) > 1 || c.N.Op != "FullyConnected" || l.w.DType != tensor.S8 || l.hybrid()) {
 			return c.Refuse("%s weights with zero point %d are not supported here; 0 is", l.w.DType, z)
 		}
+	}
+	for _, z := range q.Zero {
 		if z < math.MinInt8 || z > math.MaxInt8 {
 			return c.Refuse("the weights have the zero point %d, outside of int8", z)
 		}

@@ -11,7 +11,7 @@ import (
 // neighbours. The lowering of ONNX puts a pair around every convolution and pool; afterwards a network of them has at most
 // one at each end. One walk in topological order does it all, so that the time grows with the number of nodes alone.
 func Layout(g *graph.Graph) error {
-	w := &layoutWalk{g: g, made: map[graph.ValueID]transposed{}, same: map[graph.ValueID]graph.ValueID{}, output: map[graph.ValueID]bool{}, byInput: map[graph.ValueID][]graph.ValueID{}}
+	w := &layoutWalk{g: g, made: map[graph.ValueID]transposed{}, same: map[graph.ValueID]graph.ValueID{}, output: map[graph.ValueID]bool{}, byInput: map[graph.ValueID][]graph.ValueID{}, late: map[graph.ValueID]graph.Node{}}
 	for _, v := range g.Outputs {
 		w.output[v] = true
 	}
@@ -31,6 +31,9 @@ func Layout(g *graph.Graph) error {
 				return err
 			}
 		default:
+			if n.Op == graph.DequantizeLinearOp && g.Values[n.Out[0]].Late {
+				w.late[n.Out[0]] = n
+			}
 			w.nodes = append(w.nodes, n)
 		}
 	}
@@ -52,6 +55,7 @@ type layoutWalk struct {
 	byInput map[graph.ValueID][]graph.ValueID // their results by their input
 	same    map[graph.ValueID]graph.ValueID   // values whose transpose is gone, and what to read instead
 	output  map[graph.ValueID]bool
+	late    map[graph.ValueID]graph.Node // how constants that are not computed yet come from others
 }
 
 // resolve lets a node read what stands for its inputs now.
@@ -109,6 +113,8 @@ func (w *layoutWalk) sink(n graph.Node, perm []int, attr any) error {
 			in[k] = v
 		case g.Values[v].Const != nil:
 			in[k] = transposedConst(g, v, inverse(perm))
+		case g.Values[v].Late:
+			in[k] = w.transposedLate(v, inverse(perm))
 		default:
 			in[k] = w.made[v].of
 		}
@@ -146,6 +152,9 @@ func (w *layoutWalk) sinkable(n *graph.Node) (perm []int, attr any, ok bool) {
 			}
 			continue
 		}
+		if n, ok := w.late[v]; ok && n.Attr.(graph.LinearAttr).Quant.PerTensor() {
+			continue
+		}
 		t, ok := w.made[v]
 		if !ok || perm != nil && !slices.Equal(t.perm, perm) {
 			return nil, nil, false
@@ -165,6 +174,20 @@ func (w *layoutWalk) sinkable(n *graph.Node) (perm []int, attr any, ok bool) {
 	}
 	attr, ok = mover.MoveAxes(perm)
 	return perm, attr, ok
+}
+
+// transposedLate is transposedConst for a constant that is not computed yet.
+func (w *layoutWalk) transposedLate(v graph.ValueID, perm []int) graph.ValueID {
+	n := w.late[v]
+	c := transposedConst(w.g, n.In[0], perm)
+	if c == n.In[0] {
+		return v
+	}
+	x := w.g.Values[v]
+	x.Shape = w.g.Values[c].Shape
+	n.In, n.Out = []graph.ValueID{c}, []graph.ValueID{w.g.NewValue(x)}
+	w.nodes = append(w.nodes, n)
+	return n.Out[0]
 }
 
 // permOf returns the permutation of a transpose node.

@@ -20,6 +20,7 @@ var All = []Pass{
 	{"fold-scale", FoldScale},
 	{"layer-norm", LayerNorm},
 	{"fuse-activation", FuseActivation},
+	{"integers", Integers},
 	{"attention", Attention},
 	{"turn-products", TurnProducts},
 	{"fold", graph.Fold},

@@ -33,8 +33,10 @@ def pack(name, a):
     return {"name": name, "dtype": str(a.dtype), "shape": list(a.shape), "data": base64.b64encode(a.tobytes()).decode()}
 
 
-def run(data, inputs):
+def run(data, inputs, optimize=True):
     options = ort.SessionOptions()
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -93,6 +95,9 @@ def conv():
     one("conv/groups", "Conv", {"x": rand(1, 4, 6, 6)}, {"w": rand(6, 2, 3, 3), "b": rand(6)}, group=2, pads=[1, 1, 1, 1])
     one("conv/1d", "Conv", {"x": rand(1, 4, 17)}, {"w": rand(3, 4, 5), "b": rand(3)}, pads=[2, 2], strides=[2])
     one("conv/1d-dilated-depthwise", "Conv", {"x": rand(1, 4, 17)}, {"w": rand(4, 1, 3), "b": rand(4)}, group=4, dilations=[3], pads=[6, 0])
+    one("conv/computed", "Conv", {"x": x, "w": w, "b": b}, pads=[1, 1, 1, 1])
+    one("conv/computed-depthwise", "Conv", {"x": x, "w": rand(3, 1, 3, 3)}, group=3)
+    one("conv/computed-bias", "Conv", {"x": x, "b": b}, {"w": w}, extra=["x", "w", "b"])
     case("conv/bfloat16", [helper.make_node("Conv", ["x", "w", "b"], ["y"])], {"x": x}, {"w": w, "b": b}, bf16_consts=("w", "b"))
 
 
@@ -269,6 +274,184 @@ def recurrent():
     case("lstm/peepholes", [node], {"x": rand(steps, batch, size)}, w, (("y", 1), ("yh", 1), ("yc", 1)), 14)
 
 
+class Quantized:
+    """Builds a network in the quantized form: every operator between DequantizeLinear and QuantizeLinear."""
+
+    def __init__(self, opset=13, dtype=np.int8):
+        self.opset, self.dtype, self.nodes, self.consts, self.inputs = opset, dtype, [], {}, {}
+
+    def linear(self, op, x, scale, zero, dtype, axis=None):
+        out = f"v{len(self.nodes)}"
+        self.consts[out + "_s"], self.consts[out + "_z"] = np.asarray(scale, np.float32), np.asarray(zero, dtype)
+        self.nodes.append(helper.make_node(op, [x, out + "_s", out + "_z"], [out], **({} if axis is None else {"axis": axis})))
+        return out
+
+    def qdq(self, x, scale, zero=0):
+        """x rounded to integers and back; zero is that of int8."""
+        zero = zero + 128 if self.dtype == np.uint8 else zero
+        q = self.linear("QuantizeLinear", x, scale, zero, self.dtype)
+        self.last = q
+        return self.linear("DequantizeLinear", q, scale, zero, self.dtype)
+
+    def input(self, x, scale, zero=0):
+        name = f"x{len(self.inputs)}"
+        self.inputs[name] = x
+        return self.qdq(name, scale, zero)
+
+    def weights(self, shape, scale, axis=None, dtype=np.int8, zero=0):
+        """Constant integers behind DequantizeLinear; one scale per index of axis, or one."""
+        w = RNG.integers(-127, 128, size=shape).astype(np.int8) if dtype == np.int8 else RNG.integers(0, 256, size=shape).astype(np.uint8)
+        name = f"w{len(self.consts)}"
+        self.consts[name] = w
+        if axis is None:
+            return self.linear("DequantizeLinear", name, scale, zero, dtype)
+        n = shape[axis]
+        scales = (scale * (1 + RNG.integers(0, 64, size=n) / 64)).astype(np.float32)
+        return self.linear("DequantizeLinear", name, scales, np.full(n, zero), dtype, axis)
+
+    def bias(self, n, scale):
+        name = f"b{len(self.consts)}"
+        self.consts[name] = RNG.integers(-3000, 3000, size=n).astype(np.int32)
+        return self.linear("DequantizeLinear", name, scale, 0, np.int32)
+
+    def op(self, op, *ins, **attrs):
+        out = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(ins), [out], **attrs))
+        return out
+
+    def const(self, a):
+        name = f"c{len(self.consts)}"
+        self.consts[name] = np.asarray(a)
+        return name
+
+    def case(self, name, off=1):
+        """The integers of the last qdq are the output: they may be off by so many steps from what the file says in float32."""
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype))
+        self.nodes[-2 if self.nodes[-1].op_type == "DequantizeLinear" else -1].output[0] = "y"
+        if self.nodes[-1].op_type == "DequantizeLinear":
+            self.nodes.pop()
+        data = model(self.nodes, self.inputs, self.consts, [("y", kind)], self.opset).SerializeToString()
+        CASES.append({"name": "quantized/" + name, "model": base64.b64encode(data).decode(), "inputs": [pack(k, v) for k, v in self.inputs.items()],
+                      "outputs": [pack(k, v) for k, v in run(data, self.inputs, optimize=False)], "off": off})
+
+
+def linear():
+    """QuantizeLinear and DequantizeLinear alone: exact."""
+    x = np.concatenate([rand(4, 30) * 4, (RNG.integers(-700, 700, (4, 30)) / 8).astype(np.float32)], axis=1)
+    x[0, :4] = [1e9, -1e9, np.inf, -np.inf]
+    x = x.reshape(1, 4, 6, 10)
+    for dtype, zero in ((np.int8, -5), (np.uint8, 3), (np.int8, 127), (np.uint8, 255), (np.int8, -128)):
+        name = np.dtype(dtype).name
+        for opset in (10, 13, 19, 21, 23, 24):
+            if opset in (10, 24) or zero in (-5, 3):
+                kind = (("y", helper.np_dtype_to_tensor_dtype(np.dtype(dtype))),)
+                case(f"quantizelinear/{name}-{zero}-opset{opset}", [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])], {"x": x},
+                     {"s": np.float32(0.25), "z": dtype(zero)}, kind, opset)
+                q = np.arange(0, 256).astype(np.uint8).view(dtype).reshape(1, 4, 64)
+                case(f"dequantizelinear/{name}-{zero}-opset{opset}", [helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"])], {"x": q},
+                     {"s": np.float32(0.0173), "z": dtype(zero)}, opset=opset)
+        scales, zeros = np.array([0.25, 0.1, 1, 0.03], np.float32), np.array([0, 3, 7, 100]).astype(dtype)
+        for axis in (1, -3):
+            case(f"quantizelinear/{name}-{zero}-axis{axis}", [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], axis=axis)], {"x": x},
+                 {"s": scales, "z": zeros}, kind)
+            case(f"dequantizelinear/{name}-{zero}-axis{axis}", [helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"], axis=axis)], {"x": q.reshape(1, 4, 8, 8)},
+                 {"s": scales, "z": zeros})
+    case("quantizelinear/no-zero", [helper.make_node("QuantizeLinear", ["x", "s"], ["y"])], {"x": x}, {"s": np.float32(0.7)}, (("y", TensorProto.UINT8),))
+    case("quantizelinear/output-dtype", [helper.make_node("QuantizeLinear", ["x", "s"], ["y"], output_dtype=TensorProto.INT8)], {"x": x}, {"s": np.float32(0.7)},
+         (("y", TensorProto.INT8),), 21)
+    case("dequantizelinear/no-zero", [helper.make_node("DequantizeLinear", ["x", "s"], ["y"])], {"x": q}, {"s": np.float32(0.7)})
+    case("dequantizelinear/int32", [helper.make_node("DequantizeLinear", ["x", "s"], ["y"])], {"x": np.array([1, -2, 1 << 24, 123456789], np.int32)}, {"s": np.float32(0.7)})
+    case("dequantizelinear/int32-axis", [helper.make_node("DequantizeLinear", ["x", "s"], ["y"], axis=0)], {"x": RNG.integers(-9999, 9999, (3, 2)).astype(np.int32)},
+         {"s": np.array([0.5, 0.7, 0.01], np.float32)})
+
+
+def quantized():
+    for dtype in (np.int8, np.uint8):
+        tail = "" if dtype == np.int8 else "-uint8"
+        for name, shape, w, kw in (("conv", (1, 5, 9, 8), (7, 5, 3, 3), {"pads": [1, 1, 1, 1]}), ("pointwise", (1, 24, 7, 5), (40, 24, 1, 1), {}),
+                                   ("depthwise", (1, 20, 9, 8), (20, 1, 3, 3), {"group": 20, "strides": [2, 2], "pads": [0, 0, 1, 1]}),
+                                   ("groups", (1, 6, 6, 6), (8, 3, 3, 3), {"group": 2}), ("conv-winograd", (1, 32, 10, 10), (32, 32, 3, 3), {"pads": [1, 1, 1, 1]}),
+                                   ("conv1d", (1, 8, 33), (12, 8, 3), {"dilations": [2], "pads": [4, 0]})):
+            taps = float(np.prod(w[1:]))
+            for per in (None, 0):
+                g = Quantized(dtype=dtype)
+                x = g.input(rand(*shape), 2 / 127, 4)
+                k = g.weights(w, 0.01, per)
+                y = g.op("Conv", x, k, g.bias(w[0], 2 / 127 * 0.01), **kw)
+                g.qdq(g.op("Relu", y) if per is None else y, 0.01 * taps**0.5 / 30 * 2, -12)
+                g.case(f"{name}{tail}{'' if per is None else '-channels'}")
+        g = Quantized(dtype=dtype)
+        x = g.input(rand(1, 8, 6, 6), 2 / 127, -30)
+        g.qdq(g.op("Conv", x, g.weights((4, 8, 3, 3), 0.01, dtype=np.uint8, zero=119), g.const(rand(4))), 0.05, 1)
+        g.case("conv-weights-with-zero" + tail)
+        for trans in (0, 1):
+            for per in (None, 1 - trans):
+                g = Quantized(dtype=dtype)
+                y = g.op("Gemm", g.input(rand(3, 40), 2 / 127, 9), g.weights((40, 24) if not trans else (24, 40), 0.01, per), g.bias(24, 2 / 127 * 0.01), transB=trans)
+                g.qdq(y, 0.06, 3)
+                g.case(f"gemm-trans{trans}{tail}{'' if per is None else '-channels'}")
+        g = Quantized(dtype=dtype)
+        g.qdq(g.op("MatMul", g.input(rand(2, 5, 40), 2 / 127, 9), g.weights((40, 24), 0.01, 1)), 0.06, 3)
+        g.case("matmul-weights" + tail)
+        g = Quantized(dtype=dtype)
+        g.qdq(g.op("MatMul", g.input(rand(2, 5, 40), 2 / 127, 9), g.input(rand(2, 40, 7), 2 / 100, -3)), 0.1, 3)
+        g.case("matmul-computed" + tail)
+        for op in ("Add", "Sub", "Mul"):
+            for name, b in (("same", (1, 4, 5, 6)), ("channels", (1, 4, 1, 1)), ("last", (6,))):
+                g = Quantized(dtype=dtype)
+                x = g.input(rand(1, 4, 5, 6), 2 / 127, 9)
+                g.qdq(g.op(op, x, g.input(rand(*b), 2 / 100, -9)), 0.035, 7)
+                g.case(f"{op.lower()}-{name}{tail}")
+                g = Quantized(dtype=dtype)
+                x = g.input(rand(1, 4, 5, 6), 2 / 127, 9)
+                g.qdq(g.op("Relu", g.op(op, x, g.weights(b, 0.02))), 0.035, -128)
+                g.case(f"{op.lower()}-{name}-constant{tail}")
+        for op in ("Sigmoid", "Tanh", "Relu", "Sqrt", "LeakyRelu"):
+            g = Quantized(dtype=dtype)
+            g.qdq(g.op(op, g.input(abs(rand(3, 50)) if op == "Sqrt" else rand(3, 50) * 3, 6 / 127, -128 if op == "Sqrt" else 3)), 1 / 120, -20)
+            g.case(op.lower() + tail, off=0)
+        g = Quantized(dtype=dtype)
+        x = g.input(rand(1, 4, 5, 6) * 3, 6 / 127, 3)
+        y = g.qdq(g.op("Mul", x, g.qdq(g.op("Sigmoid", x), 1 / 256, -128)), 0.05, -100)
+        g.qdq(g.op("Clip", g.op("Mul", y, g.weights((), 0.01)), g.const(np.float32(-1)), g.const(np.float32(2))), 0.02, -50)
+        g.case("swish-and-numbers" + tail, off=0)
+        for name, op, kw in (("averagepool", "AveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}), ("maxpool", "MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+                             ("globalaveragepool", "GlobalAveragePool", {}), ("reducemean", "ReduceMean", {"axes": [2, 3], "keepdims": 0}),
+                             ("transpose", "Transpose", {"perm": [0, 2, 3, 1]}), ("flatten", "Flatten", {})):
+            for same in (True, False):
+                g = Quantized(dtype=dtype)
+                y = g.op(op, g.input(rand(1, 4, 8, 6), 2 / 127, 9), **kw)
+                g.qdq(y, *((2 / 127, 9) if same else (2 / 90, -4)))
+                g.case(f"{name}{'' if same else '-rescaled'}{tail}", off=1 if "average" in name or "mean" in name else 0)
+        g = Quantized(dtype=dtype)
+        x = g.input(rand(1, 4, 5, 6), 2 / 127, 9)
+        g.qdq(g.op("Concat", x, g.input(rand(1, 3, 5, 6), 2 / 100, -9), g.weights((1, 1, 5, 6), 0.02), axis=1), 0.018, 7)
+        g.case("concat" + tail, off=0)
+        for zero, scale in ((-128, 1 / 256), (-100, 0.005)):
+            g = Quantized(dtype=dtype)
+            g.qdq(g.op("Softmax", g.input(rand(3, 20) * 3, 6 / 127, 3)), scale, zero)
+            g.case(f"softmax{zero}{tail}", off=1)
+        g = Quantized(dtype=dtype)
+        x = g.input(rand(1, 4, 5, 6), 2 / 127, 9)
+        g.qdq(g.op("Pad", x, g.const(i64(0, 0, 1, 2, 0, 0, 2, 1))), 2 / 127, 9)
+        g.case("pad" + tail, off=0)
+        g = Quantized(dtype=dtype)
+        x = g.qdq(g.op("Relu", g.op("Conv", g.input(rand(1, 3, 12, 12), 2 / 127, 0), g.weights((8, 3, 3, 3), 0.01, 0), g.bias(8, 2 / 127 * 0.01), pads=[1, 1, 1, 1])), 0.03, -128)
+        y = g.qdq(g.op("Conv", x, g.weights((8, 1, 3, 3), 0.01, 0), g.const(rand(8)), group=8, pads=[1, 1, 1, 1]), 0.06, 0)
+        y = g.qdq(g.op("Add", x, y), 0.06, -20)
+        y = g.qdq(g.op("GlobalAveragePool", y), 0.04, -40)
+        g.qdq(g.op("Gemm", g.op("Flatten", y), g.weights((8, 10), 0.01, 1), g.bias(10, 0.0004)), 0.01, 5)
+        g.case("network" + tail, off=2)
+    g = Quantized(opset=10)
+    g.qdq(g.op("Conv", g.input(rand(1, 5, 9, 8), 2 / 127, 4), g.weights((7, 5, 3, 3), 0.01)), 0.03, -12)
+    g.case("opset10")
+    g = Quantized()
+    x = g.input(rand(1, 4, 5, 6), 2 / 127, 9)
+    a, b = g.qdq(g.op("Relu", x), 0.02, -128), g.qdq(x, 0.02, 5)  # several readers with scales of their own, and a transpose between
+    g.qdq(g.op("Add", g.op("Transpose", a, perm=[0, 2, 3, 1]), g.op("Transpose", b, perm=[0, 2, 3, 1])), 0.04, 1)
+    g.case("several-readers")
+
+
 def layout1():
     """ONNX Runtime lacks layout 1: the same layer in layout 0, its tensors transposed outside."""
     steps, batch, size, hidden = 4, 2, 3, 5
@@ -299,7 +482,6 @@ def refused():
     refuse("other-domain", "not implemented", [n("Relu", ["x"], ["y"], domain="org.example")], {"x": x})
     refuse("old-opset", "versions", [n("Add", ["x", "x"], ["y"])], {"x": x}, opset=6)
     refuse("new-opset", "versions", [n("Relu", ["x"], ["y"])], {"x": x}, opset=99)
-    refuse("conv-computed-weights", "constant weights", [n("Conv", ["x", "w"], ["y"])], {"x": x, "w": rand(3, 2, 3, 3)})
     refuse("conv-3d", "3 spatial axes", [n("Conv", ["x", "w"], ["y"])], {"x": rand(1, 1, 4, 4, 4)}, {"w": rand(1, 1, 2, 2, 2)})
     refuse("conv-kernel-too-large", "larger than", [n("Conv", ["x", "w"], ["y"])], {"x": x}, {"w": rand(1, 2, 7, 7)})
     refuse("conv-groups", "group 3", [n("Conv", ["x", "w"], ["y"], group=3)], {"x": x}, {"w": rand(3, 2, 3, 3)})
@@ -316,6 +498,15 @@ def refused():
     refuse("broadcast", "broadcast", [n("Div", ["x", "c"], ["y"])], {"x": x}, {"c": rand(3)})
     refuse("float64", "type", [n("Add", ["x", "c"], ["y"])], {"x": x}, {"c": np.float64(2)})
     refuse("cast-float64", "not supported", [n("Cast", ["x"], ["y"], to=TensorProto.DOUBLE)], {"x": x})
+    q = {"s": np.float32(0.5), "z": np.int8(0)}
+    refuse("quantize-int16", "int16 with a scale is not supported", [n("QuantizeLinear", ["x", "s", "z"], ["y"])], {"x": x}, {"s": np.float32(0.5), "z": np.int16(0)}, 21,
+           (("y", TensorProto.INT16),))
+    refuse("dequantize-uint16", "uint16 with a scale is not supported", [n("DequantizeLinear", ["w", "s", "z"], ["v"]), n("Add", ["x", "v"], ["y"])], {"x": x},
+           {"w": np.ones(5, np.uint16), "s": np.float32(0.5), "z": np.uint16(0)}, 21)
+    refuse("quantize-computed-scale", "run time", [n("QuantizeLinear", ["x", "s", "z"], ["y"])], {"x": x, "s": np.float32(1)}, {"z": np.int8(0)}, outputs=(("y", TensorProto.INT8),))
+    refuse("quantize-blocks", "blocks of 5", [n("DequantizeLinear", ["w", "s"], ["v"], block_size=5, axis=1), n("Add", ["x", "v"], ["y"])], {"x": x},
+           {"w": np.ones((1, 5), np.int8), "s": np.ones((1, 1), np.float32)}, 21)
+    refuse("quantize-negative", "positive", [n("QuantizeLinear", ["x", "s", "z"], ["y"])], {"x": x}, {**q, "s": np.float32(-1)}, outputs=(("y", TensorProto.INT8),))
     seq = rand(4, 1, 3)
     rnn = {"w": rand(1, 15, 3), "r": rand(1, 15, 5)}
     refuse("gru-lengths", "sequence_lens has 2", [n("GRU", ["x", "w", "r", "", "n"], ["y"], hidden_size=5)], {"x": seq}, {**rnn, "n": np.array([2], np.int32)})
@@ -338,7 +529,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
     args = parser.parse_args()
-    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, refused):
+    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, refused):
         build()
     if (args.shared / "models").is_dir():
         shared(args.shared)
