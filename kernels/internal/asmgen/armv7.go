@@ -13,6 +13,10 @@ func init() {
 		"gemm/s8_neon_arm.s":            func() []byte { return gemmArmv7(0) },
 		"gemm/s8_neonwide_arm.s":        func() []byte { return gemmArmv7(1) },
 		"gemm/s32_neon_arm.s":           func() []byte { return gemmArmv7(2) },
+		"pool/f32_neon_arm.s":           poolF32Armv7,
+		"pool/s8_neon_arm.s":            poolS8Armv7,
+		"vec/s8_neon_arm.s":             vecS8Armv7,
+		"vec/sum_neon_arm.s":            sumsArmv7,
 		"gemm/f32_neon_arm.s":           func() []byte { return gemmArmv7(3) },
 	})
 }
@@ -87,6 +91,47 @@ func (a armv7) shrD(d, m, bits int) {
 	a.neon(0xF3800090|uint32(64-bits)<<16, "vshr.u64", "dd", fmt.Sprintf(", #%d", bits), d, m)
 }
 
+// vmovlB widens bytes to halfwords, vmovlH halfwords to words, of doubleword m.
+func (a armv7) vmovlB(d, m int) { a.neon(0xF2880A10, "vmovl.s8", "qd", "", d, m) }
+func (a armv7) vmovlH(d, m int) { a.neon(0xF2900A10, "vmovl.s16", "qd", "", d, m) }
+
+// fromInt and toInt convert; toInt cuts the fraction off.
+func (a armv7) fromInt(d, m int) { a.neon(0xF3BB0640, "vcvt.f32.s32", "qq", "", d, m) }
+func (a armv7) toInt(d, m int)   { a.neon(0xF3BB0740, "vcvt.s32.f32", "qq", "", d, m) }
+
+func (a armv7) sub(d, n, m int)    { a.neon(0xF3200840, "vsub.i32", "qqq", "", d, n, m) }
+func (a armv7) maxW(d, n, m int)   { a.neon(0xF2200640, "vmax.s32", "qqq", "", d, n, m) }
+func (a armv7) minW(d, n, m int)   { a.neon(0xF2200650, "vmin.s32", "qqq", "", d, n, m) }
+func (a armv7) xor(d, n, m int)    { a.neon(0xF3000150, "veor", "qqq", "", d, n, m) }
+func (a armv7) fsub(d, n, m int)   { a.neon(0xF2200D40, "vsub.f32", "qqq", "", d, n, m) }
+func (a armv7) fmul(d, n, m int)   { a.neon(0xF3000D50, "vmul.f32", "qqq", "", d, n, m) }
+func (a armv7) fabs(d, m int)      { a.neon(0xF3B90740, "vabs.f32", "qq", "", d, m) }
+func (a armv7) fcgt(d, n, m int)   { a.neon(0xF3200E40, "vcgt.f32", "qqq", "", d, n, m) }
+func (a armv7) fcge(d, n, m int)   { a.neon(0xF3000E40, "vcge.f32", "qqq", "", d, n, m) }
+func (a armv7) fcltZero(d, m int)  { a.neon(0xF3B90640, "vclt.f32", "qq", ", #0", d, m) }
+func (a armv7) fpaddD(d, n, m int) { a.neon(0xF3000D00, "vpadd.f32", "ddd", "", d, n, m) }
+
+// sign makes words of ones where those of m are negative, and zeros elsewhere.
+func (a armv7) sign(d, m int) { a.neon(0xF2A10050, "vshr.s32", "qq", ", #31", d, m) }
+
+// vbsl takes the bits of n where those of d are set, and those of m elsewhere; vbit sets the bits of d to those of n where those of m are set, vbif where
+// they are not.
+func (a armv7) vbsl(d, n, m int) { a.neon(0xF3100150, "vbsl", "qqq", "", d, n, m) }
+func (a armv7) vbit(d, n, m int) { a.neon(0xF3200150, "vbit", "qqq", "", d, n, m) }
+func (a armv7) vbif(d, n, m int) { a.neon(0xF3300150, "vbif", "qqq", "", d, n, m) }
+
+// root replaces q(d), below q8, by its square roots, word by word.
+func (a armv7) root(d int) {
+	for i := 4 * d; i < 4*d+4; i++ {
+		a.word(0xEEB10AC0|uint32(i>>1)<<12|uint32(i&1)<<22|uint32(i>>1)|uint32(i&1)<<5, "vsqrt.f32 s%d, s%d", i, i)
+	}
+}
+
+// vdup sets all words of d to register r.
+func (a armv7) vdup(d, r int) {
+	a.word(0xEEA00B10|quad(d, 16, 7)|uint32(r)<<12, "vdup.32 q%d, r%d", d, r)
+}
+
 // vaddwH adds the halfwords of doubleword m to the words of n.
 func (a armv7) vaddwH(d, n, m int) { a.neon(0xF2900100, "vaddw.s16", "qqd", "", d, n, m) }
 
@@ -159,6 +204,11 @@ func (a armv7) storeOne(size, d, i, r, step int) { a.one(0xF4800000, "vst1", siz
 // loadAll loads a word into all of both doublewords from d on.
 func (a armv7) loadAll(d, r, step int) {
 	a.word(0xF4A00CA0|double(d, 12, 22)|uint32(r)<<16|uint32(step), "vld1.32 {d%d[], d%d[]}, %s", d, d+1, address(r, step))
+}
+
+// loadAllB loads a byte into all of both.
+func (a armv7) loadAllB(d, r, step int) {
+	a.word(0xF4A00C20|double(d, 12, 22)|uint32(r)<<16|uint32(step), "vld1.8 {d%d[], d%d[]}, %s", d, d+1, address(r, step))
 }
 
 // fn7 starts a function that takes one pointer and is called through a table, with room for locals on the stack and R14 to use.
