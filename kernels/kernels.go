@@ -1,6 +1,9 @@
 // Package kernels is the door to the hot loops for those who choose between them: how many threads share the work, and which instruction sets
 // may be used.
 //
+// Integer results are the same bytes with every set. Float32 results differ in their last places, as the kernels say, and on 32-bit ARM NEON takes subnormal
+// floats (below 2^-126) for zero.
+//
 // Holds: the choice; the kernels themselves are in the folders below.
 // Never holds: tensors, models, files.
 // May import: its own folders.

@@ -2,7 +2,7 @@ package pool
 
 import "math"
 
-// The kernels below give the same numbers everywhere.
+// The kernels below give the same numbers everywhere, save that NEON in 32-bit programs may take subnormal floats for 0.
 
 // Places of the kernels in the tables of the assembly.
 const largest, average, l2 = 0, 1, 2

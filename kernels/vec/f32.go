@@ -39,7 +39,8 @@ func eachRow[T any](dst, a, b []T, r *Rows, f func(dst, a []T, sa int, b []T, sb
 	}
 }
 
-// PairF32 is a float32 function of two inputs. Its kernels give the same numbers everywhere, save that a limit of 0 may leave −0.
+// PairF32 is a float32 function of two inputs. Its kernels give the same numbers everywhere, save that a limit of 0 may leave −0, and that NEON in 32-bit
+// programs may take subnormal floats for 0.
 type PairF32 struct {
 	kernel pairFunction
 	lo, hi float32
@@ -105,7 +106,7 @@ const (
 
 // Function is a float32 function of one input. Its kernels differ from At by at most 2 units in the last place for the exponential, 3 for the logistic
 // function, 2^-22 for the hyperbolic tangent (4 units within ±0.35), 2^-22 × |x| for both forms of GELU, and by nothing for the others. Exponentials and
-// logistic values below 2^-126 may become 0.
+// logistic values below 2^-126 may become 0. NEON in 32-bit programs may take subnormal floats for 0 in all of them.
 type Function struct {
 	At     func(float32) float32
 	kernel mapFunction

@@ -15,6 +15,7 @@ func init() {
 		"gemm/s32_neon_arm.s":           func() []byte { return gemmArmv7(2) },
 		"pool/f32_neon_arm.s":           poolF32Armv7,
 		"pool/s8_neon_arm.s":            poolS8Armv7,
+		"vec/f32_neon_arm.s":            vecF32Armv7,
 		"vec/s8_neon_arm.s":             vecS8Armv7,
 		"vec/sum_neon_arm.s":            sumsArmv7,
 		"gemm/f32_neon_arm.s":           func() []byte { return gemmArmv7(3) },
@@ -110,6 +111,16 @@ func (a armv7) fcgt(d, n, m int)   { a.neon(0xF3200E40, "vcgt.f32", "qqq", "", d
 func (a armv7) fcge(d, n, m int)   { a.neon(0xF3000E40, "vcge.f32", "qqq", "", d, n, m) }
 func (a armv7) fcltZero(d, m int)  { a.neon(0xF3B90640, "vclt.f32", "qq", ", #0", d, m) }
 func (a armv7) fpaddD(d, n, m int) { a.neon(0xF3000D00, "vpadd.f32", "ddd", "", d, n, m) }
+
+func (a armv7) fmls(d, n, m int)  { a.neon(0xF2200D50, "vmls.f32", "qqq", "", d, n, m) }
+func (a armv7) fneg(d, m int)     { a.neon(0xF3B907C0, "vneg.f32", "qq", "", d, m) }
+func (a armv7) and(d, n, m int)   { a.neon(0xF2000150, "vand", "qqq", "", d, n, m) }
+func (a armv7) fcgtZero(d, m int) { a.neon(0xF3B90440, "vcgt.f32", "qq", ", #0", d, m) }
+func (a armv7) fcgeZero(d, m int) { a.neon(0xF3B904C0, "vcge.f32", "qq", ", #0", d, m) }
+
+// half halves words, rounded down; exponent moves them to where a float has its exponent.
+func (a armv7) half(d, m int)     { a.neon(0xF2BF0050, "vshr.s32", "qq", ", #1", d, m) }
+func (a armv7) exponent(d, m int) { a.neon(0xF2B70550, "vshl.i32", "qq", ", #23", d, m) }
 
 // sign makes words of ones where those of m are negative, and zeros elsewhere.
 func (a armv7) sign(d, m int) { a.neon(0xF2A10050, "vshr.s32", "qq", ", #31", d, m) }

@@ -1,3 +1,5 @@
+//go:build arm || arm64
+
 package vec
 
 import "wayside/kernels/internal/cpu"
