@@ -326,7 +326,7 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	}
 	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
 	for i, q := range quants {
-		packed[i] = gemm.PackS8In(g.Store, data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
+		packed[i] = gemm.PackS8In(g.Store, g.Batch*g.OutH*g.OutW, data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
 		b8, b32 := packed[i].Bytes()
 		s8, s32 = s8+b8, s32+b32
 	}

@@ -8,7 +8,7 @@ import (
 
 // packS8Arch packs for the best tiles of this machine, nil where only the generic kernel is exact. bias is that of the sums of raw inputs and
 // weights less both zero points, as PackS8 computes it.
-func packS8Arch(store Store, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
+func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
 	p := s8Packing{store: store, w: w, n: n, k: k, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
@@ -20,13 +20,21 @@ func packS8Arch(store Store, w []int8, n, k int, bias, mult, shift []int32, wZer
 			return m
 		}
 	}
-	if cpu.Has(cpu.AVX2) {
-		if m, ok := p.widened(&s8AVX2); ok {
-			return m
+	if !cpu.Has(cpu.AVX2) {
+		return nil
+	}
+	if rows >= innerRows && k >= innerK {
+		if m, ok := p.pack(&s8InnerAVX2, false); ok {
+			return &s8Inner{m}
 		}
+	} else if m, ok := p.pack(&s8AVX2, false); ok {
+		return &s8Widened{m}
 	}
 	return nil
 }
+
+// From how many rows and values of a row on the tiles of the inner kind are faster: what they need of each row takes time too.
+var innerRows, innerK = 8, 128
 
 // WideS8Rows reports whether the int8 tiles of this machine read rows of int16, so that a picture for windows has twice the bytes.
 func WideS8Rows() bool {
@@ -46,8 +54,8 @@ func packS8WindowsArch(store Store, w []int8, n, k, segs int, bias, mult, shift 
 			return m
 		}
 	case cpu.Has(cpu.AVX2):
-		if m, ok := p.widened(&s8AVX2); ok {
-			return m
+		if m, ok := p.pack(&s8AVX2, false); ok {
+			return &s8Widened{m}
 		}
 	}
 	return nil
@@ -92,6 +100,7 @@ type tileSet struct {
 	sums   int       // vectors of sums that the registers hold
 	table  []uintptr // addresses by vectors, then by rows, both less one; then those for one row and several panels of the widest tile, see onePanels
 	depth  int       // int8: values of k in a group
+	inner  bool      // int8: the sums of a row and of a column have too much what innerColumn says, of the row and of the column
 	zipped bool      // int8: columns 0, 2, 1 and 3 of each four follow each other among the sums, as rescaling on AVX2 wants them
 }
 

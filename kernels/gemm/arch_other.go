@@ -3,7 +3,7 @@
 package gemm
 
 // packS8Arch has nothing to offer on this architecture.
-func packS8Arch(Store, []int8, int, int, []int32, []int32, []int32, int32, int32, int32, int32) s8Packed {
+func packS8Arch(Store, int, []int8, int, int, []int32, []int32, []int32, int32, int32, int32, int32) s8Packed {
 	return nil
 }
 

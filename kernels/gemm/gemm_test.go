@@ -100,7 +100,7 @@ func TestS8(t *testing.T) {
 					case 1: // a multiplier above one
 						c.q.Shift[0] = 2
 					}
-					p := PackS8(c.w, n, k, c.bias, c.inZero, wZero, c.q)
+					p := PackS8In(nil, []int{1, ManyRows}[turn/2%2], c.w, n, k, c.bias, c.inZero, wZero, c.q)
 					S8(c.dst, c.ldd, c.x, c.ldx, m, p, kerneltest.Guarded[byte](t, p.Scratch(m), true))
 					c.check(t)
 				}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"wayside/kernels/internal/cpu"
+	"wayside/kernels/internal/kerneltest"
 	"wayside/kernels/requant"
 )
 
@@ -20,6 +22,39 @@ func TestPackS8Layouts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestS8Inner tests the tiles of the inner kind with rows of every length, also of those that they are not chosen for.
+func TestS8Inner(t *testing.T) {
+	defer func(rows, k int) { innerRows, innerK = rows, k }(innerRows, innerK)
+	innerRows, innerK = 0, 0
+	kerneltest.EachTier(t, func(t *testing.T) {
+		if cpu.Best() != cpu.AVX2 {
+			t.Skip("skipped: this tier has int8 products of another kind")
+		}
+		r := rand.New(rand.NewPCG(13, 4))
+		for k := 1; k < 70; k++ {
+			for _, n := range []int{1, 8, 9, 16, 31, 33, 64, 97} {
+				for _, m := range []int{1, 2, 3, 4, 5, 11} {
+					c := newCaseS8(t, r, m, n, k, []int32{0, 0, 0, 17, -128}[(k+n+m)%5], []int32{-128, 3}[(k+m)%2], m%2 == 0)
+					if k%5 == 0 { // the largest products and sums of two
+						for i := range c.x {
+							c.x[i] = -128
+						}
+						for i := range c.w {
+							c.w[i] = -128
+						}
+					}
+					p := PackS8(c.w, n, k, c.bias, c.inZero, c.wZero, c.q)
+					if _, ok := p.fast.(*s8Inner); !ok {
+						t.Fatal("another kind was chosen")
+					}
+					S8(c.dst, c.ldd, c.x, c.ldx, m, p, kerneltest.Guarded[byte](t, p.Scratch(m), true))
+					c.check(t)
+				}
+			}
+		}
+	})
 }
 
 func checkPackS8(t *testing.T, r *rand.Rand, set *tileSet, n, k, segs int, wZero int32, what string) {

@@ -35,11 +35,14 @@ const panelS8 = 4
 // PackS8 packs w[N][K] for inputs with zero point inZero and weights with zero point wZero. bias may be nil. q has
 // one multiplier or N, for the rule Fixed. The slices are copied.
 func PackS8(w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params) *S8Weights {
-	return PackS8In(nil, w, n, k, bias, inZero, wZero, q)
+	return PackS8In(nil, ManyRows, w, n, k, bias, inZero, wZero, q)
 }
 
-// PackS8In is PackS8 with panels from a store.
-func PackS8In(store Store, w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params) *S8Weights {
+// ManyRows is for PackS8In where products have many rows.
+const ManyRows = 1 << 20
+
+// PackS8In is PackS8 with panels from a store, for products that mostly have so many rows: some tiles are worth their preparation only for several.
+func PackS8In(store Store, rows int, w []int8, n, k int, bias []int32, inZero, wZero int32, q requant.Params) *S8Weights {
 	if len(w) < n*k || bias != nil && len(bias) < n || len(q.Mult) != 1 && len(q.Mult) < n || len(q.Shift) != len(q.Mult) {
 		panic("gemm: slice length mismatch")
 	}
@@ -48,7 +51,7 @@ func PackS8In(store Store, w []int8, n, k int, bias []int32, inZero, wZero int32
 	p.q.Mult, p.q.Shift = make([]int32, np*panelS8), make([]int32, np*panelS8)
 	foldColumns(w, n, k, bias, inZero, wZero, q, p.bias, p.q.Mult, p.q.Shift)
 	if n > 0 && k > 0 {
-		if p.fast = packS8Arch(store, w, n, k, p.bias, p.q.Mult, p.q.Shift, wZero, q.Zero, q.Min, q.Max); p.fast != nil {
+		if p.fast = packS8Arch(store, rows, w, n, k, p.bias, p.q.Mult, p.q.Shift, wZero, q.Zero, q.Min, q.Max); p.fast != nil {
 			p.bias, p.q.Mult, p.q.Shift = nil, nil, nil
 			return p
 		}

@@ -39,6 +39,21 @@ func s8TilesAVXVNNI() *[14]uintptr
 
 func s8TilesAVX2() *[14]uintptr
 
+func s8InnerTilesAVX2() *[10]uintptr
+
+// widenTile is the argument of widenInnerAVX2.
+type widenTile struct {
+	dst  *byte // rows, ldd bytes apart: n values of int16, a zero if n is odd, and an int32
+	ldd  int
+	src  *int8 // rows, lds bytes apart
+	lds  int
+	n    int
+	rows int
+}
+
+//go:noescape
+func widenInnerAVX2(t *widenTile)
+
 //go:noescape
 func widenAVX2(dst *byte, src *int8, n int)
 
@@ -49,6 +64,8 @@ var (
 	s8AVX512  = tileSet{isa: "avx512vnni", width: 16, wide: 4, high: 12, sums: 24, table: s8TilesAVX512()[:], depth: 4}
 	s8AVXVNNI = tileSet{isa: "avxvnni", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVXVNNI()[:], depth: 4, zipped: true}
 	s8AVX2    = tileSet{isa: "avx2", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVX2()[:], depth: 2, zipped: true}
+	// The same for whole rows, with half of the multiplications.
+	s8InnerAVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s8InnerTilesAVX2()[:], depth: 2, zipped: true, inner: true}
 )
 
 // place says where column c of a panel stands among its sums and among its outputs. Packing sums to bytes takes four of the first vector, four of the
@@ -107,8 +124,8 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	length := p.k / segs
 	m := s8Matrix{set: set, k: p.k, segs: segs, groups: (length + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
 	m.lda = 4 * m.groups
-	if m.wZero != 0 {
-		m.lda += 4 // room for what fix writes
+	if m.wZero != 0 || set.inner {
+		m.lda += 4 // room for what comes to the sums of a row
 	}
 	// All panels in one piece: where one ends, the next is on its way already.
 	columns := (p.n + set.width - 1) / set.width * set.width
@@ -142,6 +159,9 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 			if set.zipped {
 				terms = terms.Below()
 			}
+			if set.inner {
+				terms.Bias -= innerColumn(column)
+			}
 			q.par[at], q.par[nr+at], q.par[4*nr+at] = terms.Bias, terms.Mult, terms.Limit
 			q.par[2*nr+out], q.par[3*nr+out] = terms.Add, terms.Shift
 		}
@@ -149,6 +169,18 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		first += cols
 	}
 	return m, true
+}
+
+// innerColumn returns the sum of b0b2 + b1b3 over the fours of a column, which tiles of the inner kind have too much in its sums. Of a last three the
+// missing one counts as zero; fewer are no four.
+func innerColumn(column []int8) (total int32) {
+	for ; len(column) >= 4; column = column[4:] {
+		total += int32(column[0])*int32(column[2]) + int32(column[1])*int32(column[3])
+	}
+	if len(column) == 3 {
+		total += int32(column[0]) * int32(column[2])
+	}
+	return total
 }
 
 // distance returns the sum of a column's distances from zero.
@@ -201,7 +233,7 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 
 // tile fills in what a panel brings to a tile.
 func (q *s8Panel) tile(p *s8Matrix, dst []int8, ldd int) s8Tile {
-	return s8Tile{w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.wZero != 0, clamp: p.clamped(), mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+	return s8Tile{w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.fixed(), clamp: p.clamped(), mask: ^uint64(0) >> (64 - q.n), columns: q.n}
 }
 
 // runS8 computes m rows with one panel of so many vectors of columns; t describes the first row.
@@ -259,11 +291,6 @@ func (p *s8Flipped) part(from, to int) (int, int, s8Packed) {
 	return first, columns, &s8Flipped{m}
 }
 
-func (p *s8Widened) part(from, to int) (int, int, s8Packed) {
-	first, columns, m := p.some(from, to)
-	return first, columns, &s8Widened{m}
-}
-
 // size, put and fill are s8Windows' for rows that are uint8.
 func (p *s8Flipped) size() int { return 1 }
 
@@ -304,6 +331,9 @@ func (p *s8Matrix) fix(row []byte, src *byte, flip int) {
 	}
 }
 
+// fixed reports whether something comes to the sums of a row.
+func (p *s8Matrix) fixed() bool { return p.wZero != 0 || p.set.inner }
+
 // clamped reports whether the bounds are not those of int8.
 func (p *s8Matrix) clamped() bool { return p.lo != math.MinInt8 || p.hi != math.MaxInt8 }
 
@@ -318,7 +348,7 @@ func (p *s8Matrix) one(dst []int8, a []byte) int {
 		for i := range n {
 			exact = exact || p.panels[first+i].exact
 		}
-		t := s8Tile{a: &a[0], w: &q.w[0], groups: p.groups, dst: &dst[q.first], par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.wZero != 0, clamp: p.clamped()}
+		t := s8Tile{a: &a[0], w: &q.w[0], groups: p.groups, dst: &dst[q.first], par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.fixed(), clamp: p.clamped()}
 		call.Tile(tile, unsafe.Pointer(&t))
 	})
 }
@@ -370,9 +400,9 @@ func (p *s8Flipped) flip(dst []byte, x []int8, ldx, rows int) {
 // s8Widened is a matrix for tiles whose rows are int16.
 type s8Widened struct{ s8Matrix }
 
-func (p *s8Packing) widened(set *tileSet) (*s8Widened, bool) {
-	m, ok := p.pack(set, false)
-	return &s8Widened{m}, ok
+func (p *s8Widened) part(from, to int) (int, int, s8Packed) {
+	first, columns, m := p.some(from, to)
+	return first, columns, &s8Widened{m}
 }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
@@ -398,5 +428,35 @@ func (p *s8Widened) widen(dst []byte, x []int8, ldx, rows int) {
 		row, in := dst[r*p.lda:(r+1)*p.lda], &x[r*ldx]
 		widenAVX2(&row[0], in, k)
 		p.fix(row, (*byte)(unsafe.Pointer(in)), 0x80)
+	}
+}
+
+// s8Inner is a matrix for tiles of the inner kind.
+type s8Inner struct{ s8Matrix }
+
+func (p *s8Inner) part(from, to int) (int, int, s8Packed) {
+	first, columns, m := p.some(from, to)
+	return first, columns, &s8Inner{m}
+}
+
+// run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
+func (p *s8Inner) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byte) {
+	block := p.rowsPerBlock(m)
+	_ = scratch[block*p.lda-1]
+	for i := 0; i < m; i += block {
+		n := min(block, m-i)
+		p.widen(scratch, x[i*ldx:], ldx, n)
+		p.multiply(dst[i*ldd:], ldd, scratch, n)
+	}
+}
+
+// widen copies rows as int16 with what comes to their sums.
+func (p *s8Inner) widen(dst []byte, x []int8, ldx, rows int) {
+	_, _ = dst[rows*p.lda-1], x[(rows-1)*ldx+p.k-1]
+	widenInnerAVX2(&widenTile{dst: &dst[0], ldd: p.lda, src: &x[0], lds: ldx, n: p.k, rows: rows})
+	for r := 0; p.wZero != 0 && r < rows; r++ {
+		end := dst[(r+1)*p.lda-4 : (r+1)*p.lda]
+		sum := int32(sumAVX2((*byte)(unsafe.Pointer(&x[r*ldx])), p.k, 0x80) - 128*p.k)
+		binary.LittleEndian.PutUint32(end, binary.LittleEndian.Uint32(end)-uint32(p.wZero*sum))
 	}
 }

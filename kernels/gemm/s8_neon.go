@@ -30,7 +30,7 @@ type s8ArmPanel struct {
 
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
 // rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
-func packS8Arch(store Store, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
+func packS8Arch(store Store, _ int, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
 	shape := s8Shape()
 	if shape == nil {
 		return nil

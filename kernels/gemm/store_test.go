@@ -73,7 +73,7 @@ func TestLayout(t *testing.T) {
 		q := requant.Params{Mult: []int32{1 << 30}, Shift: []int32{-8}, Min: -128, Max: 127}
 		x, xf := layoutWeights[int8](3*layoutK), layoutWeights[float32](3*layoutK)
 		run := func(s *layoutStore) ([]int8, []float32) {
-			p, pf := PackS8In(s, w, layoutN, layoutK, nil, 3, 0, q), PackF32In(s, f, layoutN, layoutK, nil, -1e9, 1e9)
+			p, pf := PackS8In(s, ManyRows, w, layoutN, layoutK, nil, 3, 0, q), PackF32In(s, f, layoutN, layoutK, nil, -1e9, 1e9)
 			y, yf := make([]int8, 3*layoutN), make([]float32, 3*layoutN)
 			S8(y, layoutN, x, layoutK, 3, p, make([]byte, p.Scratch(3)))
 			F32(yf, layoutN, xf, layoutK, 3, pf)

@@ -71,7 +71,7 @@ func checkS8Arm(t *testing.T, r *rand.Rand, m, n, k int, relu, symmetric bool, o
 		}
 	}
 	wZero := int32(r.IntN(2) * (r.IntN(256) - 128))
-	p := packS8Arch(nil, w, n, k, bias, q.Mult, q.Shift, wZero, q.Zero, q.Min, q.Max)
+	p := packS8Arch(nil, ManyRows, w, n, k, bias, q.Mult, q.Shift, wZero, q.Zero, q.Min, q.Max)
 	if p == nil {
 		t.Fatal("not packed")
 	}
@@ -131,7 +131,7 @@ func TestS8ArmRescale(t *testing.T) {
 				if relu {
 					q.Min = q.Zero
 				}
-				p := packS8Arch(nil, make([]int8, n), n, 1, bias, mult, shift, 0, q.Zero, q.Min, q.Max)
+				p := packS8Arch(nil, ManyRows, make([]int8, n), n, 1, bias, mult, shift, 0, q.Zero, q.Min, q.Max)
 				got := make([]int8, n)
 				p.run(got, n, []int8{1}, 1, 1, make([]byte, p.scratch(1)))
 				for i, v := range got {
@@ -142,7 +142,7 @@ func TestS8ArmRescale(t *testing.T) {
 			}
 		}
 		for _, s := range []int32{0, 3, -32} {
-			if packS8Arch(nil, []int8{1}, 1, 1, []int32{0}, []int32{1 << 30}, []int32{s}, 0, 0, -128, 127) != nil {
+			if packS8Arch(nil, ManyRows, []int8{1}, 1, 1, []int32{0}, []int32{1 << 30}, []int32{s}, 0, 0, -128, 127) != nil {
 				t.Errorf("a shift of %d is packed", s)
 			}
 		}
