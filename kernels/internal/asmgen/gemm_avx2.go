@@ -179,9 +179,23 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int) func(r, v int) string {
 // onePanels says how many panels of the widest tile the functions for one row take at once.
 var onePanels = []int{4, 2}
 
-// panelAt is the address of a panel's weights for that function.
-func panelAt(panel int) string {
-	return [...]string{"(BX)", "(BX)(R8*1)", "(BX)(R8*2)", "(BX)(R9*1)"}[panel]
+// panelAt is the address of a panel's weights for that function, counted from a register.
+func panelAt(base string, panel int) string {
+	return "(" + base + ")" + [...]string{"", "(R8*1)", "(R8*2)", "(R9*1)"}[panel]
+}
+
+// shortPanel is how many bytes of weights of a panel are so few that the function for one row asks for those of the panels that follow instead of its own.
+const shortPanel = 8 << 10
+
+// fetchOne points R11 to the weights that the function for one row asks for while it multiplies those at BX.
+func (k *kindAVX2) fetchOne(a *asm, panels int) {
+	short := a.label("short")
+	a.op("IMUL3Q $%d, R8, R11", panels)
+	a.op("CMPQ R8, $%d", shortPanel)
+	a.op("JLE %s", short)
+	a.op("MOVQ $%d, R11", k.ahead)
+	a.at(short)
+	a.op("ADDQ BX, R11")
 }
 
 // multiplyOne is multiply for one row and so many panels of two vectors, which follow each other in memory: the loop over k starts and ends less
@@ -191,6 +205,7 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 	a.op("MOVQ 24(R13), CX")
 	a.op("IMUL3Q $%d, CX, R8", 2*k.weights)
 	a.op("LEAQ (R8)(R8*2), R9")
+	k.fetchOne(a, panels)
 	for v := range 2 * panels {
 		if k.zero {
 			a.op("VPXOR Y%d, Y%d, Y%d", v, v, v)
@@ -207,16 +222,17 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 	a.at(loop)
 	a.op("%s (AX), Y14", k.cast)
 	for panel := range panels {
-		at := panelAt(panel)
+		at := panelAt("BX", panel)
 		for v := range 2 {
 			a.op("%s %d%s, Y%d", k.load, v*k.weights, at, 12+v)
 		}
-		a.op("PREFETCHT0 %d%s", k.ahead, at)
+		a.op("PREFETCHT0 %s", panelAt("R11", panel))
 		for v := range 2 {
 			k.madd(a, 12+v, 14, 2*panel+v, false)
 		}
 	}
 	a.op("ADDQ $%d, BX", 2*k.weights)
+	a.op("ADDQ $%d, R11", 2*k.weights)
 	a.op("ADDQ $4, AX")
 	a.op("DECQ CX")
 	a.op("JNE %s", loop)
@@ -235,8 +251,8 @@ func (k *kindAVX2) innerOne(a *asm, panels int) {
 		a.op("%s %d(AX), Y%d", k.cast, 4*g, row+g)
 	}
 	for panel := range panels {
-		at := panelAt(panel)
-		a.op("PREFETCHT0 %d%s", k.ahead, at)
+		at := panelAt("BX", panel)
+		a.op("PREFETCHT0 %s", panelAt("R11", panel))
 		for v := range 2 {
 			for g := range 2 {
 				a.op("%s %d%s, Y%d", k.load, ((1-g)*2+v)*k.weights, at, temps+g)
@@ -249,6 +265,7 @@ func (k *kindAVX2) innerOne(a *asm, panels int) {
 		}
 	}
 	a.op("ADDQ $%d, BX", 4*k.weights)
+	a.op("ADDQ $%d, R11", 4*k.weights)
 	a.op("ADDQ $8, AX")
 	a.op("SUBQ $2, CX")
 	a.op("JGE %s", loop)
@@ -258,7 +275,7 @@ func (k *kindAVX2) innerOne(a *asm, panels int) {
 	a.op("%s (AX), Y12", k.cast)
 	for panel := range panels {
 		for v := range 2 {
-			a.op("%s %d%s, Y14", k.load, v*k.weights, panelAt(panel))
+			a.op("%s %d%s, Y14", k.load, v*k.weights, panelAt("BX", panel))
 			a.op("VPMADDWD Y12, Y14, Y14")
 			a.op("VPADDD Y14, Y%d, Y%d", 2*panel+v, 2*panel+v)
 		}

@@ -200,7 +200,7 @@ func oneLoop(a *asm, panels int, cast, madd string) {
 	a.op("%s (AX), Z24", cast)
 	for panel := range panels {
 		for v := range 4 {
-			a.op("%s %d%s, Z24, Z%d", madd, 64*v, panelAt(panel), 4*panel+v)
+			a.op("%s %d%s, Z24, Z%d", madd, 64*v, panelAt("BX", panel), 4*panel+v)
 		}
 	}
 	a.op("ADDQ $256, BX")
