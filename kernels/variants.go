@@ -108,7 +108,7 @@ func denseS8(m, n, k int) (string, int64, func()) {
 func denseF32(m, n, k int) (string, int64, func()) {
 	w := gemm.PackF32(pattern(make([]float32, n*k)), n, k, make([]float32, n), -1e9, 1e9)
 	x, dst := pattern(make([]float32, m*k)), make([]float32, m*n)
-	return "gemm/f32/" + w.ID(), int64(m) * int64(n) * int64(k), func() { gemm.F32(dst, n, x, k, m, w) }
+	return "gemm/" + w.Types() + "/" + w.ID(), int64(m) * int64(n) * int64(k), func() { gemm.F32(dst, n, x, k, m, w) }
 }
 
 // square is a convolution 3×3 with stride 1 that keeps the size of its picture.
@@ -132,7 +132,7 @@ func convF32() (string, int64, func()) {
 	w := gemm.PackF32(pattern(make([]float32, g.OutC*k)), g.OutC, k, make([]float32, g.OutC), -1e9, 1e9)
 	c := conv.NewF32(g, []*gemm.F32Weights{w})
 	src, dst, scratch := pattern(make([]float32, g.H*g.W*g.C)), make([]float32, g.OutH*g.OutW*g.OutC), make([]float32, c.Scratch())
-	return "conv/f32/" + w.ID(), g.MACs(), func() { c.Run(dst, src, scratch) }
+	return "conv/" + w.Types() + "/" + w.ID(), g.MACs(), func() { c.Run(dst, src, scratch) }
 }
 
 func depthwiseS8() (string, int64, func()) {

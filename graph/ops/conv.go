@@ -292,25 +292,25 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	if winograd, ok := conv.NewWinograd(data, g, bias, lo, hi); ok {
 		winograd.Then(then)
 		k.ID = "conv.winograd" + id + "/" + l.types() + "/" + winograd.ID()
-		k.Scratch, k.Weights = 4*winograd.Scratch(), map[tensor.DType]int{tensor.F32: winograd.Bytes()}
+		k.Scratch, k.Weights = 4*winograd.Scratch(), floatBytes(winograd.Bytes())
 		k.Bind = bindF32(winograd)
 		return
 	}
 	if direct, ok := conv.NewDirectF32(data, g, bias, lo, hi); ok {
 		direct.Then(then)
-		k.ID = "conv.direct" + id + "/" + l.types() + "/" + direct.ID()
-		k.Scratch, k.Weights = 4*direct.Scratch(), map[tensor.DType]int{tensor.F32: direct.Bytes()}
+		k.ID = "conv.direct" + id + "/" + direct.Types() + "/" + direct.ID()
+		k.Scratch, k.Weights = 4*direct.Scratch(), floatBytes(direct.Bytes())
 		k.Bind = bindF32(direct)
 		return
 	}
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
-	packed, bytes := make([]*gemm.F32Weights, g.Groups), 0
+	packed, bytes := make([]*gemm.F32Weights, g.Groups), gemm.FormBytes{}
 	for i := range packed {
-		packed[i] = gemm.PackF32In(g.Store, data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
-		bytes += packed[i].Bytes()
+		packed[i] = gemm.PackF32In(g.Store, g.Batch*g.OutH*g.OutW, data[i*n*elems:], n, elems, part(bias, i*n, n), lo, hi)
+		bytes = bytes.Plus(packed[i].Bytes())
 	}
-	k.ID = "conv" + id + "/" + l.types() + "/" + packed[0].ID()
-	k.Weights = map[tensor.DType]int{tensor.F32: bytes}
+	k.ID = "conv" + id + "/" + packed[0].Types() + "/" + packed[0].ID()
+	k.Weights = floatBytes(bytes)
 	planned := conv.NewF32(g, packed)
 	planned.Then(then)
 	k.Scratch = 4 * planned.Scratch()

@@ -186,9 +186,9 @@ func compileDenseF32(c *graph.CompileCtx, kernel *graph.Kernel, l *layer, at *Fu
 	}
 	wt, _ := c.Take(1)
 	data, _ := wt.Floats()
-	packed := gemm.PackF32In(c.G.Panels, data, n, k, bias, lo, hi)
-	kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
-	kernel.Weights = map[tensor.DType]int{tensor.F32: packed.Bytes()}
+	packed := gemm.PackF32In(c.G.Panels, m, data, n, k, bias, lo, hi)
+	kernel.ID = "gemm/" + packed.Types() + "/" + packed.ID()
+	kernel.Weights = floatBytes(packed.Bytes())
 	setDenseF32(kernel, m, packed)
 }
 

@@ -16,7 +16,7 @@ type MatMulAttr struct {
 }
 
 // MatMul multiplies matrices with numpy's broadcasting of leading axes. In ONNX, constant two-dimensional weights become
-// FullyConnected instead, except in bfloat16, which stays two bytes wide here.
+// FullyConnected instead.
 func init() {
 	graph.Register(graph.Op{Name: "MatMul", Infer: inferMatMul, Compile: compileMatMul},
 		onnxForm("MatMul", 1, lowerMatMulONNX, "float32, bfloat16 weights"),
@@ -32,7 +32,8 @@ func lowerMatMulONNX(l *graph.Lower) error {
 	}
 	x, w := widened(l, l.N.In[0]), l.N.In[1]
 	if len(l.G.Values[w].Shape) == 2 && fixed(&l.G.Values[w]) && len(l.G.Values[x].Shape) >= 2 && !fixed(&l.G.Values[x]) {
-		return emitDense(l, x, transposed(l, w), graph.None, l.N.Out[0])
+		emitDense(l, x, transposed(l, w), graph.None, l.N.Out[0])
+		return nil
 	}
 	l.Emit("MatMul", MatMulAttr{}, ids(x, widened(l, w)), l.Outs())
 	return nil
@@ -59,19 +60,8 @@ func transposed(l *graph.Lower, v graph.ValueID) graph.ValueID {
 }
 
 // emitDense multiplies x[...,k] with constant weights [n][k] and adds an optional bias [n].
-func emitDense(l *graph.Lower, x, w, bias, out graph.ValueID) error {
-	if l.G.Values[w].DType != tensor.BF16 {
-		l.Emit("FullyConnected", FullyConnectedAttr{KeepDims: true}, ids(x, widened(l, w), bias), ids(out))
-		return nil
-	}
-	if bias == graph.None {
-		l.Emit("MatMul", MatMulAttr{TransB: true}, ids(x, w), ids(out))
-		return nil
-	}
-	t := l.Temp("product", nil)
-	l.Emit("MatMul", MatMulAttr{TransB: true}, ids(x, w), ids(t))
-	l.Emit("Add", BinaryAttr{}, ids(t, bias), ids(out))
-	return nil
+func emitDense(l *graph.Lower, x, w, bias, out graph.ValueID) {
+	l.Emit("FullyConnected", FullyConnectedAttr{KeepDims: true}, ids(x, w, bias), ids(out))
 }
 
 func lowerGemmONNX(l *graph.Lower) error {
@@ -107,17 +97,17 @@ func lowerGemmONNX(l *graph.Lower) error {
 	}
 	n := l.G.Values[w].Shape[0]
 	if c == graph.None {
-		return emitDense(l, x, w, c, l.N.Out[0])
+		emitDense(l, x, w, c, l.N.Out[0])
+		return nil
 	}
 	if v := &l.G.Values[c]; v.Const != nil && product(v.Shape) == n && (len(v.Shape) == 0 || v.Shape[len(v.Shape)-1] == n) {
 		t := l.Temp("bias", nil)
 		l.Emit("Reshape", ReshapeAttr{Shape: []int{n}}, ids(c), ids(t))
-		return emitDense(l, x, w, t, l.N.Out[0])
+		emitDense(l, x, w, t, l.N.Out[0])
+		return nil
 	}
 	t := l.Temp("product", nil)
-	if err := emitDense(l, x, w, graph.None, t); err != nil {
-		return err
-	}
+	emitDense(l, x, w, graph.None, t)
 	l.Emit("Add", BinaryAttr{}, ids(t, c), l.Outs())
 	return nil
 }
@@ -237,11 +227,6 @@ func matMulTypes(c *graph.InferCtx, a, b, o *graph.Value, at MatMulAttr) (tensor
 	switch {
 	case a.DType == tensor.F32 && b.DType == tensor.F32:
 		return tensor.F32, nil
-	case a.DType == tensor.F32 && b.DType == tensor.BF16:
-		if b.Const == nil || len(b.Shape) != 2 || !at.TransB || at.TransA {
-			return 0, c.Refuse("a bfloat16 matrix must be constant, transposed and of rank 2")
-		}
-		return tensor.F32, nil
 	case a.Shifted || b.Shifted || o.Shifted:
 		return 0, c.Refuse("uint8 is not supported; float32, int8 and int16 are")
 	case a.DType == tensor.F32 && b.DType == tensor.S8:
@@ -307,15 +292,6 @@ func compileMatMul(c *graph.CompileCtx) (*graph.Kernel, error) {
 	l := layer{x: a, w: b, o: o}
 	k := &graph.Kernel{ID: "gemm.matmul/" + l.types() + "/generic", MACs: int64(p.count) * int64(s.m) * int64(s.k) * int64(s.n)}
 	switch {
-	case b.DType == tensor.BF16:
-		k.ID = "gemm.matmul/bf16/generic"
-		t, _ := c.Take(1)
-		w := slices.Clone(t.BF16()) // the model file need not stay in memory
-		k.Weights = map[tensor.DType]int{tensor.BF16: 2 * len(w)}
-		k.Run = func(a *graph.Args) error {
-			gemm.MatMulBF16(a.Out[0].F32(), a.In[0].F32(), w, p.count*s.m, s.k, s.n)
-			return nil
-		}
 	case b.DType == tensor.F32:
 		compileMatMulF32(c, k, p)
 	case a.DType == tensor.F32:
@@ -470,13 +446,14 @@ func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 	size := p.k * p.n
 	w := make([]*gemm.F32Weights, product(t.Shape)/max(size, 1))
 	turned := make([]float32, size)
-	k.Weights = map[tensor.DType]int{}
+	bytes := gemm.FormBytes{}
 	for i := range w {
-		w[i] = gemm.PackF32In(c.G.Panels, kLast(data[i*size:], turned, p.n, p.k, !p.TransB), p.n, p.k, nil, lo, hi)
-		k.Weights[tensor.F32] += w[i].Bytes()
+		w[i] = gemm.PackF32In(c.G.Panels, p.count*p.m/len(w), kLast(data[i*size:], turned, p.n, p.k, !p.TransB), p.n, p.k, nil, lo, hi)
+		bytes = bytes.Plus(w[i].Bytes())
 	}
+	k.Weights = floatBytes(bytes)
 	if len(w) > 0 {
-		k.ID = "gemm.matmul/f32/" + w[0].ID()
+		k.ID = "gemm.matmul/" + w[0].Types() + "/" + w[0].ID()
 	}
 	if len(w) == 1 && !p.TransA {
 		setDenseF32(k, p.count*p.m, w[0])

@@ -5,6 +5,7 @@ import (
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/gemm"
 	"wayside/kernels/rnn"
 )
 
@@ -235,14 +236,11 @@ func compileRecurrent(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if k.w && k.r && (k.b || c.In(3) == nil) && (k.p || c.In(7) == nil) && k.pack() {
 		kernel.ID = id + types + "/" + k.packed[0].ID()
 		kernel.Scratch = 4 * (2*h + k.packed[0].Scratch(k.steps))
-		kernel.Weights = map[tensor.DType]int{}
+		bytes := gemm.FormBytes{}
 		for _, p := range k.packed[:k.directions] {
-			f32, bf16 := p.Bytes()
-			kernel.Weights[tensor.F32] += f32
-			if bf16 > 0 {
-				kernel.Weights[tensor.BF16] += bf16
-			}
+			bytes = bytes.Plus(p.Bytes())
 		}
+		kernel.Weights = floatBytes(bytes)
 		k.gru, k.cell = [2]rnn.GRU{}, [2]rnn.LSTM{}
 		kernel.Run = k.runPacked
 	}

@@ -363,8 +363,7 @@ func compileSequenceLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 
 // packLSTM replaces a kernel by that of a packed cell.
 func packLSTM(k *graph.Kernel, p *rnn.Packed, w *walk, input, cells int) {
-	f32, _ := p.Bytes()
-	k.ID, k.Scratch, k.Weights = "rnn.lstm/f32/"+p.ID(), 4*p.Scratch(w.steps), map[tensor.DType]int{tensor.F32: f32}
+	k.ID, k.Scratch, k.Weights = "rnn.lstm/f32/"+p.ID(), 4*p.Scratch(w.steps), floatBytes(p.Bytes())
 	k.Run = func(a *graph.Args) error {
 		s := tensor.As[float32](a.Scratch, 4)
 		x, hidden, state, y := a.In[0].F32(), a.In[lstmHidden].F32(), a.In[lstmCell].F32(), a.Out[0].F32()

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -253,11 +254,14 @@ func weightBytes(d tensor.DType, weights int, p requant.Params, ints []int64, fl
 	m[tensor.S32] += 8 * len(p.Mult)
 	m[tensor.S64] += 8 * len(ints)
 	m[tensor.F32] += 4*len(floats) + 8*len(p.Real)
-	for k, n := range m {
-		if n == 0 {
-			delete(m, k)
-		}
-	}
+	maps.DeleteFunc(m, func(_ tensor.DType, n int) bool { return n == 0 })
+	return m
+}
+
+// floatBytes counts what a float32 kernel keeps.
+func floatBytes(b gemm.FormBytes) map[tensor.DType]int {
+	m := map[tensor.DType]int{tensor.F32: b.F32, tensor.BF16: b.BF16, tensor.F16: b.F16}
+	maps.DeleteFunc(m, func(_ tensor.DType, n int) bool { return n == 0 })
 	return m
 }
 

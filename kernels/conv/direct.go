@@ -218,7 +218,10 @@ func NewDirectF32(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Di
 }
 
 // Bytes returns the memory of the packed weights.
-func (c *DirectF32) Bytes() int { return c.w.Bytes() }
+func (c *DirectF32) Bytes() gemm.FormBytes { return c.w.Bytes() }
+
+// Types names activations and weights as gemm.F32Weights.Types does.
+func (c *DirectF32) Types() string { return c.w.Types() }
 
 // ID names the tile and the instruction set.
 func (c *DirectF32) ID() string { return c.w.ID() }

@@ -128,10 +128,10 @@ func winogradWeights(dst, w []float32, c, y, x int) bool {
 }
 
 // Bytes returns the memory of the packed weights.
-func (c *Winograd) Bytes() int {
-	n := 4 * len(c.bias)
+func (c *Winograd) Bytes() gemm.FormBytes {
+	n := gemm.FormBytes{F32: 4 * len(c.bias)}
 	for _, w := range c.w {
-		n += w.Bytes()
+		n = n.Plus(w.Bytes())
 	}
 	return n
 }

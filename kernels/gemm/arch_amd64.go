@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"math"
 	"strconv"
 
 	"wayside/kernels/internal/cpu"
@@ -63,20 +64,23 @@ func packS8WindowsArch(store Store, w []int8, n, k, segs int, bias, mult, shift 
 
 // packF32WindowsArch is packS8WindowsArch for float32.
 func packF32WindowsArch(store Store, w []float32, n, k, segs int, bias []float32, lo, hi float32) f32Windows {
-	if p, ok := packF32Arch(store, w, n, k, bias, lo, hi).(*f32Matrix); ok {
+	if p, ok := packF32Arch(store, formOf(w[:n*k]), w, n, k, bias, lo, hi).(*f32Matrix); ok {
 		p.segs = segs
 		return p
 	}
 	return nil
 }
 
+// halfRows is for how many rows at a time binary16 pays: here it costs nothing.
+const halfRows = math.MaxInt
+
 // packF32Arch packs for the best tiles of this machine, nil for the generic kernel.
-func packF32Arch(store Store, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
+func packF32Arch(store Store, form form, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
-		return packF32Tiles(store, &f32AVX512, w, n, k, bias, lo, hi)
+		return packF32Tiles(store, &f32SetsAVX512, form, w, n, k, bias, lo, hi)
 	case cpu.Has(cpu.AVX2):
-		return packF32Tiles(store, &f32AVX2, w, n, k, bias, lo, hi)
+		return packF32Tiles(store, &f32SetsAVX2, form, w, n, k, bias, lo, hi)
 	}
 	return nil
 }
@@ -102,6 +106,12 @@ type tileSet struct {
 	depth  int       // int8: values of k in a group
 	inner  bool      // int8: the sums of a row and of a column have too much what innerColumn says, of the row and of the column
 	zipped bool      // int8: columns 0, 2, 1 and 3 of each four follow each other among the sums, as rescaling on AVX2 wants them
+}
+
+// with returns the set with other tiles of the same sizes.
+func (s tileSet) with(table []uintptr) *tileSet {
+	s.table = table
+	return &s
 }
 
 // rows returns how many rows the highest tile of so many vectors has.

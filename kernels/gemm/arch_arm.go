@@ -16,6 +16,9 @@ var (
 	f32Neon = armShape{isa: "neon", tiles: f32NeonTiles()[:], rows: 4, cols: 8, group: 4, depth: 4}
 )
 
+// f32Forms are the float32 tiles by the form of weights, where there are some.
+var f32Forms = [3][]uintptr{full: f32Neon.tiles}
+
 // s8Shape returns the best int8 tiles that the limit allows, nil for none.
 func s8Shape() *armShape {
 	if cpu.Has(cpu.Neon) {

@@ -8,6 +8,8 @@ func s8NeonWideTiles() *[4]uintptr
 func s8DotprodTiles() *[8]uintptr
 func s8I8mmTiles() *[8]uintptr
 func f32NeonTiles() *[8]uintptr
+func f32bf16NeonTiles() *[8]uintptr
+func f32f16NeonTiles() *[8]uintptr
 func s32NeonTiles() *[4]uintptr
 func s32DotprodTiles() *[8]uintptr
 
@@ -21,6 +23,9 @@ var (
 	s32Neon    = armShape{isa: "neon", tiles: s32NeonTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
 	f32Neon    = armShape{isa: "neon", tiles: f32NeonTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
 )
+
+// f32Forms are the float32 tiles by the form of weights. Otherwise they are like f32Neon.
+var f32Forms = [3][]uintptr{full: f32Neon.tiles, brain: f32bf16NeonTiles()[:], half: f32f16NeonTiles()[:]}
 
 // s8Shape returns the best int8 tiles that the limit allows, nil for none.
 func s8Shape() *armShape {

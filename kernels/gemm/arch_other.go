@@ -7,5 +7,8 @@ func packS8Arch(Store, int, []int8, int, int, []int32, []int32, []int32, int32, 
 	return nil
 }
 
+// halfRows says that binary16 does not pay.
+const halfRows = 0
+
 // packF32Arch has nothing to offer on this architecture.
-func packF32Arch(Store, []float32, int, int, []float32, float32, float32) f32Packed { return nil }
+func packF32Arch(Store, form, []float32, int, int, []float32, float32, float32) f32Packed { return nil }

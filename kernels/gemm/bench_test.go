@@ -88,3 +88,44 @@ func share(b *testing.B, int8s bool, macs int, f func()) {
 	b.ReportMetric(best/1e9, "GMAC/s")
 	b.ReportMetric(shares[len(shares)/2], "of-peak")
 }
+
+// BenchmarkForms compares the forms of the same weights. Those of cold layers come from memory: as many copies take turns as no cache holds.
+func BenchmarkForms(b *testing.B) {
+	benchTiers(b, func(b *testing.B) {
+		for _, c := range []struct {
+			m, k, n int
+			cold    bool
+		}{{1, 4096, 4096, true}, {1, 1024, 1001, true}, {1, 1024, 1001, false}, {1, 256, 256, false}, {4, 1024, 1001, true}, {12, 1024, 1024, true}, {49, 1024, 1024, true}, {49, 1024, 1024, false}, {196, 256, 512, false}, {784, 40, 72, false}, {3136, 64, 128, false}} {
+			b.Run(fmt.Sprintf("m=%d/k=%d/n=%d/cold=%v", c.m, c.k, c.n, c.cold), func(b *testing.B) {
+				w := make([]float32, c.n*c.k)
+				x, dst := make([]float32, c.m*c.k), make([]float32, c.m*c.n)
+				copies := 1
+				if c.cold {
+					copies += 64 << 20 / (2 * len(w))
+				}
+				var sets [3][]*F32Weights
+				for f := range sets {
+					for range copies {
+						sets[f] = append(sets[f], packF32(nil, form(f), w, c.n, c.k, nil, -1, 1))
+					}
+				}
+				batch := max(copies, 1+20_000_000/(c.m*c.k*c.n))
+				var best [3]time.Duration
+				for b.Loop() {
+					for f, all := range sets {
+						for i := range batch {
+							t := time.Now()
+							F32(dst, c.n, x, c.k, c.m, all[i%copies])
+							if d := time.Since(t); best[f] == 0 || d < best[f] {
+								best[f] = d
+							}
+						}
+					}
+				}
+				for f, d := range best {
+					b.ReportMetric(float64(c.m*c.k*c.n)/float64(d), form(f).String()+"-GMAC/s")
+				}
+			})
+		}
+	})
+}

@@ -1,10 +1,14 @@
 package gemm
 
-// F32Weights is a packed matrix of float32 weights with bias and clamp. It is immutable.
+import bfloat16 "github.com/d4l3k/go-bfloat16"
+
+// F32Weights is a packed matrix of float32 weights with bias and clamp. It is immutable. Weights that bfloat16 or binary16 hold exactly take two bytes
+// each; the results are the same.
 type F32Weights struct {
 	N, K     int
-	fast     f32Packed // packed for this machine; nil for the fields below
-	panel    []float32 // ceil(N/8) panels of [K][8] columns, padded with zeros
+	fast     f32Packed       // packed for this machine; nil for the fields below
+	panel    []float32       // ceil(N/8) panels of [K][8] columns, padded with zeros
+	brain    []bfloat16.BF16 // or this
 	bias     []float32
 	min, max float32
 }
@@ -12,49 +16,80 @@ type F32Weights struct {
 // f32Packed is a matrix packed for the tiles of one instruction set.
 type f32Packed interface {
 	run(dst []float32, ldd int, x []float32, ldx, m int)
-	bytes() int
+	bytes() FormBytes
+	types() form
 	id() string // tile/isa
 }
 
 const panelF32 = 8
 
-// PackF32 packs w[N][K]; bias may be nil; results are clamped to lo and hi. The slices are copied.
+// PackF32 packs w[N][K] for few rows at a time; bias may be nil; results are clamped to lo and hi. The slices are copied.
 func PackF32(w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
-	return PackF32In(nil, w, n, k, bias, lo, hi)
+	return PackF32In(nil, 1, w, n, k, bias, lo, hi)
 }
 
-// PackF32In is PackF32 with panels from a store.
-func PackF32In(store Store, w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
+// PackF32In is PackF32 with panels from a store, for products that mostly have so many rows: see docs/adr/0012.
+func PackF32In(store Store, rows int, w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
 	if len(w) < n*k || bias != nil && len(bias) < n {
 		panic("gemm: slice length mismatch")
 	}
+	form := formOf(w[:n*k])
+	if form == half && rows > halfRows {
+		form = full
+	}
+	return packF32(store, form, w, n, k, bias, lo, hi)
+}
+
+// packF32 packs weights in a form that holds them.
+func packF32(store Store, form form, w []float32, n, k int, bias []float32, lo, hi float32) *F32Weights {
 	if n > 0 && k > 0 {
-		if fast := packF32Arch(store, w, n, k, bias, lo, hi); fast != nil {
+		if fast := packF32Arch(store, form, w, n, k, bias, lo, hi); fast != nil {
 			return &F32Weights{N: n, K: k, fast: fast}
 		}
 	}
 	np := (n + panelF32 - 1) / panelF32
 	p := &F32Weights{N: n, K: k, bias: make([]float32, np*panelF32), min: lo, max: hi}
 	copy(p.bias, bias[:min(len(bias), n)])
-	var ready bool
-	if p.panel, ready = panels[float32](store, np*k*panelF32, w[:n*k], "f32/generic", n, k); ready {
-		return p
-	}
-	for j := range n {
-		first := j/panelF32*k*panelF32 + j%panelF32
-		for i, v := range w[j*k : j*k+k] {
-			p.panel[first+i*panelF32] = v
-		}
+	if form == brain {
+		p.brain = packGeneric(store, form, w, n, k, narrowBF16)
+	} else { // to widen binary16 takes longer than a multiplication here
+		p.panel = packGeneric(store, full, w, n, k, func(v float32) float32 { return v })
 	}
 	return p
 }
 
-// Bytes returns the memory of the packed weights.
-func (w *F32Weights) Bytes() int {
+// packGeneric makes the panels of the generic kernel.
+func packGeneric[T float32 | bfloat16.BF16](store Store, form form, w []float32, n, k int, narrow func(float32) T) []T {
+	panel, ready := panels[T](store, (n+panelF32-1)/panelF32*k*panelF32, w[:n*k], form.String()+"/generic", n, k)
+	if ready {
+		return panel
+	}
+	for j := range n {
+		first := j/panelF32*k*panelF32 + j%panelF32
+		for i, v := range w[j*k : j*k+k] {
+			panel[first+i*panelF32] = narrow(v)
+		}
+	}
+	return panel
+}
+
+// Bytes returns the memory of the packed weights and the bias.
+func (w *F32Weights) Bytes() FormBytes {
 	if w.fast != nil {
 		return w.fast.bytes()
 	}
-	return 4 * (len(w.panel) + len(w.bias))
+	return FormBytes{F32: 4 * (len(w.panel) + len(w.bias)), BF16: 2 * len(w.brain)}
+}
+
+// Types names activations and weights: f32, f32bf16 or f32f16.
+func (w *F32Weights) Types() string {
+	if w.fast != nil {
+		return w.fast.types().String()
+	}
+	if w.brain != nil {
+		return brain.String()
+	}
+	return full.String()
 }
 
 // ID names the tile and the instruction set that F32 uses: 6x64/avx512, or generic.

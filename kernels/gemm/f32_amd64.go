@@ -11,7 +11,7 @@ import (
 type f32Tile struct {
 	a       *float32 // rows, lda bytes apart, k values each
 	lda     int
-	w       *float32 // panel: [k][columns]
+	w       *byte // panel: [k][columns], in the form of the tile
 	k       int
 	dst     *float32 // rows, ldd bytes apart
 	ldd     int
@@ -21,7 +21,7 @@ type f32Tile struct {
 	mask    uint64 // columns that exist
 	columns int    // how many they are
 	segments
-	next    *float32 // weights that are wanted next, or any; AVX512 fetches them
+	next    *byte // weights that are wanted next, or any; tiles fetch them
 	nextEnd uintptr
 }
 
@@ -38,44 +38,66 @@ var noOffset int
 // oneSegment is a row that lies in one piece.
 var oneSegment = segments{count: 1, offsets: &noOffset}
 
+// The tables of tiles, each in the assembly file of its kind.
 func f32TilesAVX512() *[50]uintptr
-
+func f32bf16TilesAVX512() *[50]uintptr
+func f32f16TilesAVX512() *[50]uintptr
 func f32TilesAVX2() *[14]uintptr
+func f32bf16TilesAVX2() *[14]uintptr
+func f32f16TilesAVX2() *[14]uintptr
 
 var (
 	f32AVX512 = tileSet{isa: "avx512", width: 16, wide: 4, high: 12, sums: 24, table: f32TilesAVX512()[:]}
 	f32AVX2   = tileSet{isa: "avx2", width: 8, wide: 2, high: 6, sums: 12, table: f32TilesAVX2()[:]}
 )
 
+// f32Sets are the tiles of an instruction set by the form of weights.
+type f32Sets [3]*tileSet
+
+var (
+	f32SetsAVX512 = f32Sets{full: &f32AVX512, brain: f32AVX512.with(f32bf16TilesAVX512()[:]), half: f32AVX512.with(f32f16TilesAVX512()[:])}
+	f32SetsAVX2   = f32Sets{full: &f32AVX2, brain: f32AVX2.with(f32bf16TilesAVX2()[:]), half: f32AVX2.with(f32f16TilesAVX2()[:])}
+)
+
 // f32Panel is a run of columns with its packed weights and bias.
 type f32Panel struct {
 	first, n int // columns
 	vectors  int
-	w, bias  []float32
+	w        []byte
+	bias     []float32
 }
 
 // f32Matrix is a matrix packed for a set of tiles.
 type f32Matrix struct {
 	set    *tileSet
+	form   form
 	k      int
 	segs   int // segments that a row falls into
 	panels []f32Panel
 	lo, hi float32
 }
 
-func packF32Tiles(store Store, set *tileSet, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
-	p := &f32Matrix{set: set, k: k, segs: 1, lo: lo, hi: hi}
+func packF32Tiles(store Store, sets *f32Sets, form form, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
+	set := sets[form]
+	p := &f32Matrix{set: set, form: form, k: k, segs: 1, lo: lo, hi: hi}
 	// All panels in one piece: where one ends, the next is on its way already.
 	columns := (n + set.width - 1) / set.width * set.width
 	biases := make([]float32, columns)
-	all, ready := panels[float32](store, k*columns, w[:n*k], "f32/"+set.isa, n, k)
+	all, ready := form.panels(store, k*columns, w[:n*k], set.isa, n, k)
+	var panel []float32 // before it is narrowed
 	for first := 0; first < n; {
 		cols, vectors := set.panel(n - first)
 		nr := set.width * vectors
-		q := f32Panel{first: first, n: cols, vectors: vectors, w: all[:k*nr], bias: biases[:nr]}
+		q := f32Panel{first: first, n: cols, vectors: vectors, w: all[:form.size()*k*nr], bias: biases[:nr]}
 		all, biases = all[len(q.w):], biases[nr:]
 		if !ready {
-			deal(bytesOf(q.w), bytesOf(w)[4*first*k:], 4*k, 4*k, cols, nr, 4, inOrder)
+			panel = form.room(q.w, panel)
+			place := inOrder
+			if form == brain {
+				place = set.pairs(vectors)
+			}
+			deal(bytesOf(panel), bytesOf(w)[4*first*k:], 4*k, 4*k, cols, nr, 4, place)
+			form.store(q.w, panel)
 		}
 		if bias != nil {
 			copy(q.bias, bias[first:first+cols])
@@ -86,13 +108,28 @@ func packF32Tiles(store Store, set *tileSet, w []float32, n, k int, bias []float
 	return p
 }
 
-func (p *f32Matrix) bytes() int {
-	n := 0
-	for i := range p.panels {
-		n += 4 * (len(p.panels[i].w) + len(p.panels[i].bias))
+// pairs returns the places of columns of bfloat16 among so many vectors: a word holds one of a vector and, in its high half, one of the next. A last vector
+// without a next is in order.
+func (s *tileSet) pairs(vectors int) func(c int) int {
+	return func(c int) int {
+		v, lane := c/s.width, c%s.width
+		if v|1 >= vectors {
+			return c
+		}
+		return v/2*2*s.width + 2*lane + v%2
 	}
-	return n
 }
+
+func (p *f32Matrix) bytes() FormBytes {
+	weights, parameters := 0, 0
+	for i := range p.panels {
+		weights += len(p.panels[i].w)
+		parameters += 4 * len(p.panels[i].bias)
+	}
+	return p.form.bytes(weights, parameters)
+}
+
+func (p *f32Matrix) types() form { return p.form }
 
 func (p *f32Matrix) id() string { return p.set.id(p.panels[0].vectors) }
 
@@ -114,7 +151,7 @@ func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 			t.a, t.lda = &x[i*ldx], 4*ldx
 			if j+1 < len(p.panels) {
 				w := p.panels[j+1].w
-				t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(4*len(w))
+				t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(len(w))
 			}
 			p.set.runF32(&t, q.vectors, n)
 		}

@@ -12,6 +12,8 @@ import (
 // f32Arm is a packed matrix for the float32 tiles of ARM.
 type f32Arm struct {
 	n, k           int
+	form           form
+	shape          armShape
 	blocks, groups int
 	panels         []f32ArmPanel
 }
@@ -19,25 +21,37 @@ type f32Arm struct {
 // f32ArmPanel is a run of columns with its packed weights and parameters.
 type f32ArmPanel struct {
 	first, n int // columns
-	w        []float32
+	w        []byte
 	par      []float32 // bias of each column, then the bounds for a vector
 }
 
+// halfRows is for how many rows at a time binary16 pays. One tile reads each weight once and waits for memory; where several share what a cache holds,
+// widening again for each would take an A72 some 20 % longer, see docs/adr/0012.
+const halfRows = 8
+
 // packF32Arch packs for the tiles, nil for the generic kernel.
-func packF32Arch(store Store, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
+func packF32Arch(store Store, form form, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
 	if !cpu.Has(cpu.Neon) {
 		return nil
 	}
-	p := &f32Arm{n: n, k: k}
+	if f32Forms[form] == nil {
+		form = full
+	}
+	p := &f32Arm{n: n, k: k, form: form, shape: f32Neon}
+	p.shape.tiles = f32Forms[form]
 	var list []armChunk
 	list, p.blocks, p.groups = f32Neon.chunks(4 * k)
 	size := f32Neon.panel(list) / 4
-	all, ready := panels[float32](store, (n+f32Neon.cols-1)/f32Neon.cols*size, w[:n*k], "f32/"+p.id(), n, k)
+	all, ready := form.panels(store, (n+f32Neon.cols-1)/f32Neon.cols*size, w[:n*k], p.id(), n, k)
+	size *= form.size()
+	var panel []float32 // before it is narrowed
 	for first := 0; first < n; first += f32Neon.cols {
 		cols := min(f32Neon.cols, n-first)
 		q := f32ArmPanel{first: first, n: cols, w: all[:size], par: make([]float32, f32Neon.cols)}
 		if all = all[size:]; !ready {
-			packArm(q.w, &f32Neon, w[first*k:(first+cols)*k], k, cols, list)
+			panel = form.room(q.w, panel)
+			packArm(panel, &f32Neon, w[first*k:(first+cols)*k], k, cols, list)
+			form.store(q.w, panel)
 		}
 		if bias != nil {
 			copy(q.par, bias[first:first+cols])
@@ -50,12 +64,15 @@ func packF32Arch(store Store, w []float32, n, k int, bias []float32, lo, hi floa
 
 func (p *f32Arm) id() string { return f32Neon.id() }
 
-func (p *f32Arm) bytes() int {
-	n := 0
+func (p *f32Arm) types() form { return p.form }
+
+func (p *f32Arm) bytes() FormBytes {
+	weights, parameters := 0, 0
 	for i := range p.panels {
-		n += 4 * (len(p.panels[i].w) + len(p.panels[i].par))
+		weights += len(p.panels[i].w)
+		parameters += 4 * len(p.panels[i].par)
 	}
-	return n
+	return p.form.bytes(weights, parameters)
 }
 
 func (p *f32Arm) count() int { return len(p.panels) }
@@ -81,7 +98,7 @@ func (p *f32Arm) run(dst []float32, ldd int, x []float32, ldx, m int) {
 		for j := range p.panels {
 			q := &p.panels[j]
 			t := armTile{w: unsafe.Pointer(&q.w[0]), blocks: p.blocks, groups: p.groups, bytes: 4 * p.k, par: unsafe.Pointer(&q.par[0]), cols: q.n}
-			runRows(&f32Neon, &t, dst[i*ldd+q.first:], ldd, x[i*ldx:], ldx, min(block, m-i))
+			runRows(&p.shape, &t, dst[i*ldd+q.first:], ldd, x[i*ldx:], ldx, min(block, m-i))
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	bfloat16 "github.com/d4l3k/go-bfloat16"
+
 	"wayside/kernels/internal/kerneltest"
 	"wayside/kernels/requant"
 )
@@ -240,5 +242,93 @@ func TestGemmPanicsOnShortSlices(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// TestF32Forms compares weights of two bytes with the same weights in float32: every bit of the results is the same.
+func TestF32Forms(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		turn := 0
+		for _, f := range []form{brain, half} {
+			for _, n := range []int{1, 7, 8, 9, 16, 17, 33, 48, 64, 65, 130, 199, 300} {
+				for _, k := range []int{0, 1, 3, 4, 5, 17, 64, 129} {
+					for _, m := range []int{1, 2, 4, 5, 7, 8, 11, 12, 25} {
+						turn++
+						checkForm(t, r, f, m, n, k, turn%2 == 0)
+					}
+				}
+			}
+		}
+	})
+}
+
+func checkForm(t *testing.T, r *rand.Rand, f form, m, n, k int, atEnd bool) {
+	t.Helper()
+	ldx, ldd := k+r.IntN(3), n+r.IntN(3)
+	w, bias, x := make([]float32, n*k), make([]float32, n), kerneltest.Guarded[float32](t, (m-1)*ldx+k, atEnd)
+	for i := range w {
+		w[i] = randomOf(r, f)
+	}
+	for _, s := range [][]float32{x, bias} {
+		for i := range s {
+			s[i] = r.Float32()*2 - 1
+		}
+	}
+	got, want := kerneltest.Guarded[float32](t, (m-1)*ldd+n, atEnd), make([]float32, (m-1)*ldd+n)
+	p, q := PackF32(w, n, k, bias, -1.5, 2), packF32(nil, full, w, n, k, bias, -1.5, 2)
+	F32(got, ldd, x, ldx, m, p)
+	F32(want, ldd, x, ldx, m, q)
+	for i, v := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(v) {
+			t.Fatalf("m=%d n=%d k=%d %s: element %d is %v, not %v", m, n, k, f, i, got[i], v)
+		}
+	}
+	a, b := p.Bytes(), q.Bytes()
+	narrow := a.F32+2*(a.BF16+a.F16) == b.F32 && p.Types() == f.String()
+	if q.Types() != "f32" || p.fast == nil && f == half && a != b || (p.fast != nil || f == brain) && n*k > 0 && !narrow {
+		t.Fatalf("n=%d k=%d %s: %+v bytes of %s, in float32 %+v", n, k, f, a, p.Types(), b)
+	}
+}
+
+// randomOf returns a weight that a form holds: any finite one from time to time, mostly one of middle size.
+func randomOf(r *rand.Rand, f form) float32 {
+	for {
+		bits := uint16(r.Uint32())
+		if r.IntN(4) > 0 { // between 2^-7 and 2
+			bits = map[form]uint16{brain: bits&0x83ff | 0x3c00, half: bits&0x9fff | 0x2000}[f]
+		}
+		switch v := widenBF16(bfloat16.BF16(bits)); {
+		case f == half && bits&0x7c00 != 0x7c00:
+			return fromHalf(bits)
+		case f == brain && math.Abs(float64(v)) < 1e30:
+			return v
+		}
+	}
+}
+
+// TestFormOf tries all values of both narrow forms, and values that they do not hold.
+func TestFormOf(t *testing.T) {
+	for bits := range 1 << 16 {
+		if v := widenBF16(bfloat16.BF16(bits)); formOf([]float32{v}) != brain {
+			t.Errorf("bfloat16 %#04x is not found", bits)
+		}
+		h, finite := uint16(bits), bits&0x7c00 != 0x7c00
+		v := fromHalf(h)
+		if got := formOf([]float32{1 + 0x1p-10, v}); finite != (got == half) {
+			t.Errorf("binary16 %#04x is taken for %s", bits, got)
+		}
+		if got, ok := toHalf(v); finite && (!ok || got != h) {
+			t.Errorf("binary16 %#04x becomes %#04x", bits, got)
+		}
+	}
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, v := range []float32{1 + 0x1p-11, 1 + 0x1p-23, 65536, -65536 - 256, 0x1p-25, 0x1p-24 + 0x1p-25, 0x1p-14 + 0x1p-25, 0x1p-126, 1e30, inf, -inf, nan} {
+		if got := formOf([]float32{1 + 0x1p-10, v}); got != full {
+			t.Errorf("%v is taken for %s", v, got)
+		}
+	}
+	if got := formOf(nil); got != brain {
+		t.Errorf("no weights are taken for %s", got)
 	}
 }

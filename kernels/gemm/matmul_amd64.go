@@ -131,7 +131,7 @@ func rowsOfProductF32(p *ProductF32, c []float32, ldc int, a []float32, lda, m i
 	for i := 0; i < m; i += block {
 		for first := 0; first < p.N; {
 			cols, vectors := set.panel(p.N - first)
-			t := f32Tile{a: &a[i*lda], lda: 4 * lda, w: &panels[first*k], k: k, dst: &c[i*ldc+first], ldd: 4 * ldc, bias: &p.bias[first], lo: p.min, hi: p.max, mask: ^uint64(0) >> (64 - cols), columns: cols}
+			t := f32Tile{a: &a[i*lda], lda: 4 * lda, w: (*byte)(unsafe.Pointer(&panels[first*k])), k: k, dst: &c[i*ldc+first], ldd: 4 * ldc, bias: &p.bias[first], lo: p.min, hi: p.max, mask: ^uint64(0) >> (64 - cols), columns: cols}
 			set.runF32(&t, vectors, min(block, m-i))
 			first += cols
 		}

@@ -1,10 +1,6 @@
 package gemm
 
-import (
-	"math"
-
-	bfloat16 "github.com/d4l3k/go-bfloat16"
-)
+import bfloat16 "github.com/d4l3k/go-bfloat16"
 
 // MatMulF32 computes c = a*b for row-major a[m][k], b[k][n] and c[m][n]: c[i][j] = sum over p, in order, of a[i][p]*b[p][j].
 // Products are not fused with additions, so that all CPUs give the same bits.
@@ -54,5 +50,3 @@ func dotBF16(w []bfloat16.BF16, x []float32) float32 {
 	}
 	return (a + b) + (c + d)
 }
-
-func widenBF16(v bfloat16.BF16) float32 { return math.Float32frombits(uint32(v) << 16) }

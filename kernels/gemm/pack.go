@@ -17,6 +17,11 @@ func bytesOf[T int8 | float32](s []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
 }
 
+// floatsOf is the opposite of bytesOf.
+func floatsOf(b []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
+}
+
 // deal writes columns of k bytes, which begin ldw bytes apart in w, into a panel: [groups of depth bytes][nr columns][depth]. place says which of the nr
 // a column becomes. What a column's last group lacks is left as it is.
 func deal(panel, w []byte, ldw, k, cols, nr, depth int, place func(c int) int) {

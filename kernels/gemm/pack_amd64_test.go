@@ -131,8 +131,10 @@ func TestLayoutAMD64(t *testing.T) {
 			}
 		}
 	}
-	for _, set := range []*tileSet{&f32AVX512, &f32AVX2} {
-		packF32Tiles(s, set, layoutWeights[float32](n*k), n, k, nil, -1, 1)
+	for _, set := range []*f32Sets{&f32SetsAVX512, &f32SetsAVX2} {
+		for _, form := range []form{full, brain, half} {
+			packF32Tiles(s, set, form, layoutWeights[float32](n*k), n, k, nil, -1, 1)
+		}
 	}
 	s.check()
 }

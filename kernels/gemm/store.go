@@ -3,6 +3,8 @@ package gemm
 import (
 	"strconv"
 	"unsafe"
+
+	bfloat16 "github.com/d4l3k/go-bfloat16"
 )
 
 // Layout is the version of the panels that packing makes. TestLayout tells when it must grow.
@@ -16,14 +18,14 @@ type Store interface {
 }
 
 // panels returns memory for n packed weights made of w. The tile and the dimensions say how they are packed. s may be nil.
-func panels[T int8 | float32](s Store, n int, w []T, tile string, dims ...int) (p []T, ready bool) {
+func panels[P byte | int8 | float32 | bfloat16.BF16, W int8 | float32](s Store, n int, w []W, tile string, dims ...int) (p []P, ready bool) {
 	if s == nil || n == 0 {
-		return make([]T, n), false
+		return make([]P, n), false
 	}
 	id := tile
 	for _, d := range dims {
 		id += " " + strconv.Itoa(d)
 	}
 	b, ready := s.Panel(id, bytesOf(w), n*int(unsafe.Sizeof(p[0])))
-	return unsafe.Slice((*T)(unsafe.Pointer(&b[0])), n), ready
+	return unsafe.Slice((*P)(unsafe.Pointer(&b[0])), n), ready
 }

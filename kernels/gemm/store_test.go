@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"hash/crc32"
+	"slices"
 	"testing"
 
 	"wayside/kernels/internal/kerneltest"
@@ -10,22 +11,29 @@ import (
 
 // layouts are checksums of panels by their id. Where one changes, Layout must grow, or files of an older program would be read as if they were of this one.
 var layouts = map[string]uint32{
-	"f32/4x8/neon 67 45":    0x740e3d65,
-	"f32/8x8/neon 67 45":    0x740e3d65,
-	"f32/avx2 67 45":        0x29e64428,
-	"f32/avx512 67 45":      0x11080e9e,
-	"f32/generic 67 45":     0xf7221f35,
-	"s8/2x4/neon 67 45":     0x4cc6f786,
-	"s8/4x4/neon 67 45":     0x4cc6f786,
-	"s8/8x8/dotprod 67 45":  0xeb9fb77f,
-	"s8/8x8/i8mm 67 45":     0x7657d8aa,
-	"s8/avx2 67 45 1":       0x20cc566c,
-	"s8/avx2 67 45 3":       0x95feeb2b,
-	"s8/avx512vnni 67 45 1": 0xe96a5784,
-	"s8/avx512vnni 67 45 3": 0x59490475,
-	"s8/avxvnni 67 45 1":    0x053651fe,
-	"s8/avxvnni 67 45 3":    0xeb109705,
-	"s8/generic 67 45":      0xcf4509ff,
+	"f32/4x8/neon 67 45":     0x740e3d65,
+	"f32/8x8/neon 67 45":     0x740e3d65,
+	"f32/avx2 67 45":         0x29e64428,
+	"f32/avx512 67 45":       0x11080e9e,
+	"f32/generic 67 45":      0xf7221f35,
+	"f32bf16/8x8/neon 67 45": 0x1f765469,
+	"f32bf16/avx2 67 45":     0x080c1323,
+	"f32bf16/avx512 67 45":   0x4e463aed,
+	"f32bf16/generic 67 45":  0x2925bfbf,
+	"f32f16/8x8/neon 67 45":  0x33ea4ff8,
+	"f32f16/avx2 67 45":      0x112e9b71,
+	"f32f16/avx512 67 45":    0xdb4be449,
+	"s8/2x4/neon 67 45":      0x4cc6f786,
+	"s8/4x4/neon 67 45":      0x4cc6f786,
+	"s8/8x8/dotprod 67 45":   0xeb9fb77f,
+	"s8/8x8/i8mm 67 45":      0x7657d8aa,
+	"s8/avx2 67 45 1":        0x20cc566c,
+	"s8/avx2 67 45 3":        0x95feeb2b,
+	"s8/avx512vnni 67 45 1":  0xe96a5784,
+	"s8/avx512vnni 67 45 3":  0x59490475,
+	"s8/avxvnni 67 45 1":     0x053651fe,
+	"s8/avxvnni 67 45 3":     0xeb109705,
+	"s8/generic 67 45":       0xcf4509ff,
 }
 
 // layoutStore checks what packing has made.
@@ -73,10 +81,12 @@ func TestLayout(t *testing.T) {
 		q := requant.Params{Mult: []int32{1 << 30}, Shift: []int32{-8}, Min: -128, Max: 127}
 		x, xf := layoutWeights[int8](3*layoutK), layoutWeights[float32](3*layoutK)
 		run := func(s *layoutStore) ([]int8, []float32) {
-			p, pf := PackS8In(s, ManyRows, w, layoutN, layoutK, nil, 3, 0, q), PackF32In(s, f, layoutN, layoutK, nil, -1e9, 1e9)
-			y, yf := make([]int8, 3*layoutN), make([]float32, 3*layoutN)
+			p := PackS8In(s, ManyRows, w, layoutN, layoutK, nil, 3, 0, q)
+			y, yf := make([]int8, 3*layoutN), make([]float32, 3*3*layoutN)
 			S8(y, layoutN, x, layoutK, 3, p, make([]byte, p.Scratch(3)))
-			F32(yf, layoutN, xf, layoutK, 3, pf)
+			for i, form := range []form{full, brain, half} {
+				F32(yf[i*3*layoutN:], layoutN, xf, layoutK, 3, packF32(s, form, f, layoutN, layoutK, nil, -1e9, 1e9))
+			}
 			return y, yf
 		}
 		s := &layoutStore{t: t, made: map[string][]byte{}}
@@ -84,10 +94,8 @@ func TestLayout(t *testing.T) {
 		s.check()
 		again := &layoutStore{t: t, made: map[string][]byte{}, ready: s.made}
 		z, zf := run(again)
-		for i := range y {
-			if y[i] != z[i] || yf[i] != zf[i] {
-				t.Fatal("panels from a store give other results")
-			}
+		if !slices.Equal(y, z) || !slices.Equal(yf, zf) {
+			t.Fatal("panels from a store give other results")
 		}
 		if len(again.made) > 0 {
 			t.Fatal("panels that are ready are made again")

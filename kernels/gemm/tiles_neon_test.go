@@ -179,7 +179,7 @@ func checkF32Arm(t *testing.T, r *rand.Rand, m, n, k, odd int, atEnd bool) {
 	for i := range got {
 		got[i] = 99
 	}
-	packF32Arch(nil, w, n, k, bias, -1.5, 2).run(got, ldd, x, ldx, m)
+	packF32Arch(nil, full, w, n, k, bias, -1.5, 2).run(got, ldd, x, ldx, m)
 	for at, v := range got {
 		want, i, j := float32(99), at/ldd, at%ldd
 		if j < n {

@@ -17,7 +17,8 @@ type s8Windows interface {
 type f32Windows interface {
 	window(i int, dst []float32, ldd int, a []float32, at, step, m int, offsets []int)
 	count() int
-	bytes() int
+	bytes() FormBytes
+	types() form
 	id() string
 }
 
@@ -85,8 +86,11 @@ func PackF32Windows(store Store, w []float32, n, k, segs int, bias []float32, lo
 // Panels returns how many panels of columns there are.
 func (w *F32Windows) Panels() int { return w.fast.count() }
 
-// Bytes returns the memory of the packed weights.
-func (w *F32Windows) Bytes() int { return w.fast.bytes() }
+// Bytes is F32Weights.Bytes.
+func (w *F32Windows) Bytes() FormBytes { return w.fast.bytes() }
+
+// Types is F32Weights.Types.
+func (w *F32Windows) Types() string { return w.fast.types().String() }
 
 // ID names the tile and the instruction set.
 func (w *F32Windows) ID() string { return w.fast.id() }

@@ -1,6 +1,8 @@
 package rnn
 
 import (
+	"math"
+
 	bfloat16 "github.com/d4l3k/go-bfloat16"
 
 	"wayside/kernels/gemm"
@@ -15,6 +17,18 @@ type Matrix struct {
 
 // Len returns the number of elements.
 func (m Matrix) Len() int { return len(m.F32) + len(m.BF16) }
+
+// widened returns the elements as float32.
+func (m Matrix) widened() []float32 {
+	if m.BF16 == nil {
+		return m.F32
+	}
+	w := make([]float32, len(m.BF16))
+	for i, v := range m.BF16 {
+		w[i] = math.Float32frombits(uint32(v) << 16)
+	}
+	return w
+}
 
 // mulRows computes rows [lo, hi) of the product: dst[i-lo] = sum over j of m[i*len(x)+j] * x[j].
 func (m Matrix) mulRows(dst, x []float32, lo, hi int) {

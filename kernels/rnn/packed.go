@@ -12,7 +12,6 @@ type Packed struct {
 	blocks        int // gates of a row of working memory
 	products      int // of those, the first ones that get a product with the state
 	w             *gemm.F32Weights
-	wb            *panels   // bfloat16: instead of w
 	bias          []float32 // of the row
 	clip          float32   // bound of an LSTM's cell state
 	r, rOut       *panels   // rOut: of the candidate where the reset gate comes first
@@ -123,9 +122,6 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 			}
 		}
 	}
-	if half && !packsHalf {
-		return nil
-	}
 	var r []Matrix
 	for _, q := range parts[:products] {
 		r = append(r, q.r)
@@ -134,17 +130,9 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 	if kind == packedGRUReset {
 		p.rOut = packPanels([]Matrix{parts[2].r}, hidden, p.units, hidden, half)
 	}
-	if half {
-		var w []Matrix
-		for _, q := range parts[p.first():] {
-			w = append(w, q.w)
-		}
-		p.wb = packPanels(w, hidden, p.units, input, true)
-		return p
-	}
 	w := make([]float32, (p.blocks-p.first())*p.units*input)
 	for i, q := range parts[p.first():] {
-		copy(w[i*p.units*input:], q.w.F32)
+		copy(w[i*p.units*input:], q.w.widened())
 	}
 	p.w = gemm.PackF32(w, (p.blocks-p.first())*p.units, input, p.bias[p.first()*p.units:], negInf, posInf)
 	return p
@@ -158,18 +146,13 @@ func (p *Packed) first() int {
 	return 0
 }
 
-// Bytes returns the memory of the weights, in float32 and in bfloat16.
-func (p *Packed) Bytes() (f32, bf16 int) {
-	if p.w != nil {
-		f32 = p.w.Bytes()
+// Bytes returns the memory of the weights and the bias.
+func (p *Packed) Bytes() gemm.FormBytes {
+	n := p.w.Bytes().Plus(p.r.bytes()).Plus(gemm.FormBytes{F32: 4 * len(p.bias)})
+	if p.rOut != nil {
+		n = n.Plus(p.rOut.bytes())
 	}
-	for _, m := range []*panels{p.wb, p.r, p.rOut} {
-		if m != nil {
-			a, b := m.bytes()
-			f32, bf16 = f32+a, bf16+b
-		}
-	}
-	return f32 + 4*len(p.bias), bf16
+	return n
 }
 
 // ID names the panel and the instruction set.
@@ -177,7 +160,7 @@ func (p *Packed) ID() string { return panelID() }
 
 // Scratch returns the number of float32 elements that Run needs for a sequence of so many steps.
 func (p *Packed) Scratch(steps int) int {
-	return min(steps, chunk)*p.blocks*p.units + 3*p.units + p.input + 2 + p.room()
+	return min(steps, chunk)*p.blocks*p.units + 3*p.units + p.room()
 }
 
 // Run walks a sequence: x has a row of Input values for each step, xs apart, and y, unless it is nil, gets the hidden state after each, ys apart. h and c
@@ -192,7 +175,6 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 	}
 	row := p.blocks * u
 	states, scratch := scratch[:3*u], scratch[3*u:]
-	pair, scratch := scratch[:p.input+2], scratch[p.input+2:]
 	room, gates := scratch[:p.room()], scratch[p.room():]
 	clear(states)
 	hp, cp := states[:u], states[u:2*u]
@@ -205,7 +187,7 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 		if backwards {
 			lo = steps - done - m
 		}
-		p.inputs(gates, x[lo*xs:], xs, m, pair)
+		p.inputs(gates, x[lo*xs:], xs, m)
 		for i := range m {
 			if backwards {
 				i = m - 1 - i
@@ -222,21 +204,11 @@ func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, back
 	copy(c[:min(len(c), n)], cp)
 }
 
-// inputs writes the products of m inputs, with all that does not depend on the state. pair is room for one input and a zero.
-func (p *Packed) inputs(gates, x []float32, xs, m int, pair []float32) {
+// inputs writes the products of m inputs, with all that does not depend on the state.
+func (p *Packed) inputs(gates, x []float32, xs, m int) {
 	row, first := p.blocks*p.units, p.first()*p.units
-	if p.w != nil {
-		gemm.F32(gates[first:], row, x, xs, m, p.w)
-		for i := range m {
-			copy(gates[i*row:], p.bias[:first])
-		}
-		return
-	}
-	pair[p.input] = 0
+	gemm.F32(gates[first:], row, x, xs, m, p.w)
 	for i := range m {
-		g := gates[i*row : (i+1)*row]
-		copy(g, p.bias)
-		copy(pair, x[i*xs:i*xs+p.input])
-		p.wb.add(g[first:], pair, false)
+		copy(gates[i*row:], p.bias[:first])
 	}
 }

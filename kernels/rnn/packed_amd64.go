@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"wayside/kernels/gemm"
 	"wayside/kernels/internal/call"
 	"wayside/kernels/internal/cpu"
 )
@@ -44,9 +45,6 @@ var (
 	productsWide, productsNarrow = productsAVX512()[:], productsAVX2()[:]
 	gatesWide, gatesNarrow       = gatesAVX512()[:], gatesAVX2()[:]
 )
-
-// packsHalf says that there are products with bfloat16.
-const packsHalf = true
 
 // panelWidth returns the columns of a vector, 0 where there are none.
 func panelWidth() int {
@@ -104,8 +102,9 @@ func packPanels(ms []Matrix, rows, units, k int, half bool) *panels {
 	return p
 }
 
-// bytes returns the memory of the weights, in float32 and in bfloat16.
-func (p *panels) bytes() (f32, bf16 int) { return 4 * len(p.f32), 4 * len(p.pairs) }
+func (p *panels) bytes() gemm.FormBytes {
+	return gemm.FormBytes{F32: 4 * len(p.f32), BF16: 4 * len(p.pairs)}
+}
 
 // half returns element i in bfloat16.
 func (m Matrix) half(i int) uint16 {

@@ -12,9 +12,6 @@ import (
 
 var negInf, posInf = float32(math.Inf(-1)), float32(math.Inf(1))
 
-// packsHalf says that there are products with bfloat16.
-const packsHalf = false
-
 // panelWidth returns to what multiple units are padded, 0 where there are no kernels.
 func panelWidth() int {
 	if cpu.Has(cpu.Neon) {
@@ -32,15 +29,12 @@ type panels struct{ w *gemm.F32Weights }
 func packPanels(ms []Matrix, rows, units, k int, _ bool) *panels {
 	w := make([]float32, 0, len(ms)*units*k)
 	for _, m := range ms {
-		w = append(w, m.F32...)
+		w = append(w, m.widened()...)
 	}
 	return &panels{gemm.PackF32(w, len(ms)*rows, k, nil, negInf, posInf)}
 }
 
-func (p *panels) bytes() (f32, bf16 int) { return p.w.Bytes(), 0 }
-
-// add is for bfloat16.
-func (p *panels) add([]float32, []float32, bool) {}
+func (p *panels) bytes() gemm.FormBytes { return p.w.Bytes() }
 
 // room is how many float32 a step needs.
 func (p *Packed) room() int { return p.products * p.units }

@@ -2,14 +2,16 @@
 
 package rnn
 
-import "math"
+import (
+	"math"
+
+	"wayside/kernels/gemm"
+)
 
 var negInf, posInf = float32(math.Inf(-1)), float32(math.Inf(1))
 
 // panels has nothing to offer on this architecture.
 type panels struct{}
-
-const packsHalf = false
 
 func panelWidth() int { return 0 }
 
@@ -17,9 +19,7 @@ func panelID() string { return "" }
 
 func packPanels([]Matrix, int, int, int, bool) *panels { return nil }
 
-func (*panels) bytes() (f32, bf16 int) { return 0, 0 }
-
-func (*panels) add([]float32, []float32, bool) {}
+func (*panels) bytes() gemm.FormBytes { return gemm.FormBytes{} }
 
 func (*Packed) room() int { return 0 }
 

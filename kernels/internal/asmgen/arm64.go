@@ -14,6 +14,8 @@ func init() {
 		"gemm/f32_neon_arm64.s":           func() []byte { return gemmArm64(4) },
 		"gemm/s32_neon_arm64.s":           func() []byte { return gemmArm64(5) },
 		"gemm/s32_dotprod_arm64.s":        func() []byte { return gemmArm64(6) },
+		"gemm/f32bf16_neon_arm64.s":       func() []byte { return gemmArm64(7) },
+		"gemm/f32f16_neon_arm64.s":        func() []byte { return gemmArm64(8) },
 		"conv/depthwise_s8_neon_arm64.s":  depthwiseS8Arm64,
 		"conv/depthwise_f32_neon_arm64.s": depthwiseF32Arm64,
 		"pool/f32_neon_arm64.s":           poolF32Arm64,
@@ -139,6 +141,24 @@ func (a arm64) sxtl28h(d, n int) { a.two(0x4F08A400, "sxtl2", "8h", "16b", d, n)
 func (a arm64) sxtl4s(d, n int)  { a.two(0x0F10A400, "sxtl", "4s", "4h", d, n) }
 func (a arm64) sxtl24s(d, n int) { a.two(0x4F10A400, "sxtl2", "4s", "8h", d, n) }
 func (a arm64) scvtf(d, n int)   { a.two(0x4E21D800, "scvtf", "4s", "4s", d, n) }
+
+// fcvtl widens binary16 to float32: the low half of n, or the high one.
+func (a arm64) fcvtl(d, n int, high bool) {
+	if high {
+		a.two(0x4E217800, "fcvtl2", "4s", "8h", d, n)
+		return
+	}
+	a.two(0x0E217800, "fcvtl", "4s", "4h", d, n)
+}
+
+// shll makes halfwords the high halves of words: those of the low half of n, or of the high one.
+func (a arm64) shll(d, n int, high bool) {
+	if high {
+		a.word(0x6E613800|reg(n, 5)|reg(d, 0), "shll2 v%d.4s, v%d.8h, #16", d, n)
+		return
+	}
+	a.word(0x2E613800|reg(n, 5)|reg(d, 0), "shll v%d.4s, v%d.4h, #16", d, n)
+}
 
 // fcvtms rounds down to integers.
 func (a arm64) fcvtms(d, n int) { a.two(0x4E21B800, "fcvtms", "4s", "4s", d, n) }

@@ -36,11 +36,13 @@ var armTiles = []struct {
 }{
 	{"s8Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, false, toS8) }},
 	{"s8NeonWide", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true, toS8) }},
-	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS8) }},
+	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS8, nil) }},
 	{"s8I8mm", 8, 8, tileI8mm},
-	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32) }},
+	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, nil) }},
 	{"s32Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true, toS32) }},
-	{"s32Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS32) }},
+	{"s32Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS32, nil) }},
+	{"f32bf16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.shll) }},
+	{"f32f16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.fcvtl) }},
 }
 
 // store says what a tile makes of its sums.
@@ -132,8 +134,8 @@ func (a arm64) atMost(limit string) {
 }
 
 // tileElem is rows × 8 columns with the rows' elements multiplied one by one into vectors of columns: groups of four int8 (SDOT) or one float32
-// (FMLA). A block is four groups, a short group one.
-func tileElem(a arm64, rows int, to store) {
+// (FMLA). A block is four groups, a short group one. Weights of two bytes are widened first: widen makes words of the low or the high half of a register.
+func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bool)) {
 	float := to == toF32
 	// Few sums would wait for each other: groups then alternate over sets of them.
 	sets := 1
@@ -146,6 +148,17 @@ func tileElem(a arm64, rows int, to store) {
 			a.fmlaElem(acc(g%sets, r, v), weights, r, g)
 		} else {
 			a.sdotElem(acc(g%sets, r, v), weights, r, g)
+		}
+	}
+	// Weights come to V8 and up, two vectors for each group. Where they are widened, they are loaded into V12 and up and widened in this order, all at once:
+	// in-order cores let no result overtake that of a multiplication.
+	raw, loads := 8, 8 // first register, and how many
+	words := func(g int) {}
+	if widen != nil {
+		raw, loads = 12, 4
+		words = func(g int) {
+			widen(a, 8+2*g, 12+g, false)
+			widen(a, 9+2*g, 12+g, true)
 		}
 	}
 	tile := a.begin(rows)
@@ -165,11 +178,14 @@ func tileElem(a arm64, rows int, to store) {
 	for r := range rows {
 		a.ldrq(r, r+1, 9)
 	}
-	for i := range 8 {
-		a.load(8+i, 16*i, "R10")
+	for i := range loads {
+		a.load(raw+i, 16*i, "R10")
 	}
 	a.step(16, "R19")
 	a.at(loop)
+	for g := range 4 {
+		words(g)
+	}
 	for g := range 4 {
 		for r := range rows {
 			for v := range 2 {
@@ -177,7 +193,7 @@ func tileElem(a arm64, rows int, to store) {
 			}
 		}
 	}
-	a.next(rows, 8, 8)
+	a.next(rows, raw, loads)
 	a.op("CBNZ R11, %s", loop)
 	a.at(tail)
 	a.op("MOVD %d(R0), R11", argGroups)
@@ -187,17 +203,19 @@ func tileElem(a arm64, rows int, to store) {
 	a.op("ADD $12, R19, R24")
 	a.atMost("R24")
 	a.at(short)
-	a.load(8, 0, "R10")
-	a.load(9, 16, "R10")
+	for i := range loads / 4 {
+		a.load(raw+i, 16*i, "R10")
+	}
 	for r := range rows {
 		a.op("FMOVS (R%d)(R9), F%d", r+1, r)
 	}
+	words(0)
 	for r := range rows {
 		mul(0, r, 0, 8)
 		mul(0, r, 1, 9)
 	}
 	a.step(4, "R24")
-	a.op("ADD $32, R10")
+	a.op("ADD $%d, R10", 4*loads)
 	a.op("SUBS $1, R11")
 	a.op("BNE %s", short)
 	a.at(done)

@@ -18,16 +18,40 @@ type kindAVX2 struct {
 	zero    bool   // sums start with zero instead of the parameters' first block
 	inner   bool   // two groups at a time, by Winograd's inner product: see innerGroups
 	load    string // instructions that load weights, broadcast a group of a row, and add sums
+	brain   bool   // weights are the high halves of words
 	cast    string
 	add     string
 	madd    func(a *asm, weights, row, sum int, last bool) // last: the row's register is not needed any more
 }
 
+// fill loads so many vectors of weights, from off bytes behind an address, into Y12 and Y13. Of bfloat16 a word holds a column of the first vector and, in
+// its high half, one of the second.
+func (k *kindAVX2) fill(a *asm, off int, address string, vectors int) {
+	if k.brain && vectors == 2 {
+		a.op("VMOVDQU %d%s, Y13", off, address)
+		a.op("VPSLLD $16, Y13, Y12")
+		a.op("VPAND Y15, Y13, Y13")
+		return
+	}
+	for v := range vectors {
+		a.op("%s %d%s, Y%d", k.load, off+v*k.weights, address, 12+v)
+	}
+	if k.brain {
+		a.op("VPSLLD $16, Y12, Y12")
+	}
+}
+
+// mask makes what fill wants in Y15.
+func (k *kindAVX2) mask(a *asm, vectors int) {
+	if k.brain && vectors == 2 {
+		a.op("VPCMPEQD Y15, Y15, Y15")
+		a.op("VPSLLD $16, Y15, Y15")
+	}
+}
+
 // group multiplies group s of every row with the weights of its columns.
 func (k *kindAVX2) group(a *asm, s, rows, vectors int, part func(s, r, v int) int) {
-	for v := range vectors {
-		a.op("%s %d(BX), Y%d", k.load, (s*vectors+v)*k.weights, 12+v)
-	}
+	k.fill(a, s*vectors*k.weights, "(BX)", vectors)
 	for r := range rows {
 		a.op("%s %s, Y14", k.cast, rowAt(r, 4*s))
 		for v := range vectors {
@@ -159,6 +183,7 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int) func(r, v int) string {
 			}
 		}
 	}
+	k.mask(a, vectors)
 	if k.inner {
 		a.op("MOVQ AX, 104(R13)")
 		a.op("MOVQ 24(R13), CX")
@@ -213,6 +238,7 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 			a.op("VMOVDQU %d(SI), Y%d", v/2*parameters+v%2*32, v)
 		}
 	}
+	k.mask(a, 2)
 	loop := a.label("loop")
 	if k.inner {
 		k.innerOne(a, panels)
@@ -222,10 +248,7 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 	a.at(loop)
 	a.op("%s (AX), Y14", k.cast)
 	for panel := range panels {
-		at := panelAt("BX", panel)
-		for v := range 2 {
-			a.op("%s %d%s, Y%d", k.load, v*k.weights, at, 12+v)
-		}
+		k.fill(a, 0, panelAt("BX", panel), 2)
 		a.op("PREFETCHT0 %s", panelAt("R11", panel))
 		for v := range 2 {
 			k.madd(a, 12+v, 14, 2*panel+v, false)
@@ -288,6 +311,18 @@ func (k *kindAVX2) innerOne(a *asm, panels int) {
 var f32AVX2 = kindAVX2{weights: 32, most: 12, ahead: 1024, fetch: true, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
 	madd: func(a *asm, weights, row, sum int, _ bool) { a.op("VFMADD231PS Y%d, Y%d, Y%d", weights, row, sum) }}
 
+// bf16AVX2 and f16AVX2 are f32AVX2 with weights of two bytes: the same sums of the same products in the same order.
+var (
+	bf16AVX2 = narrowAVX2("VPMOVZXWD", true)
+	f16AVX2  = narrowAVX2("VCVTPH2PS", false)
+)
+
+func narrowAVX2(load string, brain bool) kindAVX2 {
+	k := f32AVX2
+	k.weights, k.ahead, k.load, k.brain = k.weights/2, k.ahead/2, load, brain
+	return k
+}
+
 // s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two instructions more than weights
 // kept as int16 would need, for half of their memory.
 var s8AVX2 = kindAVX2{weights: 16, most: 4, ahead: 320, load: "VPMOVSXBW", cast: "VPBROADCASTD", add: "VPADDD",
@@ -340,21 +375,23 @@ func gemmS8AVXVNNI() []byte {
 	return a.Bytes()
 }
 
-// gemmF32AVX2 writes the float32 tiles. Their argument is gemm.f32Tile.
-func gemmF32AVX2() []byte {
-	a := newAsm("Tiles of the float32 matrix product on AVX2: fused multiply-adds, bias and clamp in the store.")
-	tilesAVX2(a, "f32TilesAVX2", "f32", rowsAVX2, tileF32AVX2, oneF32AVX2)
-	return a.Bytes()
+// gemmF32AVX2 writes the float32 tiles with weights of one kind. Their argument is gemm.f32Tile.
+func gemmF32AVX2(types string, k *kindAVX2) func() []byte {
+	return func() []byte {
+		a := newAsm("Tiles of the float32 matrix product on AVX2, " + types + ": fused multiply-adds, bias and clamp in the store.")
+		tilesAVX2(a, types+"TilesAVX2", types, rowsAVX2, k.tileF32, k.oneF32)
+		return a.Bytes()
+	}
 }
 
-func tileF32AVX2(a *asm, name string, rows, vectors int) {
+func (k *kindAVX2) tileF32(a *asm, name string, rows, vectors int) {
 	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an f32Tile", rows, 8*vectors))
 	beginAVX2(a, 64, 80)
 	a.op("SUBQ $%d, R15", 8*(vectors-1)) // columns of the last vector; the first is always full where there are two
 	a.op("MOVQ 120(R13), R11")
 	next, full, done := a.label("tile"), a.label("full"), a.label("stored")
 	a.at(next)
-	acc := f32AVX2.multiply(a, rows, vectors)
+	acc := k.multiply(a, rows, vectors)
 	a.op("VBROADCASTSS 56(R13), Y14")
 	a.op("VBROADCASTSS 60(R13), Y15")
 	for v := range vectors {
@@ -392,11 +429,11 @@ func tileF32AVX2(a *asm, name string, rows, vectors int) {
 	nextTile(a, rows, next)
 }
 
-// oneF32AVX2 writes the function for one row and several panels; the argument is an f32Tile.
-func oneF32AVX2(a *asm, name string, panels int) {
+// oneF32 writes the function for one row and several panels; the argument is an f32Tile.
+func (k *kindAVX2) oneF32(a *asm, name string, panels int) {
 	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an f32Tile", 16*panels))
 	beginAVX2(a, 64, 80)
-	acc := f32AVX2.multiplyOne(a, panels, 64)
+	acc := k.multiplyOne(a, panels, 64)
 	a.op("VBROADCASTSS 56(R13), Y14")
 	a.op("VBROADCASTSS 60(R13), Y15")
 	for v := range 2 * panels {

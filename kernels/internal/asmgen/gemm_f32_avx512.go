@@ -2,15 +2,56 @@ package main
 
 import "fmt"
 
-// gemmF32AVX512 writes one function for every float32 tile of rows × 16·vectors columns. Its argument is gemm.f32Tile. Registers are used as in
+// f32AVX512 is what float32 tiles with one kind of weights have of their own.
+type f32AVX512 struct {
+	types string
+	size  int    // of a vector of weights
+	load  string // its instruction
+	brain bool   // weights are the high halves of words
+}
+
+// f32KindsAVX512 are the kinds. Those with weights of two bytes compute the same sums of the same products in the same order.
+var f32KindsAVX512 = []f32AVX512{
+	{types: "f32", size: 64, load: "VMOVUPS"},
+	{types: "f32bf16", size: 32, load: "VPMOVZXWD", brain: true},
+	{types: "f32f16", size: 32, load: "VCVTPH2PS"},
+}
+
+// gemm writes one function for every float32 tile of rows × 16·vectors columns. Its argument is gemm.f32Tile. Registers are used as in
 // gemmS8AVX512.
-func gemmF32AVX512() []byte {
-	a := newAsm("Tiles of the float32 matrix product on AVX512: fused multiply-adds, bias and clamp in the store.")
-	tiles(a, "f32TilesAVX512", "f32", tileF32, oneF32)
+func (k *f32AVX512) gemm() []byte {
+	a := newAsm("Tiles of the float32 matrix product on AVX512, " + k.types + ": fused multiply-adds, bias and clamp in the store.")
+	tiles(a, k.types+"TilesAVX512", k.types, k.tile, k.one)
 	return a.Bytes()
 }
 
-func tileF32(a *asm, name string, rows, vectors int) {
+// mask makes what fill wants in K2.
+func (k *f32AVX512) mask(a *asm) {
+	if k.brain {
+		a.op("MOVL $0xAAAAAAAA, R15")
+		a.op("KMOVD R15, K2")
+	}
+}
+
+// fill loads so many vectors of weights, from off bytes behind an address, into registers from z on. Of bfloat16 a word holds a column of one vector and, in
+// its high half, one of the next; a last one without a next lies by itself.
+func (k *f32AVX512) fill(a *asm, off int, address string, vectors, z int) {
+	for v := 0; v < vectors; v++ {
+		from := fmt.Sprintf("%d%s", off+v*k.size, address)
+		if k.brain && v+1 < vectors {
+			a.op("VPSLLD $16, %s, Z%d", from, z+v)
+			v++
+			a.op("VMOVDQU16.Z %s, K2, Z%d", from, z+v)
+			continue
+		}
+		a.op("%s %s, Z%d", k.load, from, z+v)
+		if k.brain {
+			a.op("VPSLLD $16, Z%d, Z%d", z+v, z+v)
+		}
+	}
+}
+
+func (k *f32AVX512) tile(a *asm, name string, rows, vectors int) {
 	sets := setsFor(rows * vectors)
 	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
 	acc := func(r, v int) string { return part(0, r, v) }
@@ -29,6 +70,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 		a.op("KMOVW R15, K%d", 3+v)
 		a.op("SHRQ $16, R15")
 	}
+	k.mask(a)
 	a.op("MOVQ 120(R13), R15")
 	next := a.label("tile")
 	a.at(next)
@@ -42,9 +84,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 		}
 	}
 	group := func(s int) {
-		for v := range vectors {
-			a.op("VMOVUPS %d(BX), Z%d", (s*vectors+v)*64, 24+v)
-		}
+		k.fill(a, s*vectors*k.size, "(BX)", vectors, 24)
 		for r := range rows {
 			b := fmt.Sprintf("Z%d", 28+(s*rows+r)%4)
 			a.op("VBROADCASTSS %s, %s", rowAt(r, 4*s), b)
@@ -54,7 +94,7 @@ func tileF32(a *asm, name string, rows, vectors int) {
 		}
 		fetchNext(a)
 	}
-	segments(a, rows, 64*vectors, sets, group)
+	segments(a, rows, k.size*vectors, sets, group)
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {
@@ -93,8 +133,8 @@ func fetchAgain(a *asm) {
 	a.op("CMOVQCC 120(R13), R15")
 }
 
-// oneF32 writes the function for one row and several panels.
-func oneF32(a *asm, name string, panels int) {
+// one writes the function for one row and several panels.
+func (k *f32AVX512) one(a *asm, name string, panels int) {
 	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an f32Tile", 64*panels))
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 0(R13), AX")  // a
@@ -103,7 +143,17 @@ func oneF32(a *asm, name string, panels int) {
 	for i := range 4 * panels {
 		a.op("VPXORD Z%d, Z%d, Z%d", i, i, i)
 	}
-	oneLoop(a, panels, "VBROADCASTSS", "VFMADD231PS")
+	k.mask(a)
+	oneLoop(a, panels, 4*k.size, "VBROADCASTSS", func(at string, sums int) {
+		if k.size == 64 {
+			fourFrom(a, at, "VFMADD231PS", sums)
+			return
+		}
+		k.fill(a, 0, at, 4, 25)
+		for v := range 4 {
+			a.op("VFMADD231PS Z%d, Z24, Z%d", 25+v, sums+v)
+		}
+	})
 	a.op("VBROADCASTSS 56(R13), Z24")
 	a.op("VBROADCASTSS 60(R13), Z25")
 	for i := range 4 * panels {

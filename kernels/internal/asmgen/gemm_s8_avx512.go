@@ -188,25 +188,31 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 }
 
 // oneLoop multiplies one row with onePanels panels of four vectors, which follow each other in memory: the loop over k starts and ends less often.
-// R8 and R9 become the distance of panels and three times that.
-func oneLoop(a *asm, panels int, cast, madd string) {
+// R8 and R9 become the distance of panels and three times that. madd multiplies Z24 with the four vectors of a panel that lie at an address, in so many bytes,
+// and adds to four sums.
+func oneLoop(a *asm, panels, bytes int, cast string, madd func(at string, sums int)) {
 	a.op("MOVQ 16(R13), BX")
 	a.op("MOVQ 24(R13), CX")
-	a.op("IMUL3Q $256, CX, R8")
+	a.op("IMUL3Q $%d, CX, R8", bytes)
 	a.op("LEAQ (R8)(R8*2), R9")
 	loop := a.label("loop")
 	a.op("PCALIGN $32")
 	a.at(loop)
 	a.op("%s (AX), Z24", cast)
 	for panel := range panels {
-		for v := range 4 {
-			a.op("%s %d%s, Z24, Z%d", madd, 64*v, panelAt("BX", panel), 4*panel+v)
-		}
+		madd(panelAt("BX", panel), 4*panel)
 	}
-	a.op("ADDQ $256, BX")
+	a.op("ADDQ $%d, BX", bytes)
 	a.op("ADDQ $4, AX")
 	a.op("DECQ CX")
 	a.op("JNE %s", loop)
+}
+
+// fourFrom multiplies Z24 with four vectors at an address.
+func fourFrom(a *asm, at, madd string, sums int) {
+	for v := range 4 {
+		a.op("%s %d%s, Z24, Z%d", madd, 64*v, at, sums+v)
+	}
 }
 
 // oneS8 writes the function for one row and several panels.
@@ -225,7 +231,7 @@ func oneS8(a *asm, name string, panels int) {
 	for i := range 4 * panels {
 		a.op("VMOVDQU32 %d(SI), Z%d", i/4*parameters+i%4*64, i)
 	}
-	oneLoop(a, panels, "VPBROADCASTD", "VPDPBUSD")
+	oneLoop(a, panels, 256, "VPBROADCASTD", func(at string, sums int) { fourFrom(a, at, "VPDPBUSD", sums) })
 	plain, exact, pack, store, stored := a.label("plain"), a.label("exact"), a.label("pack"), a.label("store"), a.label("stored")
 	a.op("CMPB 59(R13), $0")
 	a.op("JEQ %s", plain)

@@ -2,7 +2,7 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-// The tiers of amd64. AVX2 stands for AVX2 with FMA; AVXVNNI for that and the dot product on 256-bit registers (Alder Lake-N); AVX512VNNI for
+// The tiers of amd64. AVX2 stands for AVX2 with FMA and F16C; AVXVNNI for that and the dot product on 256-bit registers (Alder Lake-N); AVX512VNNI for
 // AVX2 and AVX512 F, BW, DQ, VL, VBMI and VNNI, with or without AVXVNNI.
 const (
 	AVX2 Tier = 1 + iota
@@ -13,7 +13,7 @@ const (
 // The architecture's tiers must stand before the limit is read, which the init function of cpu.go does: variables come before functions.
 var _ = func() struct{} {
 	x := &cpu.X86
-	avx2 := x.HasAVX2 && x.HasFMA
+	avx2 := x.HasAVX2 && x.HasFMA && x.HasF16C
 	add(AVX2, "avx2", avx2)
 	add(AVXVNNI, "avxvnni", avx2 && x.HasAVXVNNI)
 	add(AVX512VNNI, "avx512vnni", avx2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VNNI)
