@@ -2,12 +2,15 @@ package load_test
 
 import (
 	"math"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"wayside/graph"
 	"wayside/graph/graphtest"
 	"wayside/graph/load"
+	"wayside/kernels/par"
 )
 
 // minOracleCases keeps cases from getting lost.
@@ -40,6 +43,39 @@ func TestTFLiteOracle(t *testing.T) {
 				for i := range run.Out {
 					if why := graphtest.Differ(s.Output(i), &run.Out[i], ulp, ofMax); why != "" {
 						t.Errorf("run %d, output %d: %s", r, i, why)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestThreads: threads that share every step they can compute the same integers as one, and floats as near: tiles of fewer rows sum in another order.
+func TestThreads(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	defer par.SetLeast(par.SetLeast(0))
+	defer par.Set(1)
+	for _, c := range graphtest.Cases(t) {
+		t.Run(c.Family+"/"+c.Name, func(t *testing.T) {
+			want := []graphtest.Array{}
+			for _, threads := range []int{1, 3, 2} {
+				par.Set(threads)
+				p, err := load.Bytes(c.Model, c.Name, load.Options{})
+				check(t, err)
+				s, next := p.NewSession(), 0
+				for r, run := range c.Runs {
+					for i := range run.In {
+						copy(s.Input(i).Data, run.In[i].Data)
+					}
+					check(t, s.Run())
+					for i := range p.Outputs() {
+						got := s.Output(i)
+						if threads == 1 {
+							want = append(want, graphtest.Array{DType: got.DType.String(), Shape: got.Shape, Data: slices.Clone(got.Data)})
+						} else if why := graphtest.Differ(got, &want[next], tierULP, true); why != "" {
+							t.Errorf("run %d, output %d: %d threads instead of one: %s", r, i, threads, why)
+						}
+						next++
 					}
 				}
 			}

@@ -73,7 +73,7 @@ func inferMap(c *graph.InferCtx, allowed ...tensor.DType) error {
 // lookup is the kernel that looks the elements of o up.
 func lookup(o *graph.Value, id string, t *[256]int8) *graph.Kernel {
 	k := &graph.Kernel{ID: id + "/s8/" + vec.ISA8(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S8: 256}}
-	shareElems(k, o, func(a *graph.Args) error {
+	shareElems(k, o, elemsPerNano, func(a *graph.Args) error {
 		vec.LookupS8(a.Out[0].S8(), a.In[0].S8(), t)
 		return nil
 	})
@@ -83,7 +83,8 @@ func lookup(o *graph.Value, id string, t *[256]int8) *graph.Kernel {
 // mapF32 is the kernel that computes the elements of o.
 func mapF32(o *graph.Value, id string, f vec.Function) *graph.Kernel {
 	k := &graph.Kernel{ID: id + "/f32/" + f.ISA(), InPlace: []int{0}}
-	shareElems(k, o, func(a *graph.Args) error {
+	const perNano = 2
+	shareElems(k, o, perNano, func(a *graph.Args) error {
 		f.Map(a.Out[0].F32(), a.In[0].F32())
 		return nil
 	})
@@ -107,7 +108,7 @@ func compileActivate(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if x.DType == tensor.F32 {
 		lo, hi := actRangeF32(act)
 		k := &graph.Kernel{ID: "vec.clamp/f32/" + vec.ISA(), InPlace: []int{0}}
-		shareElems(k, o, func(a *graph.Args) error {
+		shareElems(k, o, elemsPerNano, func(a *graph.Args) error {
 			vec.ClampF32(a.Out[0].F32(), a.In[0].F32(), lo, hi)
 			return nil
 		})

@@ -64,8 +64,8 @@ func compileAttention(c *graph.CompileCtx) (*graph.Kernel, error) {
 		ID:   "attention/f32/" + p.ID(),
 		MACs: int64(len(a.Out.At)) * int64(a.Queries) * int64(a.Keys) * int64(a.Depth+a.Values),
 	}
-	workers := par.Workers()
-	if k.MACs/macsPerNano < shareFrom || len(a.Out.At) > par.MaxChunks {
+	workers := par.For(k.MACs / macsPerNano)
+	if len(a.Out.At) > par.MaxChunks {
 		workers = 1
 	}
 	each := (p.Scratch() + 63) &^ 63

@@ -162,6 +162,9 @@ func inferPad(c *graph.InferCtx) error {
 	return c.Set(0, x.DType, shape)
 }
 
+// bytesPerNano is how many bytes a thread moves in a nanosecond, roughly.
+const bytesPerNano = 8
+
 func compilePad(c *graph.CompileCtx) (*graph.Kernel, error) {
 	a := c.N.Attr.(PadAttr)
 	x, o := c.In(0), c.Out(0)
@@ -188,16 +191,34 @@ func compilePad(c *graph.CompileCtx) (*graph.Kernel, error) {
 			st[i] *= a.Inner[i] + 1
 		}
 	}
-	s := newStrided(x.Shape, st, base, size)
-	return &graph.Kernel{ID: "move.pad/any/" + move.ISA(), Run: func(a *graph.Args) error {
-		if computed {
-			fillBytes(a.Out[0].Data, a.In[1].Data)
-		} else {
-			fillBytes(a.Out[0].Data, value)
-		}
-		s.place(a.Out[0].Data, a.In[0].Data)
-		return nil
-	}}, nil
+	// The axes before the first padded one are rows that threads may share.
+	lead, rows := 0, 1
+	for lead < len(st) && o.Shape[lead] == x.Shape[lead] {
+		rows *= x.Shape[lead]
+		lead++
+	}
+	if lead == len(st) { // nothing is added
+		lead, rows = 0, 1
+	}
+	shape, strides := append(tensor.Shape{rows}, x.Shape[lead:]...), append([]int{product(o.Shape[lead:])}, st[lead:]...)
+	step := rowStep{rows: rows, tile: 1, work: int64(product(o.Shape) * size / bytesPerNano), whole: []int{1}}
+	step.kernel = func(m int) (func(*graph.Args) error, int) {
+		part := slices.Clone(shape)
+		part[0] = m
+		s := newStrided(part, strides, base, size)
+		return func(a *graph.Args) error {
+			if computed {
+				fillBytes(a.Out[0].Data, a.In[1].Data)
+			} else {
+				fillBytes(a.Out[0].Data, value)
+			}
+			s.place(a.Out[0].Data, a.In[0].Data)
+			return nil
+		}, 0
+	}
+	k := &graph.Kernel{ID: "move.pad/any/" + move.ISA()}
+	step.set(k)
+	return k, nil
 }
 
 func lowerMirrorPad(l *graph.Lower) error {

@@ -127,20 +127,39 @@ func compilePool(c *graph.CompileCtx) (*graph.Kernel, error) {
 	lo, hi := actRangeF32(a.Act)
 	switch c.N.Op {
 	case "MaxPool2D":
-		return &graph.Kernel{ID: "pool.max/f32/" + pool.ISA(4), Work: poolWork(g), Run: func(a *graph.Args) error {
-			pool.MaxF32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
-			return nil
-		}}, nil
+		return poolKernel("pool.max/f32/"+pool.ISA(4), g, 0, func(a *graph.Args, g *pool.Geometry, at int, _ []byte) {
+			pool.MaxF32(a.Out[0].F32()[at:], a.In[0].F32(), g, lo, hi)
+		}), nil
 	case "L2Pool2D":
-		return &graph.Kernel{ID: "pool.l2/f32/" + pool.ISA(4), Work: poolWork(g), Run: func(a *graph.Args) error {
-			pool.L2F32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
-			return nil
-		}}, nil
+		return poolKernel("pool.l2/f32/"+pool.ISA(4), g, 0, func(a *graph.Args, g *pool.Geometry, at int, _ []byte) {
+			pool.L2F32(a.Out[0].F32()[at:], a.In[0].F32(), g, lo, hi)
+		}), nil
 	}
-	return &graph.Kernel{ID: "pool.average/f32/" + pool.ISA(4), Work: poolWork(g), Run: func(a *graph.Args) error {
-		pool.AverageF32(a.Out[0].F32(), a.In[0].F32(), g, lo, hi)
+	return poolKernel("pool.average/f32/"+pool.ISA(4), g, 0, func(a *graph.Args, g *pool.Geometry, at int, _ []byte) {
+		pool.AverageF32(a.Out[0].F32()[at:], a.In[0].F32(), g, lo, hi)
+	}), nil
+}
+
+// poolKernel makes run a kernel. It gets a geometry, where its outputs begin, and scratch memory: threads share the output lines of one picture.
+func poolKernel(id string, g *pool.Geometry, scratch int, run func(a *graph.Args, g *pool.Geometry, at int, scratch []byte)) *graph.Kernel {
+	k := &graph.Kernel{ID: id, Scratch: scratch, Work: poolWork(g), Run: func(a *graph.Args) error {
+		run(a, g, 0, a.Scratch)
 		return nil
-	}}, nil
+	}}
+	s := newPartStep(k.Work / elemsPerNano)
+	if s == nil || g.Batch != 1 || g.OutH < 2 {
+		return k
+	}
+	n := min(s.most, g.OutH)
+	for i := range n {
+		from, to := i*g.OutH/n, (i+1)*g.OutH/n
+		part := *g
+		part.OutH, part.PadTop = to-from, g.PadTop-from*g.StrideH
+		s.parts = append(s.parts, func(a *graph.Args, scratch []byte) { run(a, &part, from*g.OutW*g.C, scratch) })
+	}
+	k.Run, s.scratch = nil, scratch
+	s.set(k)
+	return k
 }
 
 // poolWork counts the elements that all windows look at.
@@ -158,19 +177,17 @@ func poolS8(c *graph.CompileCtx) *graph.Kernel {
 		lo, hi = actRange(x.DType, a.Act, o.Quant.Scale[0], o.Quant.Zero[0])
 	}
 	if c.N.Op == "MaxPool2D" {
-		return &graph.Kernel{ID: "pool.max/s8/" + pool.ISA(1), Work: poolWork(g), Run: func(a *graph.Args) error {
-			pool.MaxS8(a.Out[0].S8(), a.In[0].S8(), g, int8(lo), int8(hi))
-			return nil
-		}}
+		return poolKernel("pool.max/s8/"+pool.ISA(1), g, 0, func(a *graph.Args, g *pool.Geometry, at int, _ []byte) {
+			pool.MaxS8(a.Out[0].S8()[at:], a.In[0].S8(), g, int8(lo), int8(hi))
+		})
 	}
 	offset := int32(0)
 	if x.Shifted {
 		offset = 128 // uint8 averages round halves up
 	}
-	return &graph.Kernel{ID: "pool.average/s8/" + pool.ISA(1), Scratch: 4 * g.C, Work: poolWork(g), Run: func(a *graph.Args) error {
-		pool.AverageS8(a.Out[0].S8(), a.In[0].S8(), g, offset, lo, hi, tensor.As[int32](a.Scratch, 4))
-		return nil
-	}}
+	return poolKernel("pool.average/s8/"+pool.ISA(1), g, 4*g.C, func(a *graph.Args, g *pool.Geometry, at int, scratch []byte) {
+		pool.AverageS8(a.Out[0].S8()[at:], a.In[0].S8(), g, offset, lo, hi, tensor.As[int32](scratch, 4))
+	})
 }
 
 // poolInt pools integers but int8. least and most bound the type.

@@ -19,21 +19,17 @@ type rowStep struct {
 	kernel func(rows int) (run func(*graph.Args) error, scratch int)
 }
 
-// shareFrom is the work of a step, in nanoseconds, from which threads share it: below that sharing costs more than it saves.
-const shareFrom = 4_000
-
 // macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly.
 const macsPerNano = 20
 
 // set makes the step k's, shared among as many threads as there are now where there is enough to do.
 func (s *rowStep) set(k *graph.Kernel) {
-	workers := par.Workers()
-	if workers == 1 || s.work < shareFrom || s.rows < 2*s.tile {
+	workers := par.For(s.work)
+	if workers == 1 || s.rows < 2*s.tile {
 		k.Run, k.Scratch = s.kernel(s.rows)
 		return
 	}
-	// Enough pieces that none waits long for the last, none too small to be worth its start.
-	n := int(max(2, min(int64(4*workers), s.work/(shareFrom/2))))
+	n := par.Pieces(workers, s.work)
 	each := (s.rows + n - 1) / n
 	each = (each + s.tile - 1) / s.tile * s.tile
 	run, scratch := s.kernel(each)
@@ -42,17 +38,17 @@ func (s *rowStep) set(k *graph.Kernel) {
 		last, lastScratch = s.kernel(rest)
 	}
 	scratch = (max(scratch, lastScratch) + 63) &^ 63
-	pieces := (s.rows + each - 1) / each
+	count := (s.rows + each - 1) / each
 	k.Scratch = scratch * workers
 	k.Bind = func(a *graph.Args) (func(*graph.Args) error, error) {
-		t := &sharedRows{pieces: make([]piece, pieces)}
+		t := &sharedRows{pieces: make([]piece, count)}
 		for w := range workers {
 			t.scratch = append(t.scratch, a.Scratch[w*scratch:(w+1)*scratch])
 		}
 		for i := range t.pieces {
 			p, from, to := &t.pieces[i], i*each, min((i+1)*each, s.rows)
 			p.run = run
-			if i == pieces-1 {
+			if i == count-1 {
 				p.run = last
 			}
 			for j, x := range a.In {
@@ -72,7 +68,7 @@ func (s *rowStep) set(k *graph.Kernel) {
 // setDenseF32 makes the kernel k multiply so many rows with packed weights.
 func setDenseF32(k *graph.Kernel, rows int, w *gemm.F32Weights) {
 	work := int64(rows) * int64(w.N) * int64(w.K) / macsPerNano
-	if c := newColumnStep(rows, work); c != nil {
+	if c := newPartStep(work); c != nil && rows < 2*gemmRows {
 		for _, p := range w.Parts(c.most) {
 			c.parts = append(c.parts, func(a *graph.Args, _ []byte) {
 				gemm.F32(a.Out[0].F32()[p.First:], w.N, a.In[0].F32(), w.K, rows, p.W)
@@ -93,7 +89,7 @@ func setDenseF32(k *graph.Kernel, rows int, w *gemm.F32Weights) {
 // setDenseS8 is setDenseF32 for int8.
 func setDenseS8(k *graph.Kernel, rows int, w *gemm.S8Weights) {
 	work := int64(rows) * int64(w.N) * int64(w.K) / (5 * macsPerNano / 2)
-	if c := newColumnStep(rows, work); c != nil {
+	if c := newPartStep(work); c != nil && rows < 2*gemmRows {
 		c.scratch = w.Scratch(rows)
 		for _, p := range w.Parts(c.most) {
 			c.parts = append(c.parts, func(a *graph.Args, scratch []byte) {
@@ -112,43 +108,43 @@ func setDenseS8(k *graph.Kernel, rows int, w *gemm.S8Weights) {
 	step.set(k)
 }
 
-// columnStep is a product of few rows with weights whose columns threads share.
-type columnStep struct {
-	workers, most int // threads, and into how many parts they divide the columns at most
+// partStep is a step in parts that differ in more than their number of rows.
+type partStep struct {
+	workers, most int // threads, and how many parts are best for them
 	scratch       int // bytes that a worker needs
 	parts         []func(a *graph.Args, scratch []byte)
 }
 
-// newColumnStep returns a step for as many threads as there are now; nil where rows are better shared, or nothing.
-func newColumnStep(rows int, work int64) *columnStep {
-	workers := par.Workers()
-	if workers == 1 || work < shareFrom || rows >= 2*gemmRows {
+// newPartStep returns a step for as many threads as there are now; nil where it is not worth sharing.
+func newPartStep(work int64) *partStep {
+	workers := par.For(work)
+	if workers == 1 {
 		return nil
 	}
-	return &columnStep{workers: workers, most: int(min(int64(4*workers), max(2, work/(shareFrom/2))))}
+	return &partStep{workers: workers, most: par.Pieces(workers, work)}
 }
 
-func (s *columnStep) set(k *graph.Kernel) {
+func (s *partStep) set(k *graph.Kernel) {
 	each := (s.scratch + 63) &^ 63
 	k.Scratch = each * s.workers
 	k.Bind = func(a *graph.Args) (func(*graph.Args) error, error) {
-		return (&sharedColumns{columnStep: s, each: each, args: a}).all, nil
+		return (&sharedParts{partStep: s, each: each, args: a}).all, nil
 	}
 }
 
-// sharedColumns is a columnStep of a session.
-type sharedColumns struct {
-	*columnStep
+// sharedParts is a partStep of a session.
+type sharedParts struct {
+	*partStep
 	each int
 	args *graph.Args
 }
 
-// Do implements par.Task: a chunk is a part of the columns.
-func (s *sharedColumns) Do(chunk, worker int) {
+// Do implements par.Task: a chunk is a part.
+func (s *sharedParts) Do(chunk, worker int) {
 	s.parts[chunk](s.args, s.args.Scratch[worker*s.each:(worker+1)*s.each])
 }
 
-func (s *sharedColumns) all(*graph.Args) error {
+func (s *sharedParts) all(*graph.Args) error {
 	par.RunPlanned(s, len(s.parts), s.workers)
 	return nil
 }

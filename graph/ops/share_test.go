@@ -23,7 +23,7 @@ func TestRowStep(t *testing.T) {
 	for _, workers := range []int{1, 2, 3} {
 		par.Set(workers)
 		for _, rows := range []int{1, 2, 7, 12, 13, 24, 25, 100, 997} {
-			for _, work := range []int64{0, shareFrom, 50 * shareFrom} {
+			for _, work := range []int64{0, 5000, 250000} {
 				const cols = 5
 				x, f, y := mustTensor(t, tensor.F32, rows, cols), mustTensor(t, tensor.F32, 1), mustTensor(t, tensor.F32, rows, cols)
 				for i := range x.F32() {
@@ -48,7 +48,7 @@ func TestRowStep(t *testing.T) {
 					}, 4 * n * cols
 				}}
 				step.set(k)
-				shared := workers > 1 && work >= shareFrom && rows >= 8
+				shared := workers > 1 && par.For(work) > 1 && rows >= 8
 				if (k.Bind != nil) != shared {
 					t.Fatalf("%d threads, %d rows, work %d: shared: %v", workers, rows, work, k.Bind != nil)
 				}
@@ -94,7 +94,7 @@ func TestShareRuns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	defer par.Set(1)
 	f := vec.NewArithF32("Sub", -math.MaxFloat32, math.MaxFloat32).Run
-	const many = shareFrom * elemsPerNano
+	const many = 5000 * elemsPerNano
 	for _, workers := range []int{1, 3} {
 		par.Set(workers)
 		for _, c := range []struct {
@@ -150,7 +150,7 @@ func TestShareRuns(t *testing.T) {
 func TestDenseThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	defer par.Set(1)
-	const n, k = 1001, 200
+	const n, k = 1001, 400
 	w, w8 := make([]float32, n*k), make([]int8, n*k)
 	for i := range w {
 		w8[i] = int8(i * 7 % 255)

@@ -146,10 +146,10 @@ func rowsRun[T any](s *spread, f func(dst, a, b []T, r *vec.Rows)) func(*graph.A
 // elemsPerNano is how many elements a thread computes in a nanosecond, roughly, in the kernels of simple operators.
 const elemsPerNano = 4
 
-// shareElems makes run the kernel of an operator that computes each element of o from those at the same place, shared among threads.
-func shareElems(k *graph.Kernel, o *graph.Value, run func(*graph.Args) error) {
+// shareElems makes run the kernel of an operator that computes each element of o from those at the same place, so many a nanosecond, shared among threads.
+func shareElems(k *graph.Kernel, o *graph.Value, perNano int, run func(*graph.Args) error) {
 	n := product(o.Shape)
-	step := rowStep{rows: n, tile: 64, work: int64(n / elemsPerNano), kernel: func(int) (func(*graph.Args) error, int) { return run, 0 }}
+	step := rowStep{rows: n, tile: 64, work: int64(n / perNano), kernel: func(int) (func(*graph.Args) error, int) { return run, 0 }}
 	step.set(k)
 }
 

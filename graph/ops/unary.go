@@ -283,7 +283,7 @@ func compileRsqrt(x, o *graph.Value) *graph.Kernel {
 			return f(v - zero)
 		})
 		k := lookup(o, "vec.rsqrt", t)
-		shareElems(k, o, func(a *graph.Args) error {
+		shareElems(k, o, elemsPerNano, func(a *graph.Args) error {
 			for _, v := range a.In[0].S8() {
 				if int32(v) < zero {
 					return errNegativeRoot

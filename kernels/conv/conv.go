@@ -51,10 +51,16 @@ func (g *Geometry) MACs() int64 {
 	return int64(g.Batch) * int64(g.OutH) * int64(g.OutW) * int64(g.OutC) * int64(g.KH*g.KW) * int64(g.C/g.Groups)
 }
 
-// sharePixels divides the output pixels of a layer into blocks of at most so many.
+// sharePixels divides the output pixels of a layer into blocks of at most so many: multiples of what tiles take, where workers get nearly equal shares that
+// way.
 func (g *Geometry) sharePixels(most int) shared {
-	const tile = 12
-	return divide(g.Batch*g.OutH*g.OutW, tile, most, 4, g.MACs())
+	const perWorker = 4
+	for tile := 12; ; tile /= 2 {
+		s := divide(g.Batch*g.OutH*g.OutW, tile, most, perWorker, g.MACs())
+		if tile == 1 || s.workers == 1 || 10*s.workers*s.most() <= 11*s.total {
+			return s
+		}
+	}
 }
 
 // S8 is an int8 convolution with packed weights: make one with NewS8, and a copy of it for each session.

@@ -2,8 +2,8 @@ package conv
 
 import "wayside/kernels/par"
 
-// parMACs is the work of a layer from which threads share it: some 5 µs of a fast core. Below that the sharing costs more than it saves.
-const parMACs = 250_000
+// macsPerNano is how many multiply-adds a thread does in a nanosecond, roughly.
+const macsPerNano = 50
 
 // shared says how rows of results, which are pixels, lines or squares of them, are divided into chunks, and for how many workers.
 type shared struct {
@@ -16,8 +16,8 @@ type shared struct {
 // waits long for the last.
 func divide(total, unit, most, perWorker int, macs int64) shared {
 	units := (total + unit - 1) / unit
-	s := shared{total: total, unit: unit, workers: par.Workers()}
-	if macs < parMACs || units < 2 {
+	s := shared{total: total, unit: unit, workers: par.For(macs / macsPerNano)}
+	if units < 2 {
 		s.workers = 1
 	}
 	s.chunks = (total + most - 1) / max(most, 1)
@@ -30,6 +30,20 @@ func divide(total, unit, most, perWorker int, macs int64) shared {
 		s.workers = 1
 	}
 	return s
+}
+
+// most returns the rows of the worker that begins with the most of them.
+func (s *shared) most() (most int) {
+	for w := range s.workers {
+		from, to := w*s.chunks/s.workers, (w+1)*s.chunks/s.workers
+		first, _ := s.chunk(from)
+		end := s.total
+		if to < s.chunks {
+			end, _ = s.chunk(to)
+		}
+		most = max(most, end-first)
+	}
+	return most
 }
 
 // chunk returns the first row of a chunk and how many it has.
@@ -50,12 +64,12 @@ const columnParts = 2
 func (g *Geometry) columnwise(bytes int) bool {
 	const cache = 256 << 10
 	pixels, weights := g.Batch*g.OutH*g.OutW, g.C*g.OutC
-	return g.pointwise() && g.MACs() >= parMACs && par.Workers() > 1 && bytes*weights > cache && weights > 2*pixels*(g.C+g.OutC)
+	return g.pointwise() && par.For(g.MACs()/macsPerNano) > 1 && bytes*weights > cache && weights > 2*pixels*(g.C+g.OutC)
 }
 
 // shareColumns divides the pixels of a layer whose columns are shared: each worker takes all of them in blocks that stay in the cache.
 func (g *Geometry) shareColumns() shared {
-	s := divide(g.Batch*g.OutH*g.OutW, 1, g.blockRows(), 1, 0)
+	s := divide(g.Batch*g.OutH*g.OutW, 1, g.blockRows(), 1, -1)
 	s.workers = par.Workers()
 	return s
 }

@@ -74,6 +74,31 @@ func Workers() int {
 	return 1
 }
 
+// least is the work that is shared, in nanoseconds of one thread: below that sharing costs more than it saves, in what threads wait for each other and in
+// what one's cache must bring from the other's.
+var least int64 = 5_000
+
+// SetLeast changes from which work on it is shared, in nanoseconds, and returns what held before: 0 shares all that can be. It is for tests, before
+// something is planned.
+func SetLeast(nanos int64) (before int64) {
+	before, least = least, nanos
+	return before
+}
+
+// For returns for how many workers some work of so many nanoseconds is planned: 1 where it is too little to be shared.
+func For(nanos int64) int {
+	if nanos < least {
+		return 1
+	}
+	return Workers()
+}
+
+// Pieces returns into how many pieces workers best divide some work of so many nanoseconds: enough that none waits long for the last, none too small to
+// be worth its start.
+func Pieces(workers int, nanos int64) int {
+	return workers * int(max(1, min(4, nanos/int64(workers)/max(least, 1))))
+}
+
 // Run calls t.Do for every chunk and returns when all are done. It does not allocate. Where another Run is going on, the caller does it alone.
 func Run(t Task, chunks int) {
 	p := current.Load()
