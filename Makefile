@@ -74,6 +74,10 @@ size: ## fail if the stripped arm64 binary is over its budget, or the linker can
 test-arm64: ## kernels, graph and hal tests under qemu-user for three CPU models
 	scripts/test-arm64.sh
 
+.PHONY: test-arm
+test-arm: ## kernels tests for 32-bit ARM under qemu-user, with NEON and without
+	scripts/test-arm.sh
+
 .PHONY: test-avx512
 test-avx512: ## kernels tests in the tier avx512vnni, in the emulator Bochs where the CPU lacks it
 	scripts/test-avx512.sh

@@ -1,10 +1,12 @@
 package ops
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"wayside/graph"
 	"wayside/graph/tensor"
+	"wayside/kernels/vec"
 )
 
 // Forms of ONNX operators that only rename, reshape or make constants. With static inputs the whole chain of Shape, Gather,
@@ -26,9 +28,74 @@ func init() {
 		{"Concat", lowerConcatONNX, []string{"Concat"}},
 		{"Identity", lowerSame, []string{"Reshape"}},
 		{"Dropout", lowerSame, []string{"Reshape"}},
+		{"Tile", lowerTileONNX, []string{"Tile"}},
 	} {
 		graph.RegisterForm(onnxForm(f.op, 1, f.lower, "any").As(f.as...))
 	}
+}
+
+// Operators that do not take any type.
+func init() {
+	graph.RegisterForm(onnxForm("Range", 11, lowerPlain("Range", nil), "constants in float32, int32, int64").As("Range"))
+	graph.RegisterForm(onnxForm("OneHot", 9, lowerOneHotONNX, anyWhole+", indices int32, int64").As("OneHot", "Slice", "Compare", "Add", "Where"))
+	graph.RegisterForm(onnxForm("GatherND", 11, func(l *graph.Lower) error {
+		if b := l.Attrs().Int(-1, "batch_dims", 0); b != 0 {
+			return l.Refuse("batch_dims %d is not supported; 0 is", b)
+		}
+		return lowerPlain("GatherND", nil)(l)
+	}, anyWhole+", indices int32, int64").As("GatherND"))
+}
+
+func lowerTileONNX(l *graph.Lower) error {
+	if l.Version() < 6 {
+		return l.Refuse("opset %d is not supported; 6 and later are", l.Version())
+	}
+	return lowerTile(l)
+}
+
+// lowerOneHotONNX counts negative indices from the end.
+func lowerOneHotONNX(l *graph.Lower) error {
+	idx, values := l.In(0), l.In(2)
+	if idx == nil || values == nil || !values.Shape.Equal(tensor.Shape{2}) {
+		return l.Refuse("needs indices, a depth and two values")
+	}
+	in, d := l.N.In[0], idx.DType
+	if d == tensor.F32 {
+		d = tensor.S64
+	}
+	depth, err := constOne(l.NodeCtx, 1, "depth")
+	if f, ok := l.ConstF32(1); ok && len(f) == 1 && f[0] >= 0 && f[0] <= tensor.MaxElems {
+		depth, err = int(f[0]), nil
+	}
+	if err != nil {
+		return err
+	}
+	axis, err := axisOf(l, l.Attrs().Int(-1, "axis", -1), len(idx.Shape)+1)
+	if err != nil {
+		return err
+	}
+	number := func(name string, v int) graph.ValueID {
+		t := &tensor.Tensor{DType: d, Shape: tensor.Shape{}, Data: tensor.Aligned(8)[:d.Bytes(1)]}
+		binary.LittleEndian.PutUint32(t.Data, uint32(v)) // above are zeros
+		return l.Constant(name, t)
+	}
+	if d != tensor.S32 && d != tensor.S64 {
+		return l.Refuse("indices of %s are not supported; int32, int64 and float32 are", d)
+	}
+	zero, end := number("zero", 0), number("end", depth)
+	step := func(op string, attr any, in ...graph.ValueID) graph.ValueID {
+		t := l.Temp("step", nil)
+		l.Emit(op, attr, in, ids(t))
+		return t
+	}
+	if l.In(0).DType == tensor.F32 {
+		in = step("Cast", CastAttr{To: d}, in)
+	}
+	from := step("Where", nil, step("Compare", CompareAttr{vec.Less}, in, zero), step("Add", BinaryAttr{}, in, end), in)
+	off := step("Slice", SliceAttr{Start: []int{0}, Step: []int{1}, Size: []int{1}}, widened(l, l.N.In[2]))
+	on := step("Slice", SliceAttr{Start: []int{1}, Step: []int{1}, Size: []int{1}}, widened(l, l.N.In[2]))
+	l.Emit("OneHot", OneHotAttr{axis, depth}, ids(from, on, off), l.Outs())
+	return nil
 }
 
 // emitReshape gives input 0 a shape whose element count is the same. Constants change their shape in place.

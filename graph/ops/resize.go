@@ -12,6 +12,50 @@ import (
 type ResizeAttr struct {
 	Size [2]int // height, width
 	Mode resize.Mode
+	At   *ResizeAt // ONNX's coordinates instead of Mode
+}
+
+// ResizeAt says how ONNX finds the place of an output in the input: its coordinate transformation, its scales, and how it rounds for the nearest element.
+type ResizeAt struct {
+	Transform, Nearest string
+	Scale              [2]float32
+}
+
+// transforms are ONNX's coordinate transformations of output i of an axis.
+var transforms = map[string]func(i int, scale float32, in, out int) float32{
+	"half_pixel":           func(i int, scale float32, _, _ int) float32 { return (float32(i)+0.5)/scale - 0.5 },
+	"asymmetric":           func(i int, scale float32, _, _ int) float32 { return float32(i) / scale },
+	"tf_half_pixel_for_nn": func(i int, scale float32, _, _ int) float32 { return (float32(i) + 0.5) / scale },
+	"pytorch_half_pixel": func(i int, scale float32, _, out int) float32 {
+		if out == 1 {
+			return 0
+		}
+		return (float32(i)+0.5)/scale - 0.5
+	},
+	"half_pixel_symmetric": func(i int, scale float32, in, out int) float32 {
+		centre := float32(in) / 2
+		return centre*(1-float32(out)/(scale*float32(in))) + (float32(i)+0.5)/scale - 0.5
+	},
+	"align_corners": func(i int, _ float32, in, out int) float32 {
+		if out == 1 {
+			return 0
+		}
+		return float32(i*(in-1)) / float32(out-1)
+	},
+}
+
+// nearests are ONNX's ways to round a coordinate.
+var nearests = map[string]func(float64) float64{
+	"round_prefer_floor": func(x float64) float64 { return math.Ceil(x - 0.5) },
+	"round_prefer_ceil":  func(x float64) float64 { return math.Floor(x + 0.5) },
+	"floor":              math.Floor,
+	"ceil":               math.Ceil,
+}
+
+// at returns the coordinates along an axis.
+func (a *ResizeAt) at(axis, in, out int) func(int) float32 {
+	f, scale := transforms[a.Transform], a.Scale[axis]
+	return func(i int) float32 { return f(i, scale, in, out) }
 }
 
 func init() {
@@ -64,6 +108,9 @@ func inferResize(c *graph.InferCtx) error {
 	if bilinear && a.Mode.AlignCorners && a.Mode.HalfPixel {
 		return c.Refuse("align_corners with half_pixel_centers is not supported; use one of them")
 	}
+	if bilinear && a.At != nil && x.DType != tensor.F32 {
+		return c.Refuse("%s is not supported with these coordinates; float32 is", x.DType)
+	}
 	return c.Set(0, x.DType, tensor.Shape{x.Shape[0], a.Size[0], a.Size[1], x.Shape[3]})
 }
 
@@ -89,6 +136,9 @@ func compileBilinear(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}}, nil
 	}
 	ys, xs := resize.NewTaps(g.InH, g.OutH, a.Mode), resize.NewTaps(g.InW, g.OutW, a.Mode)
+	if a.At != nil {
+		ys, xs = resize.TapsAt(g.InH, g.OutH, a.At.at(0, g.InH, g.OutH)), resize.TapsAt(g.InW, g.OutW, a.At.at(1, g.InW, g.OutW))
+	}
 	switch x.DType {
 	case tensor.S8:
 		return &graph.Kernel{ID: "resize.bilinear/u8/generic", Run: func(a *graph.Args) error {
@@ -113,6 +163,10 @@ func compileNearest(c *graph.CompileCtx) (*graph.Kernel, error) {
 	g := resizeGeometry(x.Shape, a.Size)
 	g.C *= x.DType.Bytes(1)
 	ys, xs := resize.NearestPlaces(g.InH, g.OutH, a.Mode), resize.NearestPlaces(g.InW, g.OutW, a.Mode)
+	if at := a.At; at != nil {
+		ys = resize.PlacesAt(g.InH, g.OutH, at.at(0, g.InH, g.OutH), nearests[at.Nearest])
+		xs = resize.PlacesAt(g.InW, g.OutW, at.at(1, g.InW, g.OutW), nearests[at.Nearest])
+	}
 	return &graph.Kernel{ID: "resize.nearest/any/generic", Run: func(a *graph.Args) error {
 		resize.Nearest(a.Out[0].Data, a.In[0].Data, g, ys, xs)
 		return nil

@@ -61,7 +61,7 @@ func init() {
 	}
 	graph.RegisterForm(onnxForm("Sqrt", 6, lowerUnaryTo("Sqrt", nil), "float32").As("Sqrt"))
 	graph.Register(graph.Op{Name: "Clip", Infer: inferF32, Compile: compileClip, Elementwise: true},
-		onnxForm("Clip", 6, lowerClipONNX, "float32"))
+		onnxForm("Clip", 6, lowerClipONNX, "float32, int32, int64").As("Clip", "Activate", "Maximum", "Minimum"))
 	graph.Register(graph.Op{Name: "FakeQuant", Infer: inferF32, Compile: compileFakeQuant, Elementwise: true},
 		graph.Form{Format: graph.TFLite, Op: "FAKE_QUANT", Min: 1, Max: 2, DTypes: "float32", Lower: lowerFakeQuant})
 	graph.Register(graph.Op{Name: "LogicalNot", Infer: inferNot, Compile: compileNot, Elementwise: true},
@@ -310,8 +310,11 @@ func compileRsqrt(x, o *graph.Value) *graph.Kernel {
 
 func lowerClipONNX(l *graph.Lower) error {
 	x := l.In(0)
+	if x != nil && (x.DType == tensor.S32 || x.DType == tensor.S64) && l.Version() >= 12 {
+		return lowerClipInts(l)
+	}
 	if x == nil || x.DType != tensor.F32 {
-		return l.Refuse("only float32 is supported")
+		return l.Refuse("only float32, int32 and int64 are supported")
 	}
 	a := ClipAttr{float32(math.Inf(-1)), float32(math.Inf(1))}
 	if l.Version() < 11 {
@@ -336,6 +339,21 @@ func lowerClipONNX(l *graph.Lower) error {
 	default:
 		l.Emit("Clip", a, in, l.Outs())
 	}
+	return nil
+}
+
+// lowerClipInts limits integers, such as extents that a model computes.
+func lowerClipInts(l *graph.Lower) error {
+	in, bounds := l.N.In[0], l.First(3)[1:]
+	for i, op := range []string{"Maximum", "Minimum"} {
+		if bounds[i] == graph.None {
+			continue
+		}
+		t := l.Temp("clipped", nil)
+		l.Emit(op, nil, ids(in, bounds[i]), ids(t))
+		in = t
+	}
+	emitReshape(l, in, l.N.Out[0], l.G.Values[in].Shape)
 	return nil
 }
 

@@ -10,8 +10,8 @@ import "wayside/kernels/gemm"
 func Transpose[Y, X gemm.Integer](dst []Y, src []X, g *Geometry, w []int8, q *gemm.Quant, acc []int64) {
 	checkTranspose(g, len(dst), len(src), len(w), len(acc))
 	acc = acc[:g.OutC]
-	eachTransposed(g, func(b int, t *taps, at int) {
-		transposedPixel(acc, src, w, g, b, t, q.XZero, q.WZero)
+	eachTransposed(g, func(b int, t taps, at int) {
+		transposedPixel(acc, src, w, g, b, &t, q.XZero, q.WZero)
 		out := dst[at : at+g.OutC]
 		for c, a := range acc {
 			if q.Bias != nil {
@@ -27,7 +27,7 @@ func Transpose[Y, X gemm.Integer](dst []Y, src []X, g *Geometry, w []int8, q *ge
 func TransposeHybrid(dst []float32, src []int8, g *Geometry, w []int8, h *gemm.Hybrid, scale float32, zero int32, acc []float32) {
 	checkTranspose(g, len(dst), len(src), len(w), len(acc))
 	acc = acc[:g.OutC]
-	eachTransposed(g, func(b int, t *taps, at int) {
+	eachTransposed(g, func(b int, t taps, at int) {
 		clear(acc)
 		for y := t.y0; y < t.y1; y++ {
 			for x := t.x0; x < t.x1; x++ {
@@ -58,7 +58,7 @@ func TransposeHybrid(dst []float32, src []int8, g *Geometry, w []int8, h *gemm.H
 func TransposeF32(dst, src []float32, g *Geometry, w, bias []float32, biasFirst bool, lo, hi float32, acc []float32) {
 	checkTranspose(g, len(dst), len(src), len(w), len(acc))
 	acc = acc[:g.OutC]
-	eachTransposed(g, func(b int, t *taps, at int) {
+	eachTransposed(g, func(b int, t taps, at int) {
 		clear(acc)
 		if bias != nil && biasFirst {
 			copy(acc, bias)
@@ -102,7 +102,7 @@ func reach(o, k, stride, in int) (from, to int) {
 }
 
 // eachTransposed calls f for every output pixel; at is its first element.
-func eachTransposed(g *Geometry, f func(b int, t *taps, at int)) {
+func eachTransposed(g *Geometry, f func(b int, t taps, at int)) {
 	var t taps
 	at := 0
 	for b := range g.Batch {
@@ -112,7 +112,7 @@ func eachTransposed(g *Geometry, f func(b int, t *taps, at int)) {
 			for x := range g.OutW {
 				t.ox = x + g.PadLeft
 				t.x0, t.x1 = reach(t.ox, g.KW, g.StrideW, g.W)
-				f(b, &t, at)
+				f(b, t, at)
 				at += g.OutC
 			}
 		}

@@ -48,6 +48,27 @@ func NewTaps(in, out int, m Mode) []Tap {
 	return ts
 }
 
+// TapsAt returns the taps of an axis for bilinear interpolation where output i lies at coordinate at(i) of the input; coordinates outside are those of
+// the edge.
+func TapsAt(in, out int, at func(i int) float32) []Tap {
+	ts := make([]Tap, out)
+	for i := range ts {
+		x := min(max(at(i), 0), float32(in-1))
+		lo := int32(x)
+		ts[i] = Tap{lo, min(lo+1, int32(in-1)), x - float32(lo)}
+	}
+	return ts
+}
+
+// PlacesAt returns which element of an axis each element of the output copies where output i lies at coordinate at(i), which round makes whole.
+func PlacesAt(in, out int, at func(i int) float32, round func(float64) float64) []int32 {
+	ps := make([]int32, out)
+	for i := range ps {
+		ps[i] = int32(min(max(round(float64(at(i))), 0), float64(in-1)))
+	}
+	return ps
+}
+
 // NewFixedTaps returns the taps of an axis for bilinear interpolation in fixed point, which is how the reference computes them for
 // int8 and int16. No output may have more than 1<<15 pixels along an axis.
 func NewFixedTaps(in, out int, m Mode) []FixedTap {

@@ -156,3 +156,11 @@ func GeluTanh(x float32) float32 {
 
 // HardSwish returns x × clamp(x+3, 0, 6) / 6, the quotient as a product with the rounded sixth.
 func HardSwish(x float32) float32 { return x * min(max(x+3, 0), 6) * (1.0 / 6) }
+
+// Erf returns the error function.
+func Erf(x float32) float32 { return float32(math.Erf(float64(x))) }
+
+// Softplus returns log(1 + e^x).
+func Softplus(x float32) float32 {
+	return float32(max(float64(x), 0) + math.Log1p(math.Exp(-math.Abs(float64(x)))))
+}

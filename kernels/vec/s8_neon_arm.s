@@ -546,6 +546,82 @@ loop7:
 	BNE loop7
 	RET
 
+// a / scale + zero point.
+TEXT quantizeEvenS8<>(SB), NOSPLIT, $8-4
+	MOVW t+0(FP), R0
+	MOVW 0(R0), R1
+	MOVW 4(R0), R2
+	MOVW 8(R0), R3
+	MOVW 12(R0), R4
+	MOVW 16(R0), R5
+	MOVW 20(R0), R6
+	ADD $24, R0, R12
+	WORD $0xf4acecad // vld1.32 {d14[], d15[]}, [r12]!
+	MOVW $3380609024, R12
+	WORD $0xeea0cb90 // vdup.32 q8, r12
+	MOVW $1233125376, R12
+	WORD $0xeea2cb90 // vdup.32 q9, r12
+	MOVW $1262485504, R12
+	WORD $0xeea4cb90 // vdup.32 q10, r12
+	ADD $48, R0, R12
+	WORD $0xf4ec6cad // vld1.32 {d22[], d23[]}, [r12]!
+loop8:
+	ADD $32, R2, R7
+	WORD $0xf422028f // vld1.32 {d0, d1, d2, d3}, [r2]
+	WORD $0xf427428f // vld1.32 {d4, d5, d6, d7}, [r7]
+	WORD $0xee800a0e // vdiv.f32 s0, s0, s28
+	WORD $0xeec00aae // vdiv.f32 s1, s1, s29
+	WORD $0xee811a0f // vdiv.f32 s2, s2, s30
+	WORD $0xeec11aaf // vdiv.f32 s3, s3, s31
+	WORD $0xee822a0e // vdiv.f32 s4, s4, s28
+	WORD $0xeec22aae // vdiv.f32 s5, s5, s29
+	WORD $0xee833a0f // vdiv.f32 s6, s6, s30
+	WORD $0xeec33aaf // vdiv.f32 s7, s7, s31
+	WORD $0xee844a0e // vdiv.f32 s8, s8, s28
+	WORD $0xeec44aae // vdiv.f32 s9, s9, s29
+	WORD $0xee855a0f // vdiv.f32 s10, s10, s30
+	WORD $0xeec55aaf // vdiv.f32 s11, s11, s31
+	WORD $0xee866a0e // vdiv.f32 s12, s12, s28
+	WORD $0xeec66aae // vdiv.f32 s13, s13, s29
+	WORD $0xee877a0f // vdiv.f32 s14, s14, s30
+	WORD $0xeec77aaf // vdiv.f32 s15, s15, s31
+	WORD $0xf3208e60 // vcgt.f32 q4, q0, q8
+	WORD $0xf322ae60 // vcgt.f32 q5, q1, q8
+	WORD $0xf33001d8 // vbif q0, q8, q4
+	WORD $0xf33021da // vbif q1, q8, q5
+	WORD $0xf2200f62 // vmin.f32 q0, q0, q9
+	WORD $0xf2222f62 // vmin.f32 q1, q1, q9
+	WORD $0xf2000d64 // vadd.f32 q0, q0, q10
+	WORD $0xf2022d64 // vadd.f32 q1, q1, q10
+	WORD $0xf3208864 // vsub.i32 q4, q0, q10
+	WORD $0xf322a864 // vsub.i32 q5, q1, q10
+	WORD $0xf2288866 // vadd.i32 q4, q4, q11
+	WORD $0xf22aa866 // vadd.i32 q5, q5, q11
+	WORD $0xf3b60288 // vqmovn.s32 d0, q4
+	WORD $0xf3b6128a // vqmovn.s32 d1, q5
+	WORD $0xf3248e60 // vcgt.f32 q4, q2, q8
+	WORD $0xf326ae60 // vcgt.f32 q5, q3, q8
+	WORD $0xf33041d8 // vbif q2, q8, q4
+	WORD $0xf33061da // vbif q3, q8, q5
+	WORD $0xf2244f62 // vmin.f32 q2, q2, q9
+	WORD $0xf2266f62 // vmin.f32 q3, q3, q9
+	WORD $0xf2044d64 // vadd.f32 q2, q2, q10
+	WORD $0xf2066d64 // vadd.f32 q3, q3, q10
+	WORD $0xf3248864 // vsub.i32 q4, q2, q10
+	WORD $0xf326a864 // vsub.i32 q5, q3, q10
+	WORD $0xf2288866 // vadd.i32 q4, q4, q11
+	WORD $0xf22aa866 // vadd.i32 q5, q5, q11
+	WORD $0xf3b62288 // vqmovn.s32 d2, q4
+	WORD $0xf3b6328a // vqmovn.s32 d3, q5
+	WORD $0xf3b20280 // vqmovn.s16 d0, q0
+	WORD $0xf3b21282 // vqmovn.s16 d1, q1
+	WORD $0xf4010a0d // vst1.8 {d0, d1}, [r1]!
+	ADD R5, R2
+	ADD R6, R3
+	SUB.S $1, R4
+	BNE loop8
+	RET
+
 DATA vecS8Neon<>+0(SB)/4, $sumS8<>(SB)
 DATA vecS8Neon<>+4(SB)/4, $productS8<>(SB)
 DATA vecS8Neon<>+8(SB)/4, $quantizeS8<>(SB)
@@ -553,9 +629,10 @@ DATA vecS8Neon<>+12(SB)/4, $dequantizeS8<>(SB)
 DATA vecS8Neon<>+16(SB)/4, $quantizeS16<>(SB)
 DATA vecS8Neon<>+20(SB)/4, $dequantizeS16<>(SB)
 DATA vecS8Neon<>+24(SB)/4, $lookupS8<>(SB)
-GLOBL vecS8Neon<>(SB), RODATA|NOPTR, $28
+DATA vecS8Neon<>+28(SB)/4, $quantizeEvenS8<>(SB)
+GLOBL vecS8Neon<>(SB), RODATA|NOPTR, $32
 
-// func vecS8Neon() *[7]uintptr
+// func vecS8Neon() *[8]uintptr
 TEXT ·vecS8Neon(SB), NOSPLIT, $0-4
 	MOVW $vecS8Neon<>(SB), R0
 	MOVW R0, ret+0(FP)

@@ -102,11 +102,12 @@ func vecS8Armv7() []byte {
 		}
 	})
 	for _, small := range []bool{true, false} {
-		a.quantize(small)
+		a.quantize(small, false)
 		a.dequantize(small)
 	}
 	a.lookup()
-	a.table7("vecS8Neon", []string{"sumS8", "productS8", "quantizeS8", "dequantizeS8", "quantizeS16", "dequantizeS16", "lookupS8"})
+	a.quantize(true, true)
+	a.table7("vecS8Neon", []string{"sumS8", "productS8", "quantizeS8", "dequantizeS8", "quantizeS16", "dequantizeS16", "lookupS8", "quantizeEvenS8"})
 	return a.Bytes()
 }
 
@@ -156,19 +157,49 @@ func (a armv7) pairS8(name, comment string, floats int, formula func(x, y, v int
 	})
 }
 
-// quantize writes the division by a scale, rounded half away from zero. Far outside of the integers, and for NaN, which becomes the least, the
-// quotient is limited before.
-func (a armv7) quantize(small bool) {
-	name := "quantizeS16"
-	if small {
+// quantize writes the division by a scale, rounded half away from zero or to the even integer. Far outside of the integers, and for NaN, which becomes the
+// least, the quotient is limited before.
+func (a armv7) quantize(small, even bool) {
+	name, rounding := "quantizeS16", float32(0.5)
+	switch {
+	case even:
+		name, rounding = "quantizeEvenS8", 3<<22 // added, it leaves the rounded integer in the low bits
+	case small:
 		name = "quantizeS8"
 	}
-	const scale, least, most, half, zero = 7, 8, 9, 10, 11
+	const scale, least, most, round, zero = 7, 8, 9, 10, 11
+	type step func(x, t, f, sign int)
+	limit := []step{
+		func(x, t, _, _ int) { a.fcgt(t, x, least) },
+		func(x, t, _, _ int) { a.vbif(x, least, t) },
+		func(x, _, _, _ int) { a.fmin(x, x, most) },
+	}
+	toEven := []step{
+		func(x, _, _, _ int) { a.fadd(x, x, round) },
+		func(x, t, _, _ int) { a.sub(t, x, round) },
+	}
+	// The integer without the fraction, one more where that is at least a half, and then the sign.
+	away := []step{
+		func(x, _, _, sign int) { a.sign(sign, x) },
+		func(x, _, _, _ int) { a.fabs(x, x) },
+		func(x, t, _, _ int) { a.toInt(t, x) },
+		func(_, t, f, _ int) { a.fromInt(f, t) },
+		func(x, _, f, _ int) { a.fsub(x, x, f) },
+		func(x, _, _, _ int) { a.fcge(x, x, round) },
+		func(x, t, _, _ int) { a.sub(t, t, x) },
+		func(_, t, _, sign int) { a.xor(t, t, sign) },
+		func(_, t, _, sign int) { a.sub(t, t, sign) },
+	}
+	rounded := away
+	if even {
+		rounded = toEven
+	}
+	steps := append(append(limit, rounded...), func(_, t, _, _ int) { a.add(t, t, zero) })
 	a.blocks(name, "a / scale + zero point.", func() {
 		a.floats(scale, 1)
 		a.constant(least, math.Float32bits(-1<<20))
 		a.constant(most, math.Float32bits(1<<20))
-		a.constant(half, math.Float32bits(0.5))
+		a.constant(round, math.Float32bits(rounding))
 		a.everywhere(elem7Zero, zero, 1)
 	}, func() {
 		a.op("ADD $32, R2, R7")
@@ -178,21 +209,6 @@ func (a armv7) quantize(small bool) {
 			a.divide(i, i, scale)
 		}
 		for p := 0; p < 4; p += 2 {
-			steps := []func(x, t, f, sign int){
-				func(x, t, _, _ int) { a.fcgt(t, x, least) },
-				func(x, t, _, _ int) { a.vbif(x, least, t) },
-				func(x, _, _, _ int) { a.fmin(x, x, most) },
-				func(x, _, _, sign int) { a.sign(sign, x) },
-				func(x, _, _, _ int) { a.fabs(x, x) },
-				func(x, t, _, _ int) { a.toInt(t, x) },
-				func(_, t, f, _ int) { a.fromInt(f, t) },
-				func(x, _, f, _ int) { a.fsub(x, x, f) },
-				func(x, _, _, _ int) { a.fcge(x, x, half) },
-				func(x, t, _, _ int) { a.sub(t, t, x) },
-				func(_, t, _, sign int) { a.xor(t, t, sign) },
-				func(_, t, _, sign int) { a.sub(t, t, sign) },
-				func(_, t, _, _ int) { a.add(t, t, zero) },
-			}
 			for _, step := range steps {
 				for i := range 2 {
 					step(p+i, 4+i, 12+i, 14+i)
