@@ -19,3 +19,6 @@ const TableOp = "Table"
 
 // TableAttr is the attribute of TableOp: the int8 results by the bits of the input.
 type TableAttr struct{ Results [256]byte }
+
+// Reshaper is implemented by the attribute struct of the operator that gives its input another shape. With returns the attribute for a shape.
+type Reshaper interface{ With(shape []int) any }

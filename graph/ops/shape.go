@@ -13,6 +13,9 @@ import (
 // ReshapeAttr is the attribute of Reshape: the new shape, with at most one -1 for what remains.
 type ReshapeAttr struct{ Shape []int }
 
+// With implements graph.Reshaper.
+func (ReshapeAttr) With(shape []int) any { return ReshapeAttr{Shape: shape} }
+
 // ConcatAttr is the attribute of Concat. Rescale converts an int8 input whose scale or zero point differs from the output's, in the way of
 // uint8 files; without it such inputs are refused.
 type ConcatAttr struct {

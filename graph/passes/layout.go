@@ -30,6 +30,7 @@ func Layout(g *graph.Graph) error {
 			if err := w.sink(n, perm, attr); err != nil {
 				return err
 			}
+		case w.throughUnits(n):
 		default:
 			if n.Op == graph.DequantizeLinearOp && g.Values[n.Out[0]].Late {
 				w.late[n.Out[0]] = n
@@ -174,6 +175,64 @@ func (w *layoutWalk) sinkable(n *graph.Node) (perm []int, attr any, ok bool) {
 	}
 	attr, ok = mover.MoveAxes(perm)
 	return perm, attr, ok
+}
+
+// throughUnits moves a transpose down through a reshape that only adds and drops axes of one element; false where there is none.
+func (w *layoutWalk) throughUnits(n graph.Node) bool {
+	g := w.g
+	attr, ok := n.Attr.(graph.Reshaper)
+	if !ok || len(n.In) != 1 || len(n.Out) != 1 || n.Out[0] == graph.None {
+		return false
+	}
+	t, ok := w.made[n.In[0]]
+	to := g.Values[n.Out[0]].Shape
+	wide, out := wideAxes(g.Values[n.In[0]].Shape), wideAxes(to)
+	if !ok || len(wide) != len(out) {
+		return false
+	}
+	for i, a := range wide {
+		if g.Values[n.In[0]].Shape[a] != to[out[i]] {
+			return false
+		}
+	}
+	// Before the transpose the axes of one element come first, the others in the order that they have there.
+	from := g.Values[t.of].Shape
+	units := len(to) - len(out)
+	shape, place := slices.Repeat(tensor.Shape{1}, units), map[int]int{}
+	for _, a := range wideAxes(from) {
+		place[a] = len(shape)
+		shape = append(shape, from[a])
+	}
+	perm := make([]int, len(to))
+	for j, unit := 0, 0; j < len(to); j++ {
+		if i := slices.Index(out, j); i >= 0 {
+			perm[j] = place[t.perm[wide[i]]]
+		} else {
+			perm[j] = unit
+			unit++
+		}
+	}
+	x := g.Values[n.Out[0]]
+	before := g.NewValue(graph.Value{Name: n.Name + "/untransposed", DType: x.DType, Quant: x.Quant, Shifted: x.Shifted})
+	moved := n
+	moved.In, moved.Out, moved.Attr = []graph.ValueID{t.of}, []graph.ValueID{before}, attr.With(shape)
+	back := graph.Node{Op: graph.TransposeOp, Name: n.Name, In: []graph.ValueID{before}, Out: n.Out, Attr: graph.TransposeAttr{Perm: perm}, Src: n.Src}
+	if graph.InferNode(g, &moved) != nil || graph.InferNode(g, &back) != nil {
+		return false
+	}
+	w.nodes = append(w.nodes, moved)
+	return w.transpose(back) == nil
+}
+
+// wideAxes are the axes that do not have one element.
+func wideAxes(s tensor.Shape) []int {
+	var axes []int
+	for i, d := range s {
+		if d != 1 {
+			axes = append(axes, i)
+		}
+	}
+	return axes
 }
 
 // transposedLate is transposedConst for a constant that is not computed yet.

@@ -241,3 +241,21 @@ func TestFoldScale(t *testing.T) {
 		t.Errorf("a TFLite model is changed: %v", left)
 	}
 }
+
+// TestLayoutThroughUnits checks that one-dimensional convolutions in a network of two spatial axes keep no transposes: the reshapes between them only
+// add and drop an axis of one element.
+func TestLayoutThroughUnits(t *testing.T) {
+	b := newBuilder(t)
+	x := b.transpose(b.input(2, 1, 5, 3), 0, 3, 1, 2) // [2,3,1,5]
+	line := b.node("Reshape", ops.ReshapeAttr{Shape: []int{2, 3, 5}}, x)
+	two := b.node("Reshape", ops.ReshapeAttr{Shape: []int{2, 3, 1, 5}}, b.node("Neg", nil, line))
+	b.g.Outputs = []graph.ValueID{b.transpose(two, 0, 2, 3, 1)}
+	_, want := b.run()
+	left, got := b.run(passes.Layout)
+	if !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if i := slices.Index(left, graph.TransposeOp); i >= 0 && i < len(left)-1 { // the graph's output keeps one, which does nothing
+		t.Errorf("transposes are left: %v", left)
+	}
+}
