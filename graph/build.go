@@ -121,8 +121,11 @@ func Check(g *Graph) error {
 func Build(g *Graph) error {
 	src := g.Nodes
 	g.Nodes = nil
-	fold := g.nest().build
-	unknown := map[ValueID]bool{}
+	return lowerNodes(g, src, g.nest().build, map[ValueID]bool{})
+}
+
+// lowerNodes appends what source nodes become to the graph. Unknown are values of nodes that are refused already.
+func lowerNodes(g *Graph, src []Node, fold *folder, unknown map[ValueID]bool) error {
 	var refused UnsupportedError
 	for i := range src {
 		n := &src[i]
@@ -136,7 +139,7 @@ func Build(g *Graph) error {
 		form, why := findForm(g.Format, &n.Src)
 		blind := slices.ContainsFunc(n.In, func(v ValueID) bool { return v != None && unknown[v] })
 		if form != nil && !blind {
-			l := &Lower{NodeCtx: NodeCtx{g, n}, fold: fold}
+			l := &Lower{NodeCtx: NodeCtx{g, n}, fold: fold, unknown: unknown}
 			err := form.Lower(l)
 			if err == nil {
 				err = l.err
@@ -152,6 +155,9 @@ func Build(g *Graph) error {
 			if errors.As(err, &inner) { // nodes of a subgraph
 				refused.Nodes = append(refused.Nodes, inner.Nodes...)
 				blind = true
+			}
+			for _, b := range n.Src.Branches { // they may read what is not in the node's inputs
+				blind = blind || slices.ContainsFunc(b.Outputs, func(v ValueID) bool { return unknown[v] })
 			}
 			why = err.Error()
 		}

@@ -63,6 +63,14 @@ type Source struct {
 	// Inter are values that only tell the quantization of an operator's inner results (TFLite intermediates): they have no bytes.
 	Inter []ValueID
 	Attrs Attrs // attributes as the file has them
+	// Branches are the alternatives of an ONNX If, then and else: nodes on values of the same graph, of which one list takes the node's place.
+	Branches []Branch
+}
+
+// Branch is a list of source nodes and the values that they are for.
+type Branch struct {
+	Nodes   []Node
+	Outputs []ValueID
 }
 
 // Attrs is a reader's view of one node's attributes. TFLite operators address them by slot of their options table,

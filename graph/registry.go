@@ -278,6 +278,7 @@ type Lower struct {
 	NodeCtx
 	emitted []Node
 	fold    *folder
+	unknown map[ValueID]bool
 	err     error
 }
 
@@ -322,6 +323,9 @@ func (l *Lower) Emit(op string, attr any, in, out []ValueID) {
 		l.emitted = append(l.emitted, n)
 	}
 }
+
+// Inline lowers source nodes that stand in this node's place, before what is emitted. Those that cannot run are listed like the graph's own.
+func (l *Lower) Inline(nodes []Node) error { return lowerNodes(l.G, nodes, l.fold, l.unknown) }
 
 // Once returns what compute gives, which is called once for each key of a graph: for lists that many nodes share.
 func Once[T any](l *Lower, key any, compute func() T) T {

@@ -466,7 +466,7 @@ func TestONNXRefusesAll(t *testing.T) {
 		}
 		ops[n.Op]++
 	}
-	if ops["If"] == 0 {
-		t.Errorf("If is not among the refused: %v", ops)
+	if ops["Pad"] == 0 { // the file leaves the length of its input open, and one value is too short
+		t.Errorf("Pad is not among the refused: %v", ops)
 	}
 }

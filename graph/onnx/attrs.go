@@ -15,7 +15,7 @@ const (
 	kindStrings = 8
 )
 
-// attribute is one decoded AttributeProto. Subgraphs, sparse tensors and types are known by their kind only.
+// attribute is one decoded AttributeProto. Sparse tensors and types are known by their kind only.
 type attribute struct {
 	kind    int64
 	i       int64
@@ -25,6 +25,7 @@ type attribute struct {
 	ints    []int64
 	floats  []float32
 	strings []string
+	graph   []byte // a GraphProto
 }
 
 // attributes implements graph.Attrs by name; slots are TFLite's and are ignored. An attribute of another kind than the
@@ -120,6 +121,8 @@ func readAttribute(b []byte) (string, *attribute, error) {
 			if c, err = readTensor(f.raw); err == nil {
 				a.tensor, seen = &graph.Value{Name: c.name, DType: c.dtype, Shape: c.shape, Const: c.data}, kindTensor
 			}
+		case 6:
+			a.graph = f.raw
 		case 7:
 			a.floats, err = f.floats(a.floats, maxAttrValues)
 			seen = kindFloats

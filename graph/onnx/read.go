@@ -22,6 +22,7 @@ const (
 	maxAttrValues = 1 << 20 // values of one list attribute
 	maxDims       = 8
 	maxOpsets     = 64
+	maxDepth      = 16 // branches within branches
 )
 
 func float32frombits(v uint64) float32 { return math.Float32frombits(uint32(v)) }
@@ -72,12 +73,15 @@ type reader struct {
 	g      *graph.Graph
 	opsets map[string]int
 	ids    map[string]graph.ValueID // what may be consumed so far
+	nodes  int                      // of the graph and of all branches
+	depth  int                      // branches around what is read
+	local  []string                 // names that the branches around it have defined
 }
 
 // Read decodes an ONNX model. Constants alias data, which must stay unchanged for the life of the graph. Nodes keep the
 // file's order, which must be topological; Constant nodes become constants. Dynamic axes are -1. Errors that mean a broken
-// or incomplete file wrap graph.ErrDamaged; data in external files is refused by name. Subgraphs are not read: the nodes
-// that carry them (If, Loop, Scan) stay in the graph and are refused together with all other unsupported ones.
+// or incomplete file wrap graph.ErrDamaged; data in external files is refused by name. The branches of If are read; other
+// nodes that carry subgraphs (Loop, Scan) stay in the graph without them and are refused together with all other unsupported ones.
 func Read(data []byte) (*graph.Graph, error) {
 	r := &reader{
 		g:      &graph.Graph{Format: graph.ONNX},
@@ -158,7 +162,8 @@ type sections struct {
 	nodes, inits, inputs, outputs [][]byte
 }
 
-func (r *reader) graph(body []byte) error {
+// sectionsOf finds the parts of a GraphProto.
+func (r *reader) sectionsOf(body []byte) (sections, error) {
 	var s sections
 	err := each(body, func(f field) error {
 		var list *[][]byte
@@ -167,7 +172,9 @@ func (r *reader) graph(body []byte) error {
 		case 1:
 			list, limit = &s.nodes, maxNodes
 		case 2:
-			r.g.Name = string(f.raw)
+			if r.depth == 0 {
+				r.g.Name = string(f.raw)
+			}
 			return nil
 		case 5:
 			list = &s.inits
@@ -191,12 +198,14 @@ func (r *reader) graph(body []byte) error {
 		return nil
 	})
 	if errors.Is(err, errWire) {
-		return damaged("read graph: %v", err)
+		return s, damaged("read graph: %v", err)
 	}
-	if err != nil {
-		return err
-	}
-	for _, b := range s.inits {
+	return s, err
+}
+
+// initializers adds the constants of a graph.
+func (r *reader) initializers(list [][]byte) error {
+	for _, b := range list {
 		c, err := readTensor(b)
 		if err != nil {
 			return err
@@ -207,6 +216,17 @@ func (r *reader) graph(body []byte) error {
 		if _, err := r.define(c.name, c); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func (r *reader) graph(body []byte) error {
+	s, err := r.sectionsOf(body)
+	if err != nil {
+		return err
+	}
+	if err := r.initializers(s.inits); err != nil {
+		return err
 	}
 	for i, b := range s.inputs {
 		if err := r.input(i, b); err != nil {
@@ -229,6 +249,41 @@ func (r *reader) graph(body []byte) error {
 	return nil
 }
 
+// branch reads a subgraph whose nodes see the values around it: it has names of its own, and no inputs.
+func (r *reader) branch(body []byte) (graph.Branch, error) {
+	outer, names := r.g.Nodes, len(r.local)
+	r.g.Nodes = nil
+	r.depth++
+	defer func() {
+		for _, name := range r.local[names:] {
+			delete(r.ids, name)
+		}
+		r.g.Nodes, r.local = outer, r.local[:names]
+		r.depth--
+	}()
+	if r.depth > maxDepth {
+		return graph.Branch{}, damaged("read graph: branches nest deeper than %d levels", maxDepth)
+	}
+	s, err := r.sectionsOf(body)
+	if err == nil && len(s.inputs) > 0 {
+		err = damaged("read graph: a branch has inputs")
+	}
+	if err == nil {
+		err = r.initializers(s.inits)
+	}
+	for i := 0; err == nil && i < len(s.nodes); i++ {
+		err = r.node(i, s.nodes[i])
+	}
+	b := graph.Branch{Nodes: r.g.Nodes}
+	for i := 0; err == nil && i < len(s.outputs); i++ {
+		var id graph.ValueID
+		if id, err = r.known(i, s.outputs[i]); err == nil {
+			b.Outputs = append(b.Outputs, id)
+		}
+	}
+	return b, err
+}
+
 // define adds a named value that may be consumed from here on. Names are assigned once.
 func (r *reader) define(name string, c *constant) (graph.ValueID, error) {
 	if _, ok := r.ids[name]; ok {
@@ -247,6 +302,9 @@ func (r *reader) define(name string, c *constant) (graph.ValueID, error) {
 	id := graph.ValueID(len(r.g.Values))
 	r.g.Values = append(r.g.Values, v)
 	r.ids[name] = id
+	if r.depth > 0 {
+		r.local = append(r.local, name)
+	}
 	return id, nil
 }
 
@@ -285,20 +343,29 @@ func (r *reader) input(i int, b []byte) error {
 }
 
 func (r *reader) output(i int, b []byte) error {
+	id, err := r.known(i, b)
+	r.g.Outputs = append(r.g.Outputs, id)
+	return err
+}
+
+// known returns the value that output i of a graph names.
+func (r *reader) known(i int, b []byte) (graph.ValueID, error) {
 	info, err := readInfo(b)
 	if err != nil {
-		return damaged("read graph: output %d: %v", i, err)
+		return graph.None, damaged("read graph: output %d: %v", i, err)
 	}
 	id, ok := r.ids[info.name]
 	if !ok {
-		return damaged("read graph: output %q is computed by no node", info.name)
+		return graph.None, damaged("read graph: output %q is computed by no node", info.name)
 	}
-	r.g.Outputs = append(r.g.Outputs, id)
-	return nil
+	return id, nil
 }
 
 // node adds a NodeProto.
 func (r *reader) node(i int, b []byte) error {
+	if r.nodes++; r.nodes > maxNodes {
+		return damaged("read graph: more than %d nodes", maxNodes)
+	}
 	var in, out []string
 	n := graph.Node{Src: graph.Source{Index: i}}
 	attrs := attributes{}
@@ -361,6 +428,19 @@ func (r *reader) node(i int, b []byte) error {
 			}
 		}
 		n.In = append(n.In, id)
+	}
+	if n.Src.Domain == "" && n.Src.Op == "If" {
+		for _, name := range []string{"then_branch", "else_branch"} {
+			a := attrs[name]
+			if a == nil || a.graph == nil {
+				return damaged("read node %d (%s %q): no %s", i, n.Src.Op, n.Name, name)
+			}
+			b, err := r.branch(a.graph)
+			if err != nil {
+				return err
+			}
+			n.Src.Branches = append(n.Src.Branches, b)
+		}
 	}
 	for _, name := range out {
 		id := graph.None

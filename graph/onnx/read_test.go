@@ -189,8 +189,8 @@ func TestReadConstantNodes(t *testing.T) {
 func TestReadAttributes(t *testing.T) {
 	a := msg{}.str(1, "axis").num(20, kindInt).num(3, -1)
 	b := msg{}.str(1, "activations").num(20, kindStrings).str(9, "Tanh").str(9, "Relu")
-	body := msg{}.str(1, "then_branch").num(20, 5).raw(6, []byte{1, 2, 3}) // a subgraph, even a broken one, is not looked at
-	g, err := Read(model(msg{}.raw(1, node("If", []string{"x"}, []string{"y"}, a, b, body)).raw(11, valueInfo("x", typeBool, msg{}.num(1, 1))).raw(12, valueInfo("y", typeFloat))))
+	body := msg{}.str(1, "body").num(20, 5).raw(6, []byte{1, 2, 3}) // a subgraph, even a broken one, is not looked at
+	g, err := Read(model(msg{}.raw(1, node("Loop", []string{"x"}, []string{"y"}, a, b, body)).raw(11, valueInfo("x", typeBool, msg{}.num(1, 1))).raw(12, valueInfo("y", typeFloat))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestReadAttributes(t *testing.T) {
 	if s := at.(attributes).Strings("activations"); !slices.Equal(s, []string{"Tanh", "Relu"}) {
 		t.Errorf("strings are %q", s)
 	}
-	if !at.Has(-1, "then_branch") || at.Has(-1, "else_branch") {
+	if !at.Has(-1, "body") || at.Has(-1, "else_branch") {
 		t.Error("the subgraph is not known")
 	}
 }

@@ -40,6 +40,39 @@ func init() {
 	}}.As("If"))
 }
 
+func init() {
+	graph.RegisterForm(onnxForm("If", 1, lowerIfONNX, "any; conditions that are known when shapes are").As())
+}
+
+// lowerIfONNX puts the branch in the node's place that a constant condition chooses: exporters write such conditions on shapes.
+func lowerIfONNX(l *graph.Lower) error {
+	v, ok := l.ConstInts(0)
+	if !ok || len(v) != 1 || len(l.N.Src.Branches) != 2 {
+		return l.Refuse("the condition is computed at run time; one that depends on shapes alone is supported")
+	}
+	b := l.N.Src.Branches[0]
+	if v[0] == 0 {
+		b = l.N.Src.Branches[1]
+	}
+	if len(b.Outputs) != len(l.N.Out) {
+		return fmt.Errorf("%w: a branch has %d outputs, the node has %d", graph.ErrDamaged, len(b.Outputs), len(l.N.Out))
+	}
+	if err := l.Inline(b.Nodes); err != nil {
+		return err
+	}
+	for i, out := range l.N.Out {
+		if out == graph.None {
+			continue
+		}
+		x := &l.G.Values[b.Outputs[i]]
+		if _, err := x.Shape.Elems(); err != nil || x.DType == tensor.Invalid {
+			return l.Refuse("output %d has no type and shape", i)
+		}
+		emitReshape(l, b.Outputs[i], out, x.Shape)
+	}
+	return nil
+}
+
 func emitBranches(l *graph.Lower, cond graph.ValueID, branches []int, in []graph.ValueID) error {
 	a := IfAttr{}
 	out := l.Outs()

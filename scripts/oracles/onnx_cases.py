@@ -515,6 +515,26 @@ def backend():
                       **({"off": 1} if node.op_type.startswith("QLinear") else {})})
 
 
+def branches():
+    """If on a condition that shapes decide; branches see values around them and hold other branches."""
+    x = rand(2, 3)
+    n = helper.make_node
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    inner = helper.make_graph([n("Relu", ["t"], ["u"])], "inner", [], [value("u")])
+    other = helper.make_graph([n("Identity", ["t"], ["u"])], "other", [], [value("u")])
+    then = helper.make_graph([n("Mul", ["x", "two"], ["t"]), n("If", ["c"], ["v"], then_branch=inner, else_branch=other)], "then", [], [value("v")],
+                             [numpy_helper.from_array(np.float32(2), "two")])
+    rest = helper.make_graph([n("Neg", ["x"], ["t"]), n("Einsum", ["t"], ["v"], equation="ab->ba")], "rest", [], [value("v")])
+    nodes = [n("Shape", ["x"], ["s"]), n("Gather", ["s", "one"], ["d"]), n("Equal", ["d", "three"], ["c"]), n("If", ["c"], ["w"], then_branch=then, else_branch=rest),
+             n("Add", ["w", "x"], ["y"])]
+    case("if/nested", nodes, {"x": x}, {"one": np.int64(1), "three": np.int64(3)})
+    refuse("if-computed", "computed at run time", [n("If", ["c"], ["y"], then_branch=other_of("x", n, value), else_branch=other_of("x", n, value))], {"x": x, "c": np.bool_(True)})
+
+
+def other_of(name, n, value):
+    return helper.make_graph([n("Identity", [name], ["u"])], "branch", [], [value("u")])
+
+
 def layout1():
     """ONNX Runtime lacks layout 1: the same layer in layout 0, its tensors transposed outside."""
     steps, batch, size, hidden = 4, 2, 3, 5
@@ -582,6 +602,7 @@ def shared(folder):
     for name, inputs in (("models/onnx/mnist-12.onnx", [{"Input3": RNG.integers(0, 256, (1, 1, 28, 28)).astype(np.float32)} for _ in range(3)]),
                          ("models/onnx/gru.onnx", [{"data_input": rand(1, 9, 3), "init_hidden": rand(1, 1, 5)}, {"data_input": rand(2, 4, 3), "init_hidden": rand(1, 2, 5)}]),
                          ("models/onnx/vit_ibp_3_3_8.onnx", [{"input": rand(1, 3, 32, 32)}]),
+                         ("models/onnx/silero_vad_16k_op15.onnx", [{"input": rand(1, 576) / 4, "state": rand(2, 1, 128), "sr": np.int64(16000)}]),
                          ("models/mlperf/pretrainedResnet.onnx", [{"input_1": RNG.integers(0, 256, (1, 3, 32, 32)).astype(np.float32)}])):
         for i, x in enumerate(inputs):
             out = run((folder / name).read_bytes(), x)
@@ -592,7 +613,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
     args = parser.parse_args()
-    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, backend, refused):
+    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, backend, branches, refused):
         build()
     if (args.shared / "models").is_dir():
         shared(args.shared)
