@@ -27,6 +27,9 @@ func TestTFLiteOracle(t *testing.T) {
 		t.Run(c.Family+"/"+c.Name, func(t *testing.T) {
 			p, err := load.Bytes(c.Model, c.Name, load.Options{})
 			check(t, err)
+			if strings.HasSuffix(c.Name, "_f32_limits") && runtime.GOARCH == "arm" && strings.HasSuffix(p.Steps()[0].Kernel, "/neon") {
+				t.Skip("skipped: NEON of 32-bit ARM takes the subnormal floats of this case for zero")
+			}
 			s := p.NewSession()
 			for r, run := range c.Runs {
 				for i := range run.In {
