@@ -8,10 +8,11 @@
 TEXT dwF32x16Nine<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel1:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -24,75 +25,61 @@ group2:
 	WORD $0xf34cc1fc // veor q14, q14, q14
 	WORD $0xf34ee1fe // veor q15, q15, q15
 	MOVW 40(R0), R2
-	ADD R4, R2
-	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
-	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
-	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
-	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
-	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
 	MOVW 44(R0), R3
-	ADD R4, R3
-	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
-	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
-	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
-	WORD $0xf2466d5e // vmla.f32 q11, q3, q7
-	WORD $0xf423428f // vld1.32 {d4, d5, d6, d7}, [r3]
-	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
-	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
-	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
-	MOVW 48(R0), R2
+	MOVW 48(R0), R9
+	MOVW 52(R0), R11
 	ADD R4, R2
+	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
-	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
-	WORD $0xf246ed5e // vmla.f32 q15, q3, q7
 	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
-	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
-	MOVW 52(R0), R3
-	ADD R4, R3
-	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
-	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
-	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
-	WORD $0xf2466d5e // vmla.f32 q11, q3, q7
-	WORD $0xf423428f // vld1.32 {d4, d5, d6, d7}, [r3]
-	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
-	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
-	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
 	MOVW 56(R0), R2
 	ADD R4, R2
-	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
-	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
-	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
-	WORD $0xf246ed5e // vmla.f32 q15, q3, q7
-	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
-	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
 	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
+	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
+	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
+	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
+	WORD $0xf2466d5e // vmla.f32 q11, q3, q7
+	WORD $0xf423428f // vld1.32 {d4, d5, d6, d7}, [r3]
+	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	MOVW 60(R0), R3
 	ADD R4, R3
-	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
+	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
+	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
+	WORD $0xf429028d // vld1.32 {d0, d1, d2, d3}, [r9]!
+	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
+	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
+	WORD $0xf246ed5e // vmla.f32 q15, q3, q7
+	WORD $0xf429428f // vld1.32 {d4, d5, d6, d7}, [r9]
+	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
+	MOVW 64(R0), R9
+	ADD R4, R9
+	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
+	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
+	WORD $0xf42b028d // vld1.32 {d0, d1, d2, d3}, [r11]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
 	WORD $0xf2466d5e // vmla.f32 q11, q3, q7
-	WORD $0xf423428f // vld1.32 {d4, d5, d6, d7}, [r3]
+	WORD $0xf42b428f // vld1.32 {d4, d5, d6, d7}, [r11]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
+	MOVW 68(R0), R11
+	ADD R4, R11
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
-	MOVW 64(R0), R2
-	ADD R4, R2
 	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
 	WORD $0xf246ed5e // vmla.f32 q15, q3, q7
 	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
+	MOVW 72(R0), R2
+	ADD R4, R2
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
 	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
-	MOVW 68(R0), R3
-	ADD R4, R3
 	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
@@ -101,8 +88,22 @@ group2:
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
-	MOVW 72(R0), R2
-	ADD R4, R2
+	WORD $0xf429028d // vld1.32 {d0, d1, d2, d3}, [r9]!
+	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
+	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
+	WORD $0xf246ed5e // vmla.f32 q15, q3, q7
+	WORD $0xf429428f // vld1.32 {d4, d5, d6, d7}, [r9]
+	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
+	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
+	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
+	WORD $0xf42b028d // vld1.32 {d0, d1, d2, d3}, [r11]!
+	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
+	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
+	WORD $0xf2466d5e // vmla.f32 q11, q3, q7
+	WORD $0xf42b428f // vld1.32 {d4, d5, d6, d7}, [r11]
+	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
+	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
+	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
 	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
@@ -133,11 +134,14 @@ group2:
 	ADD $64, R4
 	SUB.S $1, R8
 	BNE group2
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel1
 	RET
 
@@ -145,10 +149,11 @@ group2:
 TEXT dwF32x4Nine<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel3:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -157,47 +162,47 @@ group4:
 	WORD $0xf4660a8d // vld1.32 {d16, d17}, [r6]!
 	WORD $0xf34881f8 // veor q12, q12, q12
 	MOVW 40(R0), R2
-	ADD R4, R2
-	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
-	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
-	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
 	MOVW 44(R0), R3
-	ADD R4, R3
-	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
-	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
-	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
-	MOVW 48(R0), R2
+	MOVW 48(R0), R9
+	MOVW 52(R0), R11
 	ADD R4, R2
+	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
-	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	MOVW 52(R0), R3
-	ADD R4, R3
-	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
-	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
-	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	MOVW 56(R0), R2
 	ADD R4, R2
-	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
-	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
+	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
+	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	MOVW 60(R0), R3
 	ADD R4, R3
-	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
-	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
-	MOVW 64(R0), R2
-	ADD R4, R2
+	WORD $0xf4290a8f // vld1.32 {d0, d1}, [r9]
+	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
+	MOVW 64(R0), R9
+	ADD R4, R9
+	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
+	WORD $0xf42b0a8f // vld1.32 {d0, d1}, [r11]
+	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
+	MOVW 68(R0), R11
+	ADD R4, R11
+	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
+	MOVW 72(R0), R2
+	ADD R4, R2
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	MOVW 68(R0), R3
-	ADD R4, R3
 	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
-	MOVW 72(R0), R2
-	ADD R4, R2
+	WORD $0xf4290a8f // vld1.32 {d0, d1}, [r9]
+	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
+	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
+	WORD $0xf42b0a8f // vld1.32 {d0, d1}, [r11]
+	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
+	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
@@ -211,11 +216,14 @@ group4:
 	ADD $16, R4
 	SUB.S $1, R8
 	BNE group4
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel3
 	RET
 
@@ -223,10 +231,11 @@ group4:
 TEXT dwF32x16Any<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel5:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -244,15 +253,19 @@ group6:
 	BEQ rest8
 quad7:
 	MOVW.P 4(R1), R2
+	MOVW.P 4(R1), R3
+	MOVW.P 4(R1), R9
+	MOVW.P 4(R1), R11
 	ADD R4, R2
+	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
 	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
-	MOVW.P 4(R1), R3
-	ADD R4, R3
 	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
@@ -261,23 +274,19 @@ quad7:
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
-	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
+	WORD $0xf429028d // vld1.32 {d0, d1, d2, d3}, [r9]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf244cd5c // vmla.f32 q14, q2, q6
 	WORD $0xf246ed5e // vmla.f32 q15, q3, q7
-	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
+	WORD $0xf429428f // vld1.32 {d4, d5, d6, d7}, [r9]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
 	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
-	MOVW.P 4(R1), R3
-	ADD R4, R3
-	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
+	WORD $0xf42b028d // vld1.32 {d0, d1, d2, d3}, [r11]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
 	WORD $0xf2466d5e // vmla.f32 q11, q3, q7
-	WORD $0xf423428f // vld1.32 {d4, d5, d6, d7}, [r3]
+	WORD $0xf42b428f // vld1.32 {d4, d5, d6, d7}, [r11]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	WORD $0xf242ad5a // vmla.f32 q13, q1, q5
@@ -290,15 +299,15 @@ rest8:
 	TST $2, R12
 	BEQ one9
 	MOVW.P 4(R1), R2
+	MOVW.P 4(R1), R3
 	ADD R4, R2
+	ADD R4, R3
 	WORD $0xf422028d // vld1.32 {d0, d1, d2, d3}, [r2]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf422428f // vld1.32 {d4, d5, d6, d7}, [r2]
 	WORD $0xf425c28d // vld1.32 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
 	WORD $0xf2422d5a // vmla.f32 q9, q1, q5
-	MOVW.P 4(R1), R3
-	ADD R4, R3
 	WORD $0xf423028d // vld1.32 {d0, d1, d2, d3}, [r3]!
 	WORD $0xf425828d // vld1.32 {d8, d9, d10, d11}, [r5]!
 	WORD $0xf2444d5c // vmla.f32 q10, q2, q6
@@ -343,11 +352,14 @@ taps10:
 	ADD $64, R4
 	SUB.S $1, R8
 	BNE group6
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel5
 	RET
 
@@ -355,10 +367,11 @@ taps10:
 TEXT dwF32x4Any<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel11:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -372,23 +385,23 @@ group12:
 	BEQ rest14
 quad13:
 	MOVW.P 4(R1), R2
+	MOVW.P 4(R1), R3
+	MOVW.P 4(R1), R9
+	MOVW.P 4(R1), R11
 	ADD R4, R2
+	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	MOVW.P 4(R1), R3
-	ADD R4, R3
 	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
-	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
+	WORD $0xf4290a8f // vld1.32 {d0, d1}, [r9]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	MOVW.P 4(R1), R3
-	ADD R4, R3
-	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
+	WORD $0xf42b0a8f // vld1.32 {d0, d1}, [r11]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
 	SUB.S $1, R12
@@ -398,12 +411,12 @@ rest14:
 	TST $2, R12
 	BEQ one15
 	MOVW.P 4(R1), R2
+	MOVW.P 4(R1), R3
 	ADD R4, R2
+	ADD R4, R3
 	WORD $0xf4220a8f // vld1.32 {d0, d1}, [r2]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2400d58 // vmla.f32 q8, q0, q4
-	MOVW.P 4(R1), R3
-	ADD R4, R3
 	WORD $0xf4230a8f // vld1.32 {d0, d1}, [r3]
 	WORD $0xf4258a8d // vld1.32 {d8, d9}, [r5]!
 	WORD $0xf2408d58 // vmla.f32 q12, q0, q4
@@ -426,11 +439,14 @@ taps16:
 	ADD $16, R4
 	SUB.S $1, R8
 	BNE group12
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel11
 	RET
 

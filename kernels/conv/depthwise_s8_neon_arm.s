@@ -8,10 +8,11 @@
 TEXT dwS8x16Nine<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel1:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -20,40 +21,42 @@ group2:
 	WORD $0xf466028d // vld1.32 {d16, d17, d18, d19}, [r6]!
 	WORD $0xf466428d // vld1.32 {d20, d21, d22, d23}, [r6]!
 	MOVW 40(R0), R2
-	ADD R4, R2
-	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	MOVW 44(R0), R3
+	MOVW 48(R0), R9
+	MOVW 52(R0), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
-	MOVW 48(R0), R2
+	MOVW 56(R0), R2
+	MOVW 60(R0), R3
 	ADD R4, R2
-	WORD $0xf4228a0f // vld1.8 {d8, d9}, [r2]
-	MOVW 52(R0), R3
 	ADD R4, R3
-	WORD $0xf423aa0f // vld1.8 {d10, d11}, [r3]
+	WORD $0xf4298a0f // vld1.8 {d8, d9}, [r9]
+	WORD $0xf42baa0f // vld1.8 {d10, d11}, [r11]
 	WORD $0xf425c20d // vld1.8 {d12, d13, d14, d15}, [r5]!
+	MOVW 64(R0), R9
+	MOVW 68(R0), R11
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c1ac05 // vmull.s8 q13, d1, d5
 	WORD $0xf2c28806 // vmlal.s8 q12, d2, d6
 	WORD $0xf2c3a807 // vmlal.s8 q13, d3, d7
-	MOVW 56(R0), R2
-	ADD R4, R2
 	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
-	MOVW 60(R0), R3
-	ADD R4, R3
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
+	MOVW 72(R0), R2
+	ADD R4, R2
 	WORD $0xf2c8cc0c // vmull.s8 q14, d8, d12
 	WORD $0xf2c9ec0d // vmull.s8 q15, d9, d13
 	WORD $0xf2cac80e // vmlal.s8 q14, d10, d14
 	WORD $0xf2cbe80f // vmlal.s8 q15, d11, d15
-	MOVW 64(R0), R2
-	ADD R4, R2
-	WORD $0xf4228a0f // vld1.8 {d8, d9}, [r2]
-	MOVW 68(R0), R3
-	ADD R4, R3
-	WORD $0xf423aa0f // vld1.8 {d10, d11}, [r3]
+	WORD $0xf4298a0f // vld1.8 {d8, d9}, [r9]
+	WORD $0xf42baa0f // vld1.8 {d10, d11}, [r11]
 	WORD $0xf425c20d // vld1.8 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2d001a8 // vaddw.s16 q8, q8, d24
 	WORD $0xf2d221a9 // vaddw.s16 q9, q9, d25
@@ -63,8 +66,6 @@ group2:
 	WORD $0xf2c1ac05 // vmull.s8 q13, d1, d5
 	WORD $0xf2c28806 // vmlal.s8 q12, d2, d6
 	WORD $0xf2c3a807 // vmlal.s8 q13, d3, d7
-	MOVW 72(R0), R2
-	ADD R4, R2
 	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
 	WORD $0xf2d001ac // vaddw.s16 q8, q8, d28
@@ -118,11 +119,14 @@ group2:
 	ADD $16, R4
 	SUB.S $1, R8
 	BNE group2
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel1
 	RET
 
@@ -130,10 +134,11 @@ group2:
 TEXT dwS8x8Nine<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel3:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -141,43 +146,43 @@ pixel3:
 group4:
 	WORD $0xf466028d // vld1.32 {d16, d17, d18, d19}, [r6]!
 	MOVW 40(R0), R2
-	ADD R4, R2
-	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	MOVW 44(R0), R3
+	MOVW 48(R0), R9
+	MOVW 52(R0), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
-	MOVW 48(R0), R2
+	MOVW 56(R0), R2
+	MOVW 60(R0), R3
 	ADD R4, R2
-	WORD $0xf422870f // vld1.8 {d8}, [r2]
-	MOVW 52(R0), R3
 	ADD R4, R3
-	WORD $0xf423970f // vld1.8 {d9}, [r3]
+	WORD $0xf429870f // vld1.8 {d8}, [r9]
+	WORD $0xf42b970f // vld1.8 {d9}, [r11]
 	WORD $0xf425ca0d // vld1.8 {d12, d13}, [r5]!
+	MOVW 64(R0), R9
+	MOVW 68(R0), R11
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c18805 // vmlal.s8 q12, d1, d5
-	MOVW 56(R0), R2
-	ADD R4, R2
 	WORD $0xf422070f // vld1.8 {d0}, [r2]
-	MOVW 60(R0), R3
-	ADD R4, R3
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
+	MOVW 72(R0), R2
+	ADD R4, R2
 	WORD $0xf2c8cc0c // vmull.s8 q14, d8, d12
 	WORD $0xf2c9c80d // vmlal.s8 q14, d9, d13
-	MOVW 64(R0), R2
-	ADD R4, R2
-	WORD $0xf422870f // vld1.8 {d8}, [r2]
-	MOVW 68(R0), R3
-	ADD R4, R3
-	WORD $0xf423970f // vld1.8 {d9}, [r3]
+	WORD $0xf429870f // vld1.8 {d8}, [r9]
+	WORD $0xf42b970f // vld1.8 {d9}, [r11]
 	WORD $0xf425ca0d // vld1.8 {d12, d13}, [r5]!
 	WORD $0xf2d001a8 // vaddw.s16 q8, q8, d24
 	WORD $0xf2d221a9 // vaddw.s16 q9, q9, d25
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c18805 // vmlal.s8 q12, d1, d5
-	MOVW 72(R0), R2
-	ADD R4, R2
 	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf425470d // vld1.8 {d4}, [r5]!
 	WORD $0xf2d001ac // vaddw.s16 q8, q8, d28
@@ -210,11 +215,14 @@ group4:
 	ADD $8, R4
 	SUB.S $1, R8
 	BNE group4
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel3
 	RET
 
@@ -222,10 +230,11 @@ group4:
 TEXT dwS8x16Any<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel5:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -239,18 +248,18 @@ group6:
 	BEQ rest8
 quad7:
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	MOVW.P 4(R1), R3
+	MOVW.P 4(R1), R9
+	MOVW.P 4(R1), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
-	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4228a0f // vld1.8 {d8, d9}, [r2]
-	MOVW.P 4(R1), R3
-	ADD R4, R3
-	WORD $0xf423aa0f // vld1.8 {d10, d11}, [r3]
+	WORD $0xf4298a0f // vld1.8 {d8, d9}, [r9]
+	WORD $0xf42baa0f // vld1.8 {d10, d11}, [r11]
 	WORD $0xf425c20d // vld1.8 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c1ac05 // vmull.s8 q13, d1, d5
@@ -275,10 +284,10 @@ rest8:
 	TST $2, R12
 	BEQ one9
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	MOVW.P 4(R1), R3
+	ADD R4, R2
 	ADD R4, R3
+	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
@@ -332,11 +341,14 @@ taps10:
 	ADD $16, R4
 	SUB.S $1, R8
 	BNE group6
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel5
 	RET
 
@@ -344,10 +356,11 @@ taps10:
 TEXT dwS8x8Any<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel11:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -360,18 +373,18 @@ group12:
 	BEQ rest14
 quad13:
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	MOVW.P 4(R1), R3
+	MOVW.P 4(R1), R9
+	MOVW.P 4(R1), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
-	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422870f // vld1.8 {d8}, [r2]
-	MOVW.P 4(R1), R3
-	ADD R4, R3
-	WORD $0xf423970f // vld1.8 {d9}, [r3]
+	WORD $0xf429870f // vld1.8 {d8}, [r9]
+	WORD $0xf42b970f // vld1.8 {d9}, [r11]
 	WORD $0xf425ca0d // vld1.8 {d12, d13}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c18805 // vmlal.s8 q12, d1, d5
@@ -388,10 +401,10 @@ rest14:
 	TST $2, R12
 	BEQ one15
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	MOVW.P 4(R1), R3
+	ADD R4, R2
 	ADD R4, R3
+	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
@@ -428,11 +441,14 @@ taps16:
 	ADD $8, R4
 	SUB.S $1, R8
 	BNE group12
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel11
 	RET
 
@@ -440,10 +456,11 @@ taps16:
 TEXT dwS8x16NineExact<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel17:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -452,40 +469,42 @@ group18:
 	WORD $0xf466028d // vld1.32 {d16, d17, d18, d19}, [r6]!
 	WORD $0xf466428d // vld1.32 {d20, d21, d22, d23}, [r6]!
 	MOVW 40(R0), R2
-	ADD R4, R2
-	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	MOVW 44(R0), R3
+	MOVW 48(R0), R9
+	MOVW 52(R0), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
-	MOVW 48(R0), R2
+	MOVW 56(R0), R2
+	MOVW 60(R0), R3
 	ADD R4, R2
-	WORD $0xf4228a0f // vld1.8 {d8, d9}, [r2]
-	MOVW 52(R0), R3
 	ADD R4, R3
-	WORD $0xf423aa0f // vld1.8 {d10, d11}, [r3]
+	WORD $0xf4298a0f // vld1.8 {d8, d9}, [r9]
+	WORD $0xf42baa0f // vld1.8 {d10, d11}, [r11]
 	WORD $0xf425c20d // vld1.8 {d12, d13, d14, d15}, [r5]!
+	MOVW 64(R0), R9
+	MOVW 68(R0), R11
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c1ac05 // vmull.s8 q13, d1, d5
 	WORD $0xf2c28806 // vmlal.s8 q12, d2, d6
 	WORD $0xf2c3a807 // vmlal.s8 q13, d3, d7
-	MOVW 56(R0), R2
-	ADD R4, R2
 	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
-	MOVW 60(R0), R3
-	ADD R4, R3
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
+	MOVW 72(R0), R2
+	ADD R4, R2
 	WORD $0xf2c8cc0c // vmull.s8 q14, d8, d12
 	WORD $0xf2c9ec0d // vmull.s8 q15, d9, d13
 	WORD $0xf2cac80e // vmlal.s8 q14, d10, d14
 	WORD $0xf2cbe80f // vmlal.s8 q15, d11, d15
-	MOVW 64(R0), R2
-	ADD R4, R2
-	WORD $0xf4228a0f // vld1.8 {d8, d9}, [r2]
-	MOVW 68(R0), R3
-	ADD R4, R3
-	WORD $0xf423aa0f // vld1.8 {d10, d11}, [r3]
+	WORD $0xf4298a0f // vld1.8 {d8, d9}, [r9]
+	WORD $0xf42baa0f // vld1.8 {d10, d11}, [r11]
 	WORD $0xf425c20d // vld1.8 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2d001a8 // vaddw.s16 q8, q8, d24
 	WORD $0xf2d221a9 // vaddw.s16 q9, q9, d25
@@ -495,8 +514,6 @@ group18:
 	WORD $0xf2c1ac05 // vmull.s8 q13, d1, d5
 	WORD $0xf2c28806 // vmlal.s8 q12, d2, d6
 	WORD $0xf2c3a807 // vmlal.s8 q13, d3, d7
-	MOVW 72(R0), R2
-	ADD R4, R2
 	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
 	WORD $0xf2d001ac // vaddw.s16 q8, q8, d28
@@ -554,11 +571,14 @@ group18:
 	ADD $16, R4
 	SUB.S $1, R8
 	BNE group18
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel17
 	RET
 
@@ -566,10 +586,11 @@ group18:
 TEXT dwS8x8NineExact<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel19:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -577,43 +598,43 @@ pixel19:
 group20:
 	WORD $0xf466028d // vld1.32 {d16, d17, d18, d19}, [r6]!
 	MOVW 40(R0), R2
-	ADD R4, R2
-	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	MOVW 44(R0), R3
+	MOVW 48(R0), R9
+	MOVW 52(R0), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
-	MOVW 48(R0), R2
+	MOVW 56(R0), R2
+	MOVW 60(R0), R3
 	ADD R4, R2
-	WORD $0xf422870f // vld1.8 {d8}, [r2]
-	MOVW 52(R0), R3
 	ADD R4, R3
-	WORD $0xf423970f // vld1.8 {d9}, [r3]
+	WORD $0xf429870f // vld1.8 {d8}, [r9]
+	WORD $0xf42b970f // vld1.8 {d9}, [r11]
 	WORD $0xf425ca0d // vld1.8 {d12, d13}, [r5]!
+	MOVW 64(R0), R9
+	MOVW 68(R0), R11
+	ADD R4, R9
+	ADD R4, R11
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c18805 // vmlal.s8 q12, d1, d5
-	MOVW 56(R0), R2
-	ADD R4, R2
 	WORD $0xf422070f // vld1.8 {d0}, [r2]
-	MOVW 60(R0), R3
-	ADD R4, R3
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
+	MOVW 72(R0), R2
+	ADD R4, R2
 	WORD $0xf2c8cc0c // vmull.s8 q14, d8, d12
 	WORD $0xf2c9c80d // vmlal.s8 q14, d9, d13
-	MOVW 64(R0), R2
-	ADD R4, R2
-	WORD $0xf422870f // vld1.8 {d8}, [r2]
-	MOVW 68(R0), R3
-	ADD R4, R3
-	WORD $0xf423970f // vld1.8 {d9}, [r3]
+	WORD $0xf429870f // vld1.8 {d8}, [r9]
+	WORD $0xf42b970f // vld1.8 {d9}, [r11]
 	WORD $0xf425ca0d // vld1.8 {d12, d13}, [r5]!
 	WORD $0xf2d001a8 // vaddw.s16 q8, q8, d24
 	WORD $0xf2d221a9 // vaddw.s16 q9, q9, d25
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c18805 // vmlal.s8 q12, d1, d5
-	MOVW 72(R0), R2
-	ADD R4, R2
 	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf425470d // vld1.8 {d4}, [r5]!
 	WORD $0xf2d001ac // vaddw.s16 q8, q8, d28
@@ -648,11 +669,14 @@ group20:
 	ADD $8, R4
 	SUB.S $1, R8
 	BNE group20
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel19
 	RET
 
@@ -660,10 +684,11 @@ group20:
 TEXT dwS8x16AnyExact<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel21:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -677,18 +702,18 @@ group22:
 	BEQ rest24
 quad23:
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	MOVW.P 4(R1), R3
+	MOVW.P 4(R1), R9
+	MOVW.P 4(R1), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
-	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4228a0f // vld1.8 {d8, d9}, [r2]
-	MOVW.P 4(R1), R3
-	ADD R4, R3
-	WORD $0xf423aa0f // vld1.8 {d10, d11}, [r3]
+	WORD $0xf4298a0f // vld1.8 {d8, d9}, [r9]
+	WORD $0xf42baa0f // vld1.8 {d10, d11}, [r11]
 	WORD $0xf425c20d // vld1.8 {d12, d13, d14, d15}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c1ac05 // vmull.s8 q13, d1, d5
@@ -713,10 +738,10 @@ rest24:
 	TST $2, R12
 	BEQ one25
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	MOVW.P 4(R1), R3
+	ADD R4, R2
 	ADD R4, R3
+	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
 	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
 	WORD $0xf425420d // vld1.8 {d4, d5, d6, d7}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
@@ -774,11 +799,14 @@ taps26:
 	ADD $16, R4
 	SUB.S $1, R8
 	BNE group22
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel21
 	RET
 
@@ -786,10 +814,11 @@ taps26:
 TEXT dwS8x8AnyExact<>(SB), NOSPLIT, $8-4
 	MOVW t+0(FP), R0
 	MOVW 8(R0), R14
-	MOVW 20(R0), R11
-	MOVW $0, R9
+	MOVW 20(R0), R2
+	MOVW R2, 8(R13)
+	MOVW $0, R4
 pixel27:
-	MOVW R9, R4
+	MOVW R4, 4(R13)
 	MOVW R14, R7
 	MOVW 0(R0), R5
 	MOVW 4(R0), R6
@@ -802,18 +831,18 @@ group28:
 	BEQ rest30
 quad29:
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	MOVW.P 4(R1), R3
+	MOVW.P 4(R1), R9
+	MOVW.P 4(R1), R11
+	ADD R4, R2
 	ADD R4, R3
+	ADD R4, R9
+	ADD R4, R11
+	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
-	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422870f // vld1.8 {d8}, [r2]
-	MOVW.P 4(R1), R3
-	ADD R4, R3
-	WORD $0xf423970f // vld1.8 {d9}, [r3]
+	WORD $0xf429870f // vld1.8 {d8}, [r9]
+	WORD $0xf42b970f // vld1.8 {d9}, [r11]
 	WORD $0xf425ca0d // vld1.8 {d12, d13}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
 	WORD $0xf2c18805 // vmlal.s8 q12, d1, d5
@@ -830,10 +859,10 @@ rest30:
 	TST $2, R12
 	BEQ one31
 	MOVW.P 4(R1), R2
-	ADD R4, R2
-	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	MOVW.P 4(R1), R3
+	ADD R4, R2
 	ADD R4, R3
+	WORD $0xf422070f // vld1.8 {d0}, [r2]
 	WORD $0xf423170f // vld1.8 {d1}, [r3]
 	WORD $0xf4254a0d // vld1.8 {d4, d5}, [r5]!
 	WORD $0xf2c08c04 // vmull.s8 q12, d0, d4
@@ -872,11 +901,14 @@ taps32:
 	ADD $8, R4
 	SUB.S $1, R8
 	BNE group28
+	MOVW 4(R13), R4
 	MOVW 16(R0), R2
 	MOVW 12(R0), R3
-	ADD R2, R9
+	MOVW 8(R13), R9
+	ADD R2, R4
 	ADD R3, R14
-	SUB.S $1, R11
+	SUB.S $1, R9
+	MOVW R9, 8(R13)
 	BNE pixel27
 	RET
 

@@ -5,8 +5,8 @@ import "fmt"
 // The depthwise convolutions on ARMv7: a function walks over output pixels and, for each, over groups of channels; the taps of a group are loaded, multiplied
 // and added up in registers, and its outputs stored. Their argument is conv.armDepthwise.
 //
-// Register use: R0 argument; R1 table of taps where their number is not nine, R12 count of them; R2 and R3 taps; R4 offset of the pixel and the channels in
-// bytes; R5 weights, R6 parameters; R7 output; R8 groups left; R9 offset of the pixel; R11 pixels left; R14 output of the pixel.
+// Register use: R0 argument; R1 table of taps where their number is not nine, R12 count of them; R2, R3, R9 and R11 taps; R4 offset of the pixel and the
+// channels in bytes; R5 weights, R6 parameters; R7 output; R8 groups left; R14 output of the pixel. Locals: offset of the pixel, pixels left.
 const (
 	dw7W      = 0
 	dw7Par    = 4
@@ -19,7 +19,13 @@ const (
 	dw7Rest   = 32 // taps behind them: 0 to 3
 	dw7Vec    = 36 // zero point and bounds for a vector
 	dw7Src    = 40 // table of taps
+
+	localOffset = 4
+	localPixels = 8
 )
+
+// tapRegs take the addresses of taps by turns: four of them are there before their loads, so that none waits.
+var tapRegs = [...]int{2, 3, 9, 11}
 
 // depthwiseS8Armv7 writes the functions and their table: see depthwiseS8Arm64.
 func depthwiseS8Armv7() []byte {
@@ -59,11 +65,12 @@ func depthwiseF32Armv7() []byte {
 func (a armv7) pixels(size int, body func()) {
 	a.op("MOVW t+0(FP), R0")
 	a.op("MOVW %d(R0), R14", dw7Dst)
-	a.op("MOVW %d(R0), R11", dw7Pixels)
-	a.op("MOVW $0, R9")
+	a.op("MOVW %d(R0), R2", dw7Pixels)
+	a.op("MOVW R2, %d(R13)", localPixels)
+	a.op("MOVW $0, R4")
 	pixel, group := a.label("pixel"), a.label("group")
 	a.at(pixel)
-	a.op("MOVW R9, R4")
+	a.op("MOVW R4, %d(R13)", localOffset)
 	a.op("MOVW R14, R7")
 	a.op("MOVW %d(R0), R5", dw7W)
 	a.op("MOVW %d(R0), R6", dw7Par)
@@ -73,47 +80,55 @@ func (a armv7) pixels(size int, body func()) {
 	a.op("ADD $%d, R4", size)
 	a.op("SUB.S $1, R8")
 	a.op("BNE %s", group)
+	a.op("MOVW %d(R13), R4", localOffset)
 	a.op("MOVW %d(R0), R2", dw7Step)
 	a.op("MOVW %d(R0), R3", dw7Ldd)
-	a.op("ADD R2, R9")
+	a.op("MOVW %d(R13), R9", localPixels)
+	a.op("ADD R2, R4")
 	a.op("ADD R3, R14")
-	a.op("SUB.S $1, R11")
+	a.op("SUB.S $1, R9")
+	a.op("MOVW R9, %d(R13)", localPixels)
 	a.op("BNE %s", pixel)
 	a.op("RET")
 }
 
-// windows calls some for the nine taps, or for any number of them in a loop over four at a time and for what is left. point(t) sets R2 or R3, by turns, to the
-// input of tap t of these.
-func (a armv7) windows(nine bool, some func(n int, point func(t int))) {
-	if nine {
-		some(9, func(t int) {
-			a.op("MOVW %d(R0), R%d", dw7Src+4*t, 2+t%2)
-			a.op("ADD R4, R%d", 2+t%2)
+// windows calls some for the nine taps, or for any number of them in a loop over four at a time and for what is left. point(t, more) sets the registers of
+// taps t and more behind it, as far as there are such.
+func (a armv7) windows(nine bool, some func(n int, point func(t, more int))) {
+	taps := func(n int, load func(t, r int)) {
+		some(n, func(t, more int) {
+			end := min(t+more+1, n)
+			for i := t; i < end; i++ {
+				load(i, tapRegs[i%4])
+			}
+			for i := t; i < end; i++ {
+				a.op("ADD R4, R%d", tapRegs[i%4])
+			}
 		})
+	}
+	if nine {
+		taps(9, func(t, r int) { a.op("MOVW %d(R0), R%d", dw7Src+4*t, r) })
 		return
 	}
-	next := func(t int) {
-		a.op("MOVW.P 4(R1), R%d", 2+t%2)
-		a.op("ADD R4, R%d", 2+t%2)
-	}
+	next := func(_, r int) { a.op("MOVW.P 4(R1), R%d", r) }
 	loop, rest, one, done := a.label("quad"), a.label("rest"), a.label("one"), a.label("taps")
 	a.op("ADD $%d, R0, R1", dw7Src)
 	a.op("MOVW %d(R0), R12", dw7Quads)
 	a.op("CMP $0, R12")
 	a.op("BEQ %s", rest)
 	a.at(loop)
-	some(4, next)
+	taps(4, next)
 	a.op("SUB.S $1, R12")
 	a.op("BNE %s", loop)
 	a.at(rest)
 	a.op("MOVW %d(R0), R12", dw7Rest)
 	a.op("TST $2, R12")
 	a.op("BEQ %s", one)
-	some(2, next)
+	taps(2, next)
 	a.at(one)
 	a.op("TST $1, R12")
 	a.op("BEQ %s", done)
-	some(1, next)
+	taps(1, next)
 	a.at(done)
 }
 
@@ -123,7 +138,7 @@ func (a armv7) windows(nine bool, some func(n int, point func(t int))) {
 func dwS8Armv7(a armv7, lanes int, nine, exact bool) {
 	vectors := lanes / 4
 	width := lanes / 8 // doublewords of a tap
-	some := func(n int, point func(t int)) {
+	some := func(n int, point func(t, more int)) {
 		pairs := (n + 1) / 2
 		taps := func(p int) int { return min(2, n-2*p) }
 		load := func(p int) {
@@ -132,10 +147,10 @@ func dwS8Armv7(a armv7, lanes int, nine, exact bool) {
 			}
 			base := 8 * (p % 2) // doubleword
 			for t := range taps(p) {
-				point(2*p + t)
-				a.loadB(base+width*t, width, 2+t, stay)
+				a.loadB(base+width*t, width, tapRegs[(2*p+t)%4], stay)
 			}
 			a.loadB(base+4, width*taps(p), 5, moved)
+			point(2*p+4, 1)
 		}
 		multiply := func(p int) {
 			base, products := 8*(p%2), 12+2*(p%2)
@@ -151,6 +166,7 @@ func dwS8Armv7(a armv7, lanes int, nine, exact bool) {
 				a.vaddwH(8+v, 8+v, 2*(12+2*(p%2))+v)
 			}
 		}
+		point(0, 3)
 		load(0)
 		load(1)
 		for p := range pairs {
@@ -205,21 +221,22 @@ func dwF32Armv7(a armv7, lanes int, nine bool) {
 	vectors := lanes / 4
 	halves := max(vectors/2, 1)
 	each := vectors / halves // vectors of a half
-	some := func(n int, point func(t int)) {
+	some := func(n int, point func(t, more int)) {
 		load := func(t, h int) {
 			if t >= n {
 				return
-			}
-			if h == 0 {
-				point(t)
 			}
 			step := moved
 			if h == halves-1 {
 				step = stay
 			}
-			a.loadW(2*each*h, 2*each, 2+t%2, step)
+			a.loadW(2*each*h, 2*each, tapRegs[t%4], step)
 			a.loadW(8+2*each*h, 2*each, 5, moved)
+			if h == halves-1 {
+				point(t+4, 0)
+			}
 		}
+		point(0, 3)
 		for h := range halves {
 			load(0, h)
 		}

@@ -266,20 +266,20 @@ func (a armv7) dequantize(small bool) {
 // lookup writes the table of 256 bytes in plain instructions, four bytes in a word: the whole table would fill all vector registers.
 func (a armv7) lookup() {
 	a.blocks("lookupS8", "b[bits of a].", func() {}, func() {
+		// The bytes of a word in four registers: none waits for the one before.
+		bytes := [...]int{8, 9, 11, 12}
 		for w := range 4 {
 			a.op("MOVW %d(R2), R7", 4*w)
-			a.op("AND $255, R7, R8")
-			a.op("MOVBU R8<<0(R3), R9")
-			for _, shift := range []int{8, 16} {
-				a.op("MOVW R7>>%d, R8", shift)
-				a.op("AND $255, R8")
-				a.op("MOVBU R8<<0(R3), R8")
-				a.op("ORR R8<<%d, R9", shift)
+			for i, r := range bytes {
+				a.op("MOVBU R7@>%d, R%d", 8*i, r)
 			}
-			a.op("MOVW R7>>24, R8")
-			a.op("MOVBU R8<<0(R3), R8")
-			a.op("ORR R8<<24, R9")
-			a.op("MOVW R9, %d(R1)", 4*w)
+			for _, r := range bytes {
+				a.op("MOVBU R%d<<0(R3), R%d", r, r)
+			}
+			for i, r := range bytes[1:] {
+				a.op("ORR R%d<<%d, R8", r, 8*i+8)
+			}
+			a.op("MOVW R8, %d(R1)", 4*w)
 		}
 		a.op("ADD $16, R1")
 		a.op("ADD $16, R2") // the argument has no steps
