@@ -17,66 +17,63 @@ TEXT sumS8<>(SB), NOSPLIT, $8-4
 	WORD $0xf4ec2cad // vld1.32 {d18[], d19[]}, [r12]!
 	WORD $0xf4ec4cad // vld1.32 {d20[], d21[]}, [r12]!
 	WORD $0xf4ec6cad // vld1.32 {d22[], d23[]}, [r12]!
+	MOVW $1056964608, R12
+	WORD $0xeea0cb90 // vdup.32 q8, r12
+	WORD $0xf2666de0 // vsub.f32 q11, q11, q8
+	MOVW $1262485504, R12
+	WORD $0xeea0cb90 // vdup.32 q8, r12
 	ADD $44, R0, R12
 	WORD $0xf4eccc2d // vld1.8 {d28[], d29[]}, [r12]!
 	WORD $0xf4ecec2f // vld1.8 {d30[], d31[]}, [r12]
 loop1:
 	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
-	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
-	WORD $0xf2884a10 // vmovl.s8 q2, d0
-	WORD $0xf2888a12 // vmovl.s8 q4, d2
-	WORD $0xf2906a15 // vmovl.s16 q3, d5
-	WORD $0xf2904a14 // vmovl.s16 q2, d4
-	WORD $0xf290aa19 // vmovl.s16 q5, d9
-	WORD $0xf2908a18 // vmovl.s16 q4, d8
-	WORD $0xf3bb4644 // vcvt.f32.s32 q2, q2
-	WORD $0xf3bb6646 // vcvt.f32.s32 q3, q3
-	WORD $0xf3bb8648 // vcvt.f32.s32 q4, q4
-	WORD $0xf3bba64a // vcvt.f32.s32 q5, q5
-	WORD $0xf226c1f6 // vorr q6, q11, q11
-	WORD $0xf204cd72 // vmla.f32 q6, q2, q9
-	WORD $0xf226e1f6 // vorr q7, q11, q11
-	WORD $0xf206ed72 // vmla.f32 q7, q3, q9
-	WORD $0xf208cd74 // vmla.f32 q6, q4, q10
-	WORD $0xf20aed74 // vmla.f32 q7, q5, q10
-	WORD $0xf3bb474c // vcvt.s32.f32 q2, q6
-	WORD $0xf3bb674e // vcvt.s32.f32 q3, q7
-	WORD $0xf3bb8644 // vcvt.f32.s32 q4, q2
-	WORD $0xf3bba646 // vcvt.f32.s32 q5, q3
-	WORD $0xf3288e4c // vcgt.f32 q4, q4, q6
-	WORD $0xf32aae4e // vcgt.f32 q5, q5, q7
-	WORD $0xf2244848 // vadd.i32 q2, q2, q4
-	WORD $0xf226684a // vadd.i32 q3, q3, q5
-	WORD $0xf3f60284 // vqmovn.s32 d16, q2
-	WORD $0xf3f61286 // vqmovn.s32 d17, q3
-	WORD $0xf3b202a0 // vqmovn.s16 d0, q8
+	WORD $0xf4238a0f // vld1.8 {d8, d9}, [r3]
 	WORD $0xf2884a11 // vmovl.s8 q2, d1
-	WORD $0xf2888a13 // vmovl.s8 q4, d3
+	WORD $0xf2880a10 // vmovl.s8 q0, d0
+	WORD $0xf288ca19 // vmovl.s8 q6, d9
+	WORD $0xf2888a18 // vmovl.s8 q4, d8
+	WORD $0xf2902a11 // vmovl.s16 q1, d1
+	WORD $0xf2900a10 // vmovl.s16 q0, d0
 	WORD $0xf2906a15 // vmovl.s16 q3, d5
 	WORD $0xf2904a14 // vmovl.s16 q2, d4
 	WORD $0xf290aa19 // vmovl.s16 q5, d9
 	WORD $0xf2908a18 // vmovl.s16 q4, d8
+	WORD $0xf290ea1d // vmovl.s16 q7, d13
+	WORD $0xf290ca1c // vmovl.s16 q6, d12
+	WORD $0xf3bb0640 // vcvt.f32.s32 q0, q0
+	WORD $0xf3bb2642 // vcvt.f32.s32 q1, q1
 	WORD $0xf3bb4644 // vcvt.f32.s32 q2, q2
 	WORD $0xf3bb6646 // vcvt.f32.s32 q3, q3
 	WORD $0xf3bb8648 // vcvt.f32.s32 q4, q4
 	WORD $0xf3bba64a // vcvt.f32.s32 q5, q5
-	WORD $0xf226c1f6 // vorr q6, q11, q11
-	WORD $0xf204cd72 // vmla.f32 q6, q2, q9
-	WORD $0xf226e1f6 // vorr q7, q11, q11
-	WORD $0xf206ed72 // vmla.f32 q7, q3, q9
-	WORD $0xf208cd74 // vmla.f32 q6, q4, q10
-	WORD $0xf20aed74 // vmla.f32 q7, q5, q10
-	WORD $0xf3bb474c // vcvt.s32.f32 q2, q6
-	WORD $0xf3bb674e // vcvt.s32.f32 q3, q7
-	WORD $0xf3bb8644 // vcvt.f32.s32 q4, q2
-	WORD $0xf3bba646 // vcvt.f32.s32 q5, q3
-	WORD $0xf3288e4c // vcgt.f32 q4, q4, q6
-	WORD $0xf32aae4e // vcgt.f32 q5, q5, q7
-	WORD $0xf2244848 // vadd.i32 q2, q2, q4
-	WORD $0xf226684a // vadd.i32 q3, q3, q5
-	WORD $0xf3f60284 // vqmovn.s32 d16, q2
-	WORD $0xf3f61286 // vqmovn.s32 d17, q3
-	WORD $0xf3b212a0 // vqmovn.s16 d1, q8
+	WORD $0xf3bbc64c // vcvt.f32.s32 q6, q6
+	WORD $0xf3bbe64e // vcvt.f32.s32 q7, q7
+	WORD $0xf3000d72 // vmul.f32 q0, q0, q9
+	WORD $0xf3022d72 // vmul.f32 q1, q1, q9
+	WORD $0xf3044d72 // vmul.f32 q2, q2, q9
+	WORD $0xf3066d72 // vmul.f32 q3, q3, q9
+	WORD $0xf2080d74 // vmla.f32 q0, q4, q10
+	WORD $0xf20a2d74 // vmla.f32 q1, q5, q10
+	WORD $0xf20c4d74 // vmla.f32 q2, q6, q10
+	WORD $0xf20e6d74 // vmla.f32 q3, q7, q10
+	WORD $0xf2000d66 // vadd.f32 q0, q0, q11
+	WORD $0xf2022d66 // vadd.f32 q1, q1, q11
+	WORD $0xf2044d66 // vadd.f32 q2, q2, q11
+	WORD $0xf2066d66 // vadd.f32 q3, q3, q11
+	WORD $0xf2000d60 // vadd.f32 q0, q0, q8
+	WORD $0xf2022d60 // vadd.f32 q1, q1, q8
+	WORD $0xf2044d60 // vadd.f32 q2, q2, q8
+	WORD $0xf2066d60 // vadd.f32 q3, q3, q8
+	WORD $0xf3200860 // vsub.i32 q0, q0, q8
+	WORD $0xf3222860 // vsub.i32 q1, q1, q8
+	WORD $0xf3244860 // vsub.i32 q2, q2, q8
+	WORD $0xf3266860 // vsub.i32 q3, q3, q8
+	WORD $0xf3b68280 // vqmovn.s32 d8, q0
+	WORD $0xf3b69282 // vqmovn.s32 d9, q1
+	WORD $0xf3b6a284 // vqmovn.s32 d10, q2
+	WORD $0xf3b6b286 // vqmovn.s32 d11, q3
+	WORD $0xf3b20288 // vqmovn.s16 d0, q4
+	WORD $0xf3b2128a // vqmovn.s16 d1, q5
 	WORD $0xf200066c // vmax.s8 q0, q0, q14
 	WORD $0xf200067e // vmin.s8 q0, q0, q15
 	WORD $0xf4010a0d // vst1.8 {d0, d1}, [r1]!
@@ -101,78 +98,76 @@ TEXT productS8<>(SB), NOSPLIT, $8-4
 	WORD $0xf4ec6cad // vld1.32 {d22[], d23[]}, [r12]!
 	WORD $0xf4ec8cad // vld1.32 {d24[], d25[]}, [r12]!
 	WORD $0xf4ecacad // vld1.32 {d26[], d27[]}, [r12]!
+	MOVW $1056964608, R12
+	WORD $0xeea0cb90 // vdup.32 q8, r12
+	WORD $0xf26aade0 // vsub.f32 q13, q13, q8
+	WORD $0xf2688de0 // vsub.f32 q12, q12, q8
+	MOVW $1262485504, R12
+	WORD $0xeea0cb90 // vdup.32 q8, r12
 	ADD $44, R0, R12
 	WORD $0xf4eccc2d // vld1.8 {d28[], d29[]}, [r12]!
 	WORD $0xf4ecec2f // vld1.8 {d30[], d31[]}, [r12]
 loop2:
 	WORD $0xf4220a0f // vld1.8 {d0, d1}, [r2]
-	WORD $0xf4232a0f // vld1.8 {d2, d3}, [r3]
-	WORD $0xf2884a10 // vmovl.s8 q2, d0
-	WORD $0xf2888a12 // vmovl.s8 q4, d2
-	WORD $0xf2906a15 // vmovl.s16 q3, d5
-	WORD $0xf2904a14 // vmovl.s16 q2, d4
-	WORD $0xf290aa19 // vmovl.s16 q5, d9
-	WORD $0xf2908a18 // vmovl.s16 q4, d8
-	WORD $0xf3bb4644 // vcvt.f32.s32 q2, q2
-	WORD $0xf3bb6646 // vcvt.f32.s32 q3, q3
-	WORD $0xf3bb8648 // vcvt.f32.s32 q4, q4
-	WORD $0xf3bba64a // vcvt.f32.s32 q5, q5
-	WORD $0xf2244d62 // vsub.f32 q2, q2, q9
-	WORD $0xf2288d64 // vsub.f32 q4, q4, q10
-	WORD $0xf2266d62 // vsub.f32 q3, q3, q9
-	WORD $0xf22aad64 // vsub.f32 q5, q5, q10
-	WORD $0xf3044d58 // vmul.f32 q2, q2, q4
-	WORD $0xf3066d5a // vmul.f32 q3, q3, q5
-	WORD $0xf3b9c644 // vclt.f32 q6, q2, #0
-	WORD $0xf31ac1f8 // vbsl q6, q13, q12
-	WORD $0xf3b9e646 // vclt.f32 q7, q3, #0
-	WORD $0xf31ae1f8 // vbsl q7, q13, q12
-	WORD $0xf204cd76 // vmla.f32 q6, q2, q11
-	WORD $0xf206ed76 // vmla.f32 q7, q3, q11
-	WORD $0xf3bb474c // vcvt.s32.f32 q2, q6
-	WORD $0xf3bb674e // vcvt.s32.f32 q3, q7
-	WORD $0xf3bb8644 // vcvt.f32.s32 q4, q2
-	WORD $0xf3bba646 // vcvt.f32.s32 q5, q3
-	WORD $0xf3288e4c // vcgt.f32 q4, q4, q6
-	WORD $0xf32aae4e // vcgt.f32 q5, q5, q7
-	WORD $0xf2244848 // vadd.i32 q2, q2, q4
-	WORD $0xf226684a // vadd.i32 q3, q3, q5
-	WORD $0xf3f60284 // vqmovn.s32 d16, q2
-	WORD $0xf3f61286 // vqmovn.s32 d17, q3
-	WORD $0xf3b202a0 // vqmovn.s16 d0, q8
+	WORD $0xf4238a0f // vld1.8 {d8, d9}, [r3]
 	WORD $0xf2884a11 // vmovl.s8 q2, d1
-	WORD $0xf2888a13 // vmovl.s8 q4, d3
+	WORD $0xf2880a10 // vmovl.s8 q0, d0
+	WORD $0xf288ca19 // vmovl.s8 q6, d9
+	WORD $0xf2888a18 // vmovl.s8 q4, d8
+	WORD $0xf2902a11 // vmovl.s16 q1, d1
+	WORD $0xf2900a10 // vmovl.s16 q0, d0
 	WORD $0xf2906a15 // vmovl.s16 q3, d5
 	WORD $0xf2904a14 // vmovl.s16 q2, d4
 	WORD $0xf290aa19 // vmovl.s16 q5, d9
 	WORD $0xf2908a18 // vmovl.s16 q4, d8
+	WORD $0xf290ea1d // vmovl.s16 q7, d13
+	WORD $0xf290ca1c // vmovl.s16 q6, d12
+	WORD $0xf3bb0640 // vcvt.f32.s32 q0, q0
+	WORD $0xf3bb2642 // vcvt.f32.s32 q1, q1
 	WORD $0xf3bb4644 // vcvt.f32.s32 q2, q2
 	WORD $0xf3bb6646 // vcvt.f32.s32 q3, q3
 	WORD $0xf3bb8648 // vcvt.f32.s32 q4, q4
 	WORD $0xf3bba64a // vcvt.f32.s32 q5, q5
-	WORD $0xf2244d62 // vsub.f32 q2, q2, q9
+	WORD $0xf3bbc64c // vcvt.f32.s32 q6, q6
+	WORD $0xf3bbe64e // vcvt.f32.s32 q7, q7
+	WORD $0xf2200d62 // vsub.f32 q0, q0, q9
 	WORD $0xf2288d64 // vsub.f32 q4, q4, q10
-	WORD $0xf2266d62 // vsub.f32 q3, q3, q9
+	WORD $0xf2222d62 // vsub.f32 q1, q1, q9
 	WORD $0xf22aad64 // vsub.f32 q5, q5, q10
-	WORD $0xf3044d58 // vmul.f32 q2, q2, q4
-	WORD $0xf3066d5a // vmul.f32 q3, q3, q5
+	WORD $0xf2244d62 // vsub.f32 q2, q2, q9
+	WORD $0xf22ccd64 // vsub.f32 q6, q6, q10
+	WORD $0xf2266d62 // vsub.f32 q3, q3, q9
+	WORD $0xf22eed64 // vsub.f32 q7, q7, q10
+	WORD $0xf3000d58 // vmul.f32 q0, q0, q4
+	WORD $0xf3022d5a // vmul.f32 q1, q1, q5
+	WORD $0xf3044d5c // vmul.f32 q2, q2, q6
+	WORD $0xf3066d5e // vmul.f32 q3, q3, q7
+	WORD $0xf3b98640 // vclt.f32 q4, q0, #0
+	WORD $0xf3b9a642 // vclt.f32 q5, q1, #0
 	WORD $0xf3b9c644 // vclt.f32 q6, q2, #0
-	WORD $0xf31ac1f8 // vbsl q6, q13, q12
 	WORD $0xf3b9e646 // vclt.f32 q7, q3, #0
+	WORD $0xf31a81f8 // vbsl q4, q13, q12
+	WORD $0xf31aa1f8 // vbsl q5, q13, q12
+	WORD $0xf31ac1f8 // vbsl q6, q13, q12
 	WORD $0xf31ae1f8 // vbsl q7, q13, q12
+	WORD $0xf2008d76 // vmla.f32 q4, q0, q11
+	WORD $0xf202ad76 // vmla.f32 q5, q1, q11
 	WORD $0xf204cd76 // vmla.f32 q6, q2, q11
 	WORD $0xf206ed76 // vmla.f32 q7, q3, q11
-	WORD $0xf3bb474c // vcvt.s32.f32 q2, q6
-	WORD $0xf3bb674e // vcvt.s32.f32 q3, q7
-	WORD $0xf3bb8644 // vcvt.f32.s32 q4, q2
-	WORD $0xf3bba646 // vcvt.f32.s32 q5, q3
-	WORD $0xf3288e4c // vcgt.f32 q4, q4, q6
-	WORD $0xf32aae4e // vcgt.f32 q5, q5, q7
-	WORD $0xf2244848 // vadd.i32 q2, q2, q4
-	WORD $0xf226684a // vadd.i32 q3, q3, q5
-	WORD $0xf3f60284 // vqmovn.s32 d16, q2
-	WORD $0xf3f61286 // vqmovn.s32 d17, q3
-	WORD $0xf3b212a0 // vqmovn.s16 d1, q8
+	WORD $0xf2088d60 // vadd.f32 q4, q4, q8
+	WORD $0xf20aad60 // vadd.f32 q5, q5, q8
+	WORD $0xf20ccd60 // vadd.f32 q6, q6, q8
+	WORD $0xf20eed60 // vadd.f32 q7, q7, q8
+	WORD $0xf3288860 // vsub.i32 q4, q4, q8
+	WORD $0xf32aa860 // vsub.i32 q5, q5, q8
+	WORD $0xf32cc860 // vsub.i32 q6, q6, q8
+	WORD $0xf32ee860 // vsub.i32 q7, q7, q8
+	WORD $0xf3b60288 // vqmovn.s32 d0, q4
+	WORD $0xf3b6128a // vqmovn.s32 d1, q5
+	WORD $0xf3b6228c // vqmovn.s32 d2, q6
+	WORD $0xf3b6328e // vqmovn.s32 d3, q7
+	WORD $0xf3b20280 // vqmovn.s16 d0, q0
+	WORD $0xf3b21282 // vqmovn.s16 d1, q1
 	WORD $0xf200066c // vmax.s8 q0, q0, q14
 	WORD $0xf200067e // vmin.s8 q0, q0, q15
 	WORD $0xf4010a0d // vst1.8 {d0, d1}, [r1]!

@@ -76,30 +76,36 @@ func (a armv7) single(base uint32, name string, d, n, m int) {
 // vecS8Armv7 writes sums and products of two int8 inputs in floats, what is between float32 and integers, and the lookup of bytes in a table.
 func vecS8Armv7() []byte {
 	a := armv7{newAsm("Functions of int8, element by element, on ARMv7. Comments beside words have ARM's syntax.")}
-	a.pairS8("sumS8", "a × f0 + b × f1 + f2, rounded down and limited.", 3, func(x, y, v int) {
-		for i := range 2 {
-			a.mov(v+i, 11)
-			a.fmla(v+i, x+i, 9)
+	a.pairS8("sumS8", "a × f0 + b × f1 + f2, rounded down and limited.", 3, 1, func() int {
+		for i := range 4 {
+			a.fmul(i, i, 9)
 		}
-		for i := range 2 {
-			a.fmla(v+i, y+i, 10)
+		for i := range 4 {
+			a.fmla(i, 4+i, 10)
 		}
+		for i := range 4 {
+			a.fadd(i, i, 11)
+		}
+		return 0
 	})
-	a.pairS8("productS8", "(a − f0) × (b − f1) × f2 + f3, or + f4 where the product is negative, rounded down and limited.", 5, func(x, y, v int) {
-		for i := range 2 {
-			a.fsub(x+i, x+i, 9)
-			a.fsub(y+i, y+i, 10)
+	a.pairS8("productS8", "(a − f0) × (b − f1) × f2 + f3, or + f4 where the product is negative, rounded down and limited.", 5, 2, func() int {
+		for i := range 4 {
+			a.fsub(i, i, 9)
+			a.fsub(4+i, 4+i, 10)
 		}
-		for i := range 2 {
-			a.fmul(x+i, x+i, y+i)
+		for i := range 4 {
+			a.fmul(i, i, 4+i)
 		}
-		for i := range 2 {
-			a.fcltZero(v+i, x+i)
-			a.vbsl(v+i, 13, 12)
+		for i := range 4 {
+			a.fcltZero(4+i, i)
 		}
-		for i := range 2 {
-			a.fmla(v+i, x+i, 11)
+		for i := range 4 {
+			a.vbsl(4+i, 13, 12)
 		}
+		for i := range 4 {
+			a.fmla(4+i, i, 11)
+		}
+		return 4
 	})
 	for _, small := range []bool{true, false} {
 		a.quantize(small, false)
@@ -111,45 +117,48 @@ func vecS8Armv7() []byte {
 	return a.Bytes()
 }
 
-// pairS8 writes a function of two int8 inputs: formula computes floats in two registers from v on from those from x and y on.
-func (a armv7) pairS8(name, comment string, floats int, formula func(x, y, v int)) {
+// pairS8 writes a function of two int8 inputs: formula computes floats from those in q0 to q3 and q4 to q7 and returns their first register. The last addends of its
+// numbers are lowered by a half: rounded down is then rounded to the nearest, which adding 1.5 × 2^23 does. Ties do not matter, as the addends keep away
+// from them: vec.PairS8 tries all inputs before it uses the function.
+func (a armv7) pairS8(name, comment string, floats, addends int, formula func() int) {
+	const round = 8
 	a.blocks(name, comment, func() {
 		a.floats(9, floats)
+		a.constant(round, math.Float32bits(0.5))
+		for i := range addends {
+			a.fsub(9+floats-1-i, 9+floats-1-i, round)
+		}
+		a.constant(round, math.Float32bits(3<<22))
 		a.op("ADD $%d, R0, R12", elem7Lo)
 		a.loadAllB(28, 12, moved)
 		a.loadAllB(30, 12, stay)
 	}, func() {
 		a.loadB(0, 2, 2, stay)
-		a.loadB(2, 2, 3, stay)
-		for half := range 2 {
-			// q2, q3 and q4, q5 become the floats of both.
-			for i := range 2 {
-				a.vmovlB(2+2*i, 2*i+half)
-			}
-			for i := range 2 {
-				a.vmovlH(3+2*i, 2*(2+2*i)+1)
-				a.vmovlH(2+2*i, 2*(2+2*i))
-			}
-			for i := range 4 {
-				a.fromInt(2+i, 2+i)
-			}
-			formula(2, 4, 6)
-			// Rounded down: less one where the integer without its fraction is above.
-			for i := range 2 {
-				a.toInt(2+i, 6+i)
-			}
-			for i := range 2 {
-				a.fromInt(4+i, 2+i)
-			}
-			for i := range 2 {
-				a.fcgt(4+i, 4+i, 6+i)
-			}
-			for i := range 2 {
-				a.add(2+i, 2+i, 4+i)
-			}
-			a.vqmovnW(16, 2)
-			a.vqmovnW(17, 3)
-			a.vqmovnH(half, 8)
+		a.loadB(8, 2, 3, stay)
+		for _, x := range []int{0, 4} {
+			a.vmovlB(x+2, 2*x+1)
+			a.vmovlB(x, 2*x)
+		}
+		for _, x := range []int{0, 2, 4, 6} {
+			a.vmovlH(x+1, 2*x+1)
+			a.vmovlH(x, 2*x)
+		}
+		for x := range 8 {
+			a.fromInt(x, x)
+		}
+		v := formula()
+		for i := range 4 {
+			a.fadd(v+i, v+i, round)
+		}
+		for i := range 4 {
+			a.sub(v+i, v+i, round)
+		}
+		to := 4 - v
+		for i := range 4 {
+			a.vqmovnW(2*to+i, v+i)
+		}
+		for i := range 2 {
+			a.vqmovnH(i, to+i)
 		}
 		a.maxB(0, 0, 14)
 		a.minB(0, 0, 15)
