@@ -95,6 +95,9 @@ func lowerGemmONNX(l *graph.Lower) error {
 	if !constB {
 		return emitGemm(l, x, widened(l, w), c, alpha)
 	}
+	if len(l.G.Values[w].Shape) != 2 { // what came before is refused
+		return nil
+	}
 	n := l.G.Values[w].Shape[0]
 	if c == graph.None {
 		emitDense(l, x, w, c, l.N.Out[0])

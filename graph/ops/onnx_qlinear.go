@@ -40,6 +40,29 @@ func init() {
 		})
 	}, "Mean")
 	contrib("QGemm", lowerQGemm, "FullyConnected")
+	contrib("QLinearAveragePool", func(l *graph.Lower) error {
+		if l.Attrs().Int(-1, "channels_last", 0) != 0 {
+			return l.Refuse("channels_last = 1 is not supported; 0 is")
+		}
+		return asLinear(l, []int{0}, 3, func(in []graph.ValueID, out graph.ValueID) error {
+			return lowerAs(l, "AveragePool", 13, l.Attrs(), in, out, lowerPoolONNX)
+		})
+	}, "AveragePool2D")
+	contrib("QLinearSoftmax", func(l *graph.Lower) error {
+		version := int(l.Attrs().Int(-1, "opset", 13))
+		return asLinear(l, []int{0}, 3, func(in []graph.ValueID, out graph.ValueID) error {
+			return lowerAs(l, "Softmax", version, l.Attrs(), in, out, lowerSoftmaxONNX)
+		})
+	}, "Softmax")
+	contrib("QLinearConcat", func(l *graph.Lower) error {
+		inputs := []int{}
+		for i := 2; i+2 < len(l.N.In); i += 3 {
+			inputs = append(inputs, i)
+		}
+		return asLinear(l, inputs, 0, func(in []graph.ValueID, out graph.ValueID) error {
+			return lowerAs(l, "Concat", 13, l.Attrs(), in, out, lowerConcatONNX)
+		})
+	}, "Concat")
 }
 
 // linearAttrs are the attributes of the nodes that stand between float32 and integers: the axis of the scales.
@@ -57,8 +80,8 @@ func (a linearAttrs) Int(_ int, name string, def int64) int64 {
 }
 
 // lowerAs runs the lowering of another source node as a part of this one.
-func lowerAs(l *graph.Lower, op string, attrs graph.Attrs, in []graph.ValueID, out graph.ValueID, lower func(*graph.Lower) error) error {
-	n := graph.Node{Name: l.N.Name, In: in, Out: ids(out), Src: graph.Source{Op: op, Version: 13, Index: l.N.Src.Index, Attrs: attrs}}
+func lowerAs(l *graph.Lower, op string, version int, attrs graph.Attrs, in []graph.ValueID, out graph.ValueID, lower func(*graph.Lower) error) error {
+	n := graph.Node{Name: l.N.Name, In: in, Out: ids(out), Src: graph.Source{Op: op, Version: version, Index: l.N.Src.Index, Attrs: attrs}}
 	mine := l.N
 	l.N = &n
 	err := lower(l)
@@ -69,12 +92,12 @@ func lowerAs(l *graph.Lower, op string, attrs graph.Attrs, in []graph.ValueID, o
 // dequantized returns input i as float32: it, its scale and its zero point follow each other.
 func dequantized(l *graph.Lower, i int, axis int64) (graph.ValueID, error) {
 	t := l.Temp("real", nil)
-	return t, lowerAs(l, "DequantizeLinear", linearAttrs{l.Attrs(), axis}, l.First(i + 3)[i:], t, lowerDequantizeLinear)
+	return t, lowerAs(l, "DequantizeLinear", 13, linearAttrs{l.Attrs(), axis}, l.First(i + 3)[i:], t, lowerDequantizeLinear)
 }
 
 // quantizedOut quantizes a float32 value as the node's output, with the scale in input i and the zero point behind it.
 func quantizedOut(l *graph.Lower, v graph.ValueID, i int) error {
-	return lowerAs(l, "QuantizeLinear", linearAttrs{l.Attrs(), 1}, append(ids(v), l.First(i + 2)[i:]...), l.N.Out[0], lowerQuantizeLinear)
+	return lowerAs(l, "QuantizeLinear", 13, linearAttrs{l.Attrs(), 1}, append(ids(v), l.First(i + 2)[i:]...), l.N.Out[0], lowerQuantizeLinear)
 }
 
 // asLinear emits a float32 operator on the given inputs; the scale of the output is input out.
@@ -134,7 +157,7 @@ func lowerQLinearConv(l *graph.Lower) error {
 		return err
 	}
 	y := l.Temp("result", nil)
-	if err := lowerAs(l, "Conv", l.Attrs(), ids(x, w, b), y, lowerConvONNX); err != nil {
+	if err := lowerAs(l, "Conv", 13, l.Attrs(), ids(x, w, b), y, lowerConvONNX); err != nil {
 		return err
 	}
 	return quantizedOut(l, y, 6)
@@ -150,7 +173,7 @@ func lowerQLinearMatMul(l *graph.Lower) error {
 		return err
 	}
 	y := l.Temp("result", nil)
-	if err := lowerAs(l, "MatMul", l.Attrs(), ids(a, b), y, lowerMatMulONNX); err != nil {
+	if err := lowerAs(l, "MatMul", 13, l.Attrs(), ids(a, b), y, lowerMatMulONNX); err != nil {
 		return err
 	}
 	return quantizedOut(l, y, 6)
@@ -178,7 +201,7 @@ func lowerQGemm(l *graph.Lower) error {
 		return err
 	}
 	y := l.Temp("result", nil)
-	if err := lowerAs(l, "Gemm", l.Attrs(), ids(a, b, c), y, lowerGemmONNX); err != nil {
+	if err := lowerAs(l, "Gemm", 13, l.Attrs(), ids(a, b, c), y, lowerGemmONNX); err != nil {
 		return err
 	}
 	return quantizedOut(l, y, 7)

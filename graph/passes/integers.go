@@ -17,7 +17,7 @@ func Integers(g *graph.Graph) error {
 		return nil
 	}
 	hoistQuantize(g)
-	w := &integerWalk{g: g, real: map[graph.ValueID]integers{}, same: map[graph.ValueID]graph.ValueID{}, output: map[graph.ValueID]bool{}, known: map[linearKey]graph.ValueID{}}
+	w := &integerWalk{g: g, real: map[graph.ValueID]integers{}, same: map[graph.ValueID]graph.ValueID{}, output: map[graph.ValueID]bool{}, known: map[linearKey]graph.ValueID{}, flipped: map[graph.ValueID]graph.ValueID{}}
 	for _, v := range g.Outputs {
 		w.output[v] = true
 	}
@@ -89,6 +89,8 @@ type integerWalk struct {
 	same   map[graph.ValueID]graph.ValueID // values whose node is gone, and what to read instead
 	output map[graph.ValueID]bool
 	known  map[linearKey]graph.ValueID
+	// flipped are uint8 values that nodes make of int8 ones, or the other way round, by flipping the top bit: from what.
+	flipped map[graph.ValueID]graph.ValueID
 }
 
 // sink moves DequantizeLinear down through operators that pass numbers on, and drops what quantizes numbers that are quantized like that already.
@@ -108,7 +110,9 @@ func (w *integerWalk) sink() {
 		switch {
 		case n.Op == graph.DequantizeLinearOp || n.Op == graph.QuantizeLinearOp:
 			w.linear(n)
-		case w.move(n):
+		case n.Op == graph.ShiftSignOp:
+			w.flip(n)
+		case w.moveFlipped(n) || w.move(n):
 		case n.Op == "Concat" && len(users[n.Out[0]]) == 1 && !w.output[n.Out[0]] && w.join(n, &w.g.Nodes[users[n.Out[0]][0]]):
 			done[users[n.Out[0]][0]] = true
 		default:
@@ -139,15 +143,66 @@ func (w *integerWalk) linear(n graph.Node) {
 	w.nodes = append(w.nodes, n)
 }
 
+// flip adds a node that flips the top bit unless it takes another one back.
+func (w *integerWalk) flip(n graph.Node) {
+	in, out := n.In[0], n.Out[0]
+	if back, ok := w.flipped[in]; ok && !w.output[out] {
+		w.same[out] = back
+		return
+	}
+	w.flipped[out] = in
+	w.nodes = append(w.nodes, n)
+}
+
+// moveFlipped lets an operator that passes elements on work on what the top bit is flipped of, and flips its result; false where it cannot.
+func (w *integerWalk) moveFlipped(n graph.Node) bool {
+	if len(n.In) == 0 || len(n.Out) != 1 || n.Out[0] == graph.None || n.Op == "MaxPool2D" || !movesOne[n.Op] && n.Op != "Gather" && n.Op != "Pad" {
+		return false
+	}
+	from, ok := w.flipped[n.In[0]]
+	if !ok {
+		return false
+	}
+	m := n
+	m.In = slices.Clone(n.In)
+	m.In[0] = from
+	if n.Op == "Pad" { // with no value it pads with 0
+		value := graph.Value{Name: n.Name, DType: w.g.Values[from].DType, Shape: tensor.Shape{}, Const: []byte{0x80}}
+		if len(n.In) > 1 && n.In[1] != graph.None {
+			c := w.g.Values[n.In[1]].Const
+			if len(c) != 1 {
+				return false
+			}
+			value.Const = []byte{c[0] ^ 0x80}
+		}
+		m.In = []graph.ValueID{from, w.g.NewValue(value)}
+	}
+	m.Out = []graph.ValueID{w.g.NewValue(graph.Value{Name: w.g.Values[n.Out[0]].Name})}
+	if graph.InferNode(w.g, &m) != nil {
+		return false
+	}
+	w.nodes = append(w.nodes, m)
+	w.flip(graph.Node{Op: graph.ShiftSignOp, Name: n.Name, In: m.Out, Out: n.Out, Src: n.Src})
+	return true
+}
+
 // move lets an operator that passes elements on work on integers, and dequantizes its result; false where it cannot.
 func (w *integerWalk) move(n graph.Node) bool {
 	if len(n.Out) != 1 || n.Out[0] == graph.None || !plain(&n) {
 		return false
 	}
-	data := n.In
+	data, value := n.In, graph.None
 	switch {
-	case movesOne[n.Op] || n.Op == "Gather" || n.Op == "Pad" && (len(n.In) < 2 || n.In[1] == graph.None):
+	case movesOne[n.Op] || n.Op == "Gather":
 		data = n.In[:1]
+	case n.Op == "Pad":
+		data = n.In[:1]
+		if len(n.In) > 1 && n.In[1] != graph.None {
+			var ok bool
+			if value, ok = w.number(n.In[1], w.real[n.In[0]]); !ok {
+				return false
+			}
+		}
 	case n.Op != "Concat":
 		return false
 	}
@@ -160,6 +215,9 @@ func (w *integerWalk) move(n graph.Node) bool {
 		if in[k], ok = w.integer(v); !ok {
 			return false
 		}
+	}
+	if value != graph.None {
+		in[1] = value
 	}
 	attr := w.real[data[0]].attr
 	moved, ok := movedQuant(w.g, &n, attr.Quant)
@@ -177,6 +235,20 @@ func (w *integerWalk) move(n graph.Node) bool {
 	w.nodes = append(w.nodes, m)
 	w.linear(graph.Node{Op: graph.DequantizeLinearOp, Name: n.Name, In: []graph.ValueID{small}, Out: n.Out, Attr: attr, Src: n.Src})
 	return true
+}
+
+// number returns a constant as the integer that stands for exactly it among those of r.
+func (w *integerWalk) number(v graph.ValueID, r integers) (graph.ValueID, bool) {
+	t, ok := w.g.Values[v].Tensor()
+	if !ok || t.DType != tensor.F32 || t.Elems() != 1 || !r.attr.Quant.PerTensor() {
+		return graph.None, false
+	}
+	x, scale, zero := t.F32()[0], r.attr.Quant.Scale[0], r.attr.Quant.Zero[0]
+	q := math.RoundToEven(float64(x / scale))
+	if !(math.Abs(q) <= 255) || float32(q)*scale != x || int32(q)+zero < math.MinInt8 || int32(q)+zero > math.MaxInt8 {
+		return graph.None, false
+	}
+	return w.g.NewValue(graph.Value{Name: w.g.Values[v].Name, DType: tensor.S8, Shape: tensor.Shape{}, Const: []byte{byte(int32(q) + zero)}}), true
 }
 
 // join quantizes what is concatenated instead of the whole, which q does; false where it cannot.
