@@ -324,16 +324,18 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 	if compileWinogradS8(k, l, g, data, &quants[0]) || compileDirectS8(k, l, g, data, &quants[0]) {
 		return
 	}
-	packed, s8, s32 := make([]*gemm.S8Weights, g.Groups), 0, 0
+	packed := make([]*gemm.S8Weights, g.Groups)
+	k.Weights = map[tensor.DType]int{}
 	for i, q := range quants {
 		packed[i] = gemm.PackS8In(g.Store, g.Batch*g.OutH*g.OutW, data[i*n*elems:], n, elems, narrow32(q.Bias), q.XZero, q.WZero, q.Params)
-		b8, b32 := packed[i].Bytes()
-		s8, s32 = s8+b8, s32+b32
+		s8, s32 := packed[i].Bytes()
+		k.Weights[packedAs(packed[i])] += s8
+		k.Weights[tensor.S32] += s32
 	}
 	zero := int8(l.x.Quant.Zero[0])
-	k.ID = "conv/" + l.types() + "/" + packed[0].ID()
+	k.ID = "conv/" + l.typesOf(packedAs(packed[0])) + "/" + packed[0].ID()
 	planned := conv.NewS8(g, packed, zero)
-	k.Scratch, k.Weights = planned.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+	k.Scratch = planned.Scratch()
 	k.Bind = bindS8(planned)
 }
 

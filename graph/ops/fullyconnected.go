@@ -146,8 +146,8 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if w != nil && l.x.DType == tensor.S8 && p.Rule == requant.Fixed {
 		packed := gemm.PackS8In(c.G.Panels, m, w, n, k, narrow32(bias), q.XZero, q.WZero, p)
 		s8, s32 := packed.Bytes()
-		kernel.ID = "gemm/" + l.types() + "/" + packed.ID()
-		kernel.Weights = map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+		kernel.ID = "gemm/" + l.typesOf(packedAs(packed)) + "/" + packed.ID()
+		kernel.Weights = map[tensor.DType]int{packedAs(packed): s8, tensor.S32: s32}
 		setDenseS8(kernel, m, packed)
 		return kernel, nil
 	}

@@ -188,9 +188,12 @@ func (l *layer) hybrids(act graph.Activation, bias []float32, groups int) []gemm
 }
 
 // types names activations and weights in a kernel id: s8, s8pc (one scale per channel), s16s8pc, f32s4 and so on.
-func (l *layer) types() string {
+func (l *layer) types() string { return l.typesOf(l.w.DType) }
+
+// typesOf is types for weights that are packed as d.
+func (l *layer) typesOf(d tensor.DType) string {
 	short := map[tensor.DType]string{tensor.F32: "f32", tensor.S8: "s8", tensor.S16: "s16", tensor.S4: "s4"}
-	x, w := short[l.x.DType], short[l.w.DType]
+	x, w := short[l.x.DType], short[d]
 	if x == w {
 		w = ""
 	}
@@ -234,6 +237,14 @@ func takeS8(c *graph.CompileCtx, i int) []int8 {
 	out := make([]int8, t.Elems())
 	vec.UnpackS4(out, t.Data)
 	return out
+}
+
+// packedAs returns the type that int8 weights are packed as.
+func packedAs(w *gemm.S8Weights) tensor.DType {
+	if w.FourBits() {
+		return tensor.S4
+	}
+	return tensor.S8
 }
 
 // narrow32 returns a bias of int32 range as int32.

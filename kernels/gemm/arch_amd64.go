@@ -24,6 +24,11 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 	if !cpu.Has(cpu.AVX2) {
 		return nil
 	}
+	if rows <= nibbleRows && nibbles(w[:n*k]) {
+		if m, ok := p.pack(&s4AVX2, false); ok {
+			return &s8Widened{m}
+		}
+	}
 	if rows >= innerRows && k >= innerK {
 		if m, ok := p.pack(&s8InnerAVX2, false); ok {
 			return &s8Inner{m}
@@ -36,6 +41,9 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 
 // From how many rows and values of a row on the tiles of the inner kind are faster: what they need of each row takes time too.
 var innerRows, innerK = 8, 128
+
+// nibbleRows is for how many rows at a time weights of four bits are faster: weights come from memory, and all rows need them but once.
+const nibbleRows = 4
 
 // WideS8Rows reports whether the int8 tiles of this machine read rows of int16, so that a picture for windows has twice the bytes.
 func WideS8Rows() bool {
@@ -97,15 +105,16 @@ func apartF32Arch(n int) int {
 
 // tileSet is the tiles of one kind for one instruction set.
 type tileSet struct {
-	isa    string
-	width  int       // columns of a vector
-	wide   int       // vectors of the widest tile
-	high   int       // rows of the highest tile
-	sums   int       // vectors of sums that the registers hold
-	table  []uintptr // addresses by vectors, then by rows, both less one; then those for one row and several panels of the widest tile, see onePanels
-	depth  int       // int8: values of k in a group
-	inner  bool      // int8: the sums of a row and of a column have too much what innerColumn says, of the row and of the column
-	zipped bool      // int8: columns 0, 2, 1 and 3 of each four follow each other among the sums, as rescaling on AVX2 wants them
+	isa     string
+	width   int       // columns of a vector
+	wide    int       // vectors of the widest tile
+	high    int       // rows of the highest tile
+	sums    int       // vectors of sums that the registers hold
+	table   []uintptr // addresses by vectors, then by rows, both less one; then those for one row and several panels of the widest tile, see onePanels
+	depth   int       // int8: values of k in a group
+	nibbles bool      // int8: weights of four bits, in panels of two vectors
+	inner   bool      // int8: the sums of a row and of a column have too much what innerColumn says, of the row and of the column
+	zipped  bool      // int8: columns 0, 2, 1 and 3 of each four follow each other among the sums, as rescaling on AVX2 wants them
 }
 
 // with returns the set with other tiles of the same sizes.
@@ -149,5 +158,8 @@ func (s *tileSet) id(vectors int) string {
 // panel says how many of n columns the next panel takes, and its vectors.
 func (s *tileSet) panel(n int) (columns, vectors int) {
 	columns = min(s.wide*s.width, n)
+	if s.nibbles {
+		return columns, s.wide
+	}
 	return columns, (columns + s.width - 1) / s.width
 }

@@ -102,6 +102,11 @@ func TestS8(t *testing.T) {
 					case 1: // a multiplier above one
 						c.q.Shift[0] = 2
 					}
+					if turn%5 == 0 { // four bits
+						for i := range c.w {
+							c.w[i] >>= 4
+						}
+					}
 					p := PackS8In(nil, []int{1, ManyRows}[turn/2%2], c.w, n, k, c.bias, c.inZero, wZero, c.q)
 					S8(c.dst, c.ldd, c.x, c.ldx, m, p, kerneltest.Guarded[byte](t, p.Scratch(m), true))
 					c.check(t)

@@ -131,6 +131,13 @@ func TestLayoutAMD64(t *testing.T) {
 			}
 		}
 	}
+	p := s8Packing{store: s, w: layoutWeights[int8](n * k), n: n, k: k, bias: make([]int32, n), mult: mult, shift: shift, lo: -128, hi: 127}
+	for i := range p.w {
+		p.w[i] >>= 4
+	}
+	if _, ok := p.pack(&s4AVX2, false); !ok {
+		t.Fatal("not packed")
+	}
 	for _, set := range []*f32Sets{&f32SetsAVX512, &f32SetsAVX2} {
 		for _, form := range []form{full, brain, half} {
 			packF32Tiles(s, set, form, layoutWeights[float32](n*k), n, k, nil, -1, 1)

@@ -81,7 +81,13 @@ func foldColumns(w []int8, n, k int, bias []int32, inZero, wZero int32, q requan
 	}
 }
 
-// Bytes returns the memory of the packed weights: int8 panels, and int32 for bias, multiplier and shift.
+// FourBits reports whether the packed weights take four bits each.
+func (w *S8Weights) FourBits() bool {
+	p, ok := w.fast.(interface{ fourBits() bool })
+	return ok && p.fourBits()
+}
+
+// Bytes returns the memory of the packed weights: int8 panels, or those of FourBits, and int32 for bias, multiplier and shift.
 func (w *S8Weights) Bytes() (s8, s32 int) {
 	if w.fast != nil {
 		return w.fast.bytes()

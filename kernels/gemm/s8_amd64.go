@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -41,6 +42,8 @@ func s8TilesAVX2() *[14]uintptr
 
 func s8InnerTilesAVX2() *[10]uintptr
 
+func s4TilesAVX2() *[10]uintptr
+
 // widenTile is the argument of widenInnerAVX2.
 type widenTile struct {
 	dst  *byte // rows, ldd bytes apart: n values of int16, a zero if n is odd, and an int32
@@ -64,6 +67,8 @@ var (
 	s8AVX512  = tileSet{isa: "avx512vnni", width: 16, wide: 4, high: 12, sums: 24, table: s8TilesAVX512()[:], depth: 4}
 	s8AVXVNNI = tileSet{isa: "avxvnni", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVXVNNI()[:], depth: 4, zipped: true}
 	s8AVX2    = tileSet{isa: "avx2", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVX2()[:], depth: 2, zipped: true}
+	// The same for few rows and weights of four bits.
+	s4AVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s4TilesAVX2()[:], depth: 2, zipped: true, nibbles: true}
 	// The same for whole rows, with half of the multiplications.
 	s8InnerAVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s8InnerTilesAVX2()[:], depth: 2, zipped: true, inner: true}
 )
@@ -124,21 +129,35 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	length := p.k / segs
 	m := s8Matrix{set: set, k: p.k, segs: segs, groups: (length + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
 	m.lda = 4 * m.groups
+	if set.nibbles {
+		m.wZero -= least
+	}
 	if m.wZero != 0 || set.inner {
 		m.lda += 4 // room for what comes to the sums of a row
 	}
 	// All panels in one piece: where one ends, the next is on its way already.
-	columns := (p.n + set.width - 1) / set.width * set.width
+	unit, column, types := set.width, segs*m.groups*set.depth, "s8/" // to what columns are padded; bytes of one
+	if set.nibbles {
+		unit, column, types = 2*unit, column/2, "s4/"
+	}
+	columns := (p.n + unit - 1) / unit * unit
 	par := make([]int32, 5*columns)
-	w, ready := panels[int8](p.store, segs*m.groups*set.depth*columns, p.w[:p.n*p.k], "s8/"+set.isa, p.n, p.k, segs)
+	w, ready := panels[int8](p.store, column*columns, p.w[:p.n*p.k], types+set.isa, p.n, p.k, segs)
 	for first := 0; first < p.n; {
 		cols, vectors := set.panel(p.n - first)
 		nr := set.width * vectors
-		q := s8Panel{first: first, n: cols, vectors: vectors, w: w[:segs*m.groups*set.depth*nr], par: par[:5*nr]}
+		q := s8Panel{first: first, n: cols, vectors: vectors, w: w[:column*nr], par: par[:5*nr]}
 		w, par = w[len(q.w):], par[len(q.par):]
 		place := func(c int) int { at, _ := set.place(c, vectors); return at }
+		panel := bytesOf(q.w)
+		if set.nibbles && !ready {
+			panel = bytes.Repeat([]byte{256 + least}, 2*len(q.w))
+		}
 		for s := 0; s < segs && !ready; s++ {
-			deal(bytesOf(q.w)[s*m.groups*set.depth*nr:], bytesOf(p.w)[first*p.k+s*length:], p.k, length, cols, nr, set.depth, place)
+			deal(panel[s*m.groups*set.depth*nr:], bytesOf(p.w)[first*p.k+s*length:], p.k, length, cols, nr, set.depth, place)
+		}
+		if set.nibbles && !ready {
+			foldNibbles(q.w, panel)
 		}
 		for c := range cols {
 			column := p.w[(first+c)*p.k : (first+c+1)*p.k]
@@ -171,6 +190,29 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	return m, true
 }
 
+// least is the least weight of four bits. It is stored as 0, all others as much larger.
+const least = -8
+
+// foldNibbles makes bytes of two weights of four bits: 16 of the first vector, and in the high halves 16 of the second. What is absent from the panel is least,
+// so that whatever lies behind a row of odd length counts nothing.
+func foldNibbles(dst []int8, panel []byte) {
+	const up = -least
+	for i := range dst {
+		at := i/16*32 + i%16
+		dst[i] = int8(panel[at] + up | (panel[at+16]+up)<<4)
+	}
+}
+
+// nibbles reports whether weights fit into four bits.
+func nibbles(w []int8) bool {
+	for _, v := range w {
+		if v < least || v >= -least {
+			return false
+		}
+	}
+	return true
+}
+
 // innerColumn returns the sum of b0b2 + b1b3 over the fours of a column, which tiles of the inner kind have too much in its sums. Of a last three the
 // missing one counts as zero; fewer are no four.
 func innerColumn(column []int8) (total int32) {
@@ -193,6 +235,8 @@ func distance(column []int8, zero int32) (total int64) {
 }
 
 func (p *s8Matrix) id() string { return p.set.id(p.panels[0].vectors) }
+
+func (p *s8Matrix) fourBits() bool { return p.set.nibbles }
 
 func (p *s8Matrix) bytes() (s8, s32 int) {
 	for i := range p.panels {

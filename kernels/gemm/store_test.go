@@ -23,6 +23,7 @@ var layouts = map[string]uint32{
 	"f32f16/8x8/neon 67 45":  0x33ea4ff8,
 	"f32f16/avx2 67 45":      0x112e9b71,
 	"f32f16/avx512 67 45":    0xdb4be449,
+	"s4/avx2 67 45 1":        0xd9acb7b3,
 	"s8/2x4/neon 67 45":      0x4cc6f786,
 	"s8/4x4/neon 67 45":      0x4cc6f786,
 	"s8/8x8/dotprod 67 45":   0xeb9fb77f,

@@ -19,18 +19,25 @@ type kindAVX2 struct {
 	inner   bool   // two groups at a time, by Winograd's inner product: see innerGroups
 	load    string // instructions that load weights, broadcast a group of a row, and add sums
 	brain   bool   // weights are the high halves of words
+	nibbles bool   // weights are half bytes: see fill
 	cast    string
 	add     string
 	madd    func(a *asm, weights, row, sum int, last bool) // last: the row's register is not needed any more
 }
 
 // fill loads so many vectors of weights, from off bytes behind an address, into Y12 and Y13. Of bfloat16 a word holds a column of the first vector and, in
-// its high half, one of the second.
+// its high half, one of the second. A byte of nibbles holds a weight of the first vector and, in its high half, one of the second.
 func (k *kindAVX2) fill(a *asm, off int, address string, vectors int) {
 	if k.brain && vectors == 2 {
 		a.op("VMOVDQU %d%s, Y13", off, address)
 		a.op("VPSLLD $16, Y13, Y12")
 		a.op("VPAND Y15, Y13, Y13")
+		return
+	}
+	if k.nibbles {
+		a.op("VPMOVZXBW %d%s, Y12", off, address)
+		a.op("VPSRLW $4, Y12, Y13")
+		a.op("VPAND Y11, Y12, Y12")
 		return
 	}
 	for v := range vectors {
@@ -41,8 +48,12 @@ func (k *kindAVX2) fill(a *asm, off int, address string, vectors int) {
 	}
 }
 
-// mask makes what fill wants in Y15.
+// mask makes what fill wants in Y15 or, of nibbles, Y11.
 func (k *kindAVX2) mask(a *asm, vectors int) {
+	if k.nibbles {
+		a.op("VPCMPEQD Y11, Y11, Y11")
+		a.op("VPSRLW $12, Y11, Y11")
+	}
 	if k.brain && vectors == 2 {
 		a.op("VPCMPEQD Y15, Y15, Y15")
 		a.op("VPSLLD $16, Y15, Y15")
@@ -133,6 +144,10 @@ func tilesAVX2(a *asm, table, prefix string, high int, tile func(a *asm, name st
 	var names []string
 	for vectors := 1; vectors <= 2; vectors++ {
 		for rows := 1; rows <= high; rows++ {
+			if prefix == "s4" && vectors == 1 {
+				names = append(names, "")
+				continue
+			}
 			name := fmt.Sprintf("%sr%dx%d", prefix, rows, 8*vectors)
 			names = append(names, name)
 			tile(a, name, rows, vectors)
@@ -335,6 +350,13 @@ var s8AVX2 = kindAVX2{weights: 16, most: 4, ahead: 320, load: "VPMOVSXBW", cast:
 		a.op("VPADDD Y%d, Y%d, Y%d", product, sum, sum)
 	}}
 
+// s4AVX2 is s8AVX2 for weights of half a byte, 8 larger than they are, in pairs of vectors.
+var s4AVX2 = func() kindAVX2 {
+	k := s8AVX2
+	k.weights, k.nibbles = k.weights/2, true
+	return k
+}()
+
 // s8InnerAVX2 is s8AVX2 two groups at a time, with half of the multiplications.
 var s8InnerAVX2 = func() kindAVX2 {
 	k := s8AVX2
@@ -361,6 +383,7 @@ func dpbusd(a *asm, w, u, sum int) {
 func gemmS8AVX2() []byte {
 	a := newAsm("Tiles of the int8 matrix product on AVX2: int16 rows, s8 panels, rescaled in the store.")
 	tilesAVX2(a, "s8TilesAVX2", "s8", rowsAVX2, s8AVX2.tileS8, s8AVX2.oneS8)
+	tilesAVX2(a, "s4TilesAVX2", "s4", rowsInner, s4AVX2.tileS8, s4AVX2.oneS8)
 	tilesAVX2(a, "s8InnerTilesAVX2", "s8inner", rowsInner, s8InnerAVX2.tileS8, s8InnerAVX2.oneS8)
 	widenAVX2(a)
 	widenInnerAVX2(a)
