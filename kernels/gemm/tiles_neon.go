@@ -107,6 +107,11 @@ const armCall = 200_000
 // runRows runs tiles of nearly equal heights over m rows of x.
 func runRows[T, U int8 | int32 | float32](s *armShape, t *armTile, dst []T, ldd int, x []U, ldx, m int) {
 	t.lda, t.ldd = ldx*int(unsafe.Sizeof(x[0])), ldd*int(unsafe.Sizeof(dst[0]))
+	if m <= s.rows { // as most rows of dense layers: there, divisions would take as long as short panels
+		t.tiles, t.a, t.dst = 1, unsafe.Pointer(&x[0]), unsafe.Pointer(&dst[0])
+		call.Tile(s.tiles[m-1], unsafe.Pointer(t))
+		return
+	}
 	tiles := (m + s.rows - 1) / s.rows
 	height, taller := m/tiles, m%tiles
 	done, fix := 0, t.fix
