@@ -7,6 +7,7 @@ func s8NeonTiles() *[2]uintptr
 func s8NeonWideTiles() *[2]uintptr
 func s32NeonTiles() *[2]uintptr
 func f32NeonTiles() *[4]uintptr
+func f32bf16NeonTiles() *[4]uintptr
 
 // The tiles of ARMv7. s8Wide takes the place of s8Neon where a weight is −128.
 var (
@@ -16,8 +17,8 @@ var (
 	f32Neon = armShape{isa: "neon", tiles: f32NeonTiles()[:], rows: 4, cols: 8, group: 4, depth: 4}
 )
 
-// f32Forms are the float32 tiles by the form of weights, where there are some.
-var f32Forms = [3][]uintptr{full: f32Neon.tiles}
+// f32Forms are the float32 tiles by the form of weights. Not all cores with NEON widen binary16.
+var f32Forms = [3][]uintptr{full: f32Neon.tiles, brain: f32bf16NeonTiles()[:]}
 
 // s8Shape returns the best int8 tiles that the limit allows, nil for none.
 func s8Shape() *armShape {

@@ -16,6 +16,7 @@ var layouts = map[string]uint32{
 	"f32/avx2 67 45":         0x29e64428,
 	"f32/avx512 67 45":       0x11080e9e,
 	"f32/generic 67 45":      0xf7221f35,
+	"f32bf16/4x8/neon 67 45": 0x1f765469,
 	"f32bf16/8x8/neon 67 45": 0x1f765469,
 	"f32bf16/avx2 67 45":     0x080c1323,
 	"f32bf16/avx512 67 45":   0x4e463aed,

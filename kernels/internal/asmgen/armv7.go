@@ -18,6 +18,7 @@ func init() {
 		"vec/f32_neon_arm.s":            vecF32Armv7,
 		"vec/s8_neon_arm.s":             vecS8Armv7,
 		"vec/sum_neon_arm.s":            sumsArmv7,
+		"gemm/f32bf16_neon_arm.s":       func() []byte { return gemmArmv7(4) },
 		"gemm/f32_neon_arm.s":           func() []byte { return gemmArmv7(3) },
 	})
 }
@@ -95,6 +96,9 @@ func (a armv7) shrD(d, m, bits int) {
 // vmovlB widens bytes to halfwords, vmovlH halfwords to words, of doubleword m.
 func (a armv7) vmovlB(d, m int) { a.neon(0xF2880A10, "vmovl.s8", "qd", "", d, m) }
 func (a armv7) vmovlH(d, m int) { a.neon(0xF2900A10, "vmovl.s16", "qd", "", d, m) }
+
+// vshll16 makes the halfwords of doubleword m the high halves of words.
+func (a armv7) vshll16(d, m int) { a.neon(0xF3B60300, "vshll.i16", "qd", ", #16", d, m) }
 
 // fromInt and toInt convert; toInt cuts the fraction off.
 func (a armv7) fromInt(d, m int) { a.neon(0xF3BB0640, "vcvt.f32.s32", "qq", "", d, m) }

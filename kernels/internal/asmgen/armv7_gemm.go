@@ -36,7 +36,8 @@ var armv7Tiles = []struct {
 	{"s8Neon", 4, 2, func(a armv7, rows int) { tileS8Armv7(a, rows, false, toS8) }},
 	{"s8NeonWide", 4, 2, func(a armv7, rows int) { tileS8Armv7(a, rows, true, toS8) }},
 	{"s32Neon", 4, 2, func(a armv7, rows int) { tileS8Armv7(a, rows, true, toS32) }},
-	{"f32Neon", 8, 4, tileF32Armv7},
+	{"f32Neon", 8, 4, func(a armv7, rows int) { tileF32Armv7(a, rows, false) }},
+	{"f32bf16Neon", 8, 4, func(a armv7, rows int) { tileF32Armv7(a, rows, true) }},
 }
 
 // gemmArmv7 writes all tiles of one family and their table, by rows less one.
@@ -322,8 +323,20 @@ func storeWordsArmv7(a armv7, rows int, acc func(r, v int) int, vectors int) {
 }
 
 // tileF32Armv7 is rows × 8 columns with the rows' elements multiplied one by one into vectors of columns. Rows lie in q0 to q3, four elements each, weights of two
-// elements in q4 to q7, sums from q8 on. Each half of a row's block is loaded anew as soon as its elements have been used.
-func tileF32Armv7(a armv7, rows int) {
+// elements in q4 to q7, sums from q8 on. Each half of a row's block is loaded anew as soon as its elements have been used. Weights in bfloat16 come to the
+// second of two registers and are widened to both.
+func tileF32Armv7(a armv7, rows int, brain bool) {
+	bytes := 32 // of the weights of one element
+	weights := func(w int) { a.loadW(2*w, 4, 5, moved) }
+	words := func(int) {}
+	if brain {
+		bytes = 16
+		weights = func(w int) { a.loadB(2*w+2, 2, 5, moved) }
+		words = func(w int) {
+			a.vshll16(w, 2*w+2)
+			a.vshll16(w+1, 2*w+3)
+		}
+	}
 	// Few sums would wait for each other: elements then alternate over sets of them.
 	sets := 1
 	for sets < 4 && rows*sets*2*2 <= 8 {
@@ -347,18 +360,19 @@ func tileF32Armv7(a armv7, rows int) {
 			a.loadW(2*r+half, 1, r+1, step)
 		}
 	}
-	a.loadW(8, 4, 5, moved)
-	a.loadW(12, 4, 5, moved)
+	weights(4)
+	weights(6)
 	a.at(loop)
 	next()
 	for g := range 4 {
 		w := 4 + g%2*2
+		words(w)
 		for v := range 2 {
 			for r := range rows {
 				a.fmlaElem(acc(g%sets, r, v), w+v, r, g)
 			}
 		}
-		a.loadW(2*w, 4, 5, moved)
+		weights(w)
 		for r := 0; g%2 == 1 && r < rows; r++ {
 			a.loadW(2*r+g/2, 1, r+1, []int{moved, 8}[g/2])
 		}
@@ -366,7 +380,7 @@ func tileF32Armv7(a armv7, rows int) {
 	a.op("SUB.S $1, R6")
 	a.op("BNE %s", loop)
 	// Two loads too many were made of the weights. The rows stand at their last 16 bytes; what is left begins before their end.
-	a.op("SUB $64, R5")
+	a.op("SUB $%d, R5", 2*bytes)
 	a.op("MOVW %d(R0), R12", arg7Groups)
 	a.op("RSB $4, R12")
 	for r := range rows {
@@ -377,10 +391,11 @@ func tileF32Armv7(a armv7, rows int) {
 	a.op("CMP $0, R12")
 	a.op("BEQ %s", done)
 	a.at(short)
-	a.loadW(8, 4, 5, moved)
+	weights(4)
 	for r := range rows {
 		a.loadOne(32, 2*r, 0, r+1, moved)
 	}
+	words(4)
 	for v := range 2 {
 		for r := range rows {
 			a.fmlaElem(acc(0, r, v), 4+v, r, 0)
