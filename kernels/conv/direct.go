@@ -110,7 +110,8 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 			bias[i] = int32(v)
 		}
 	}
-	if g.KH*g.KW == 1 && gemm.WideS8Rows() { // most of the picture would be widened for nothing
+	// Most of the picture would be widened for nothing, or lines fill the tiles badly and gathering them takes little beside the products.
+	if (g.KH*g.KW == 1 || g.OutW < 8 && g.rowElems() >= 1024) && gemm.WideS8Rows() {
 		return nil, false
 	}
 	packed, ok := gemm.PackS8Windows(g.Store, w, g.OutC, g.rowElems(), len(win.offsets), bias, q.XZero, q.Params)
