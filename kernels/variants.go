@@ -3,10 +3,14 @@ package kernels
 import (
 	"slices"
 
+	"wayside/kernels/attention"
 	"wayside/kernels/conv"
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/cpu"
+	"wayside/kernels/pool"
 	"wayside/kernels/requant"
+	"wayside/kernels/rnn"
+	"wayside/kernels/vec"
 )
 
 // Variant is one kernel at work on data of a fixed shape, for comparing the kernels of a machine.
@@ -15,7 +19,8 @@ type Variant struct {
 	Tier   string // the lowest tier that has it
 	Work   string // what it computes, for people
 	MACs   int64
-	Chosen bool // the one that a model would get with the limit that holds
+	Elems  int64 // elements that it computes, of kernels that multiply nothing
+	Chosen bool  // the one that a model would get with the limit that holds
 	run    func()
 }
 
@@ -34,21 +39,40 @@ func limited(tier string) func() {
 	return func() { _ = cpu.Limit(before) }
 }
 
-// work makes one shape of data and the kernel for it that the limit allows.
+// form is one way to do a piece of work.
+type form struct {
+	id    string
+	macs  int64
+	elems int64
+	run   func()
+}
+
+// work is a shape of data. Its forms are those that the limit allows, first the one that a model would get.
 type work struct {
-	name string
-	make func() (id string, macs int64, run func())
+	name  string
+	forms func() []form
 }
 
 // works are the shapes: the layers that most of the time of small networks goes to.
 var works = []work{
-	{"int8 matrix product, 196 rows of 256 to 256", func() (string, int64, func()) { return denseS8(196, 256, 256) }},
-	{"int8 matrix product, 1 row of 640 to 128", func() (string, int64, func()) { return denseS8(1, 128, 640) }},
-	{"float32 matrix product, 196 rows of 256 to 256", func() (string, int64, func()) { return denseF32(196, 256, 256) }},
-	{"float32 matrix product, 1 row of 640 to 128", func() (string, int64, func()) { return denseF32(1, 128, 640) }},
+	{"int8 matrix product, 196 rows of 256 to 256", func() []form { return denseS8(196, 256, 256) }},
+	{"int8 matrix product, 1 row of 640 to 128", func() []form { return denseS8(1, 128, 640) }},
+	{"float32 matrix product, 196 rows of 256 to 256", func() []form { return denseF32(196, 256, 256) }},
+	{"float32 matrix product, 1 row of 640 to 128", func() []form { return denseF32(1, 128, 640) }},
 	{"int8 convolution 3×3, 28×28×32 to 32", convS8},
 	{"float32 convolution 3×3, 28×28×32 to 32", convF32},
 	{"int8 depthwise convolution 3×3, 28×28×128", depthwiseS8},
+	{"float32 depthwise convolution 3×3, 28×28×128", depthwiseF32},
+	{"float32 attention, a head of 64 queries and keys of 32", attend},
+	{"float32 GRU of 64, 32 steps", gru},
+	{"float32 LSTM of 64, 32 steps", lstm},
+	{"int8 sum of 28×28×128 and as many", sumS8},
+	{"float32 logistic function of 16384", logistic},
+	{"int8 softmax, 64 rows of 64", softmaxS8},
+	{"float32 softmax, 64 rows of 64", softmaxF32},
+	{"float32 layer normalization, 64 rows of 128", normalize},
+	{"int8 maximum of 2×2, 56×56×64", maxS8},
+	{"float32 average of 3×3, 28×28×64", averageF32},
 }
 
 // Variants returns every kernel of this machine for each of a few fixed shapes, from the slowest tier to the fastest, whatever the limit. The
@@ -62,18 +86,22 @@ func Variants() []*Variant {
 			if !cpu.Supported(t) {
 				continue
 			}
-			v := &Variant{Tier: t.String(), Work: w.name}
+			var forms []form
 			func() {
-				defer limited(v.Tier)()
-				v.ID, v.MACs, v.run = w.make()
+				defer limited(t.String())()
+				forms = w.forms()
 			}()
-			same := slices.IndexFunc(all[first:], func(o *Variant) bool { return o.ID == v.ID })
-			if same < 0 {
-				all = append(all, v)
-				same = len(all) - 1 - first
-			}
-			if t == best {
-				all[first+same].Chosen = true
+			for i := range forms {
+				// The last resort comes first, so that the speeds of a tier ascend.
+				f := &forms[len(forms)-1-i]
+				same := slices.IndexFunc(all[first:], func(o *Variant) bool { return o.ID == f.id })
+				if same < 0 {
+					same = len(all) - first
+					all = append(all, &Variant{ID: f.id, Tier: t.String(), Work: w.name, MACs: f.macs, Elems: f.elems, run: f.run})
+				}
+				if t == best && f == &forms[0] {
+					all[first+same].Chosen = true
+				}
 			}
 		}
 	}
@@ -90,6 +118,15 @@ func pattern[T int8 | float32](s []T) []T {
 	return s
 }
 
+// weights returns n float32 weights that need all of their bits.
+func weights(n int) []float32 {
+	w := pattern(make([]float32, n))
+	for i := range w {
+		w[i] /= 3
+	}
+	return w
+}
+
 // channels is a rescaling of n channels by something near 1/500.
 func channels(n int) requant.Params {
 	q := requant.Params{Mult: make([]int32, n), Shift: make([]int32, n), Min: -128, Max: 127}
@@ -99,16 +136,16 @@ func channels(n int) requant.Params {
 	return q
 }
 
-func denseS8(m, n, k int) (string, int64, func()) {
-	w := gemm.PackS8(pattern(make([]int8, n*k)), n, k, make([]int32, n), 3, 0, channels(n))
+func denseS8(m, n, k int) []form {
+	w := gemm.PackS8In(nil, m, pattern(make([]int8, n*k)), n, k, make([]int32, n), 3, 0, channels(n))
 	x, dst, scratch := pattern(make([]int8, m*k)), make([]int8, m*n), make([]byte, w.Scratch(m))
-	return "gemm/s8pc/" + w.ID(), int64(m) * int64(n) * int64(k), func() { gemm.S8(dst, n, x, k, m, w, scratch) }
+	return []form{{id: "gemm/s8pc/" + w.ID(), macs: int64(m) * int64(n) * int64(k), run: func() { gemm.S8(dst, n, x, k, m, w, scratch) }}}
 }
 
-func denseF32(m, n, k int) (string, int64, func()) {
-	w := gemm.PackF32(pattern(make([]float32, n*k)), n, k, make([]float32, n), -1e9, 1e9)
+func denseF32(m, n, k int) []form {
+	w := gemm.PackF32(weights(n*k), n, k, make([]float32, n), -1e9, 1e9)
 	x, dst := pattern(make([]float32, m*k)), make([]float32, m*n)
-	return "gemm/" + w.Types() + "/" + w.ID(), int64(m) * int64(n) * int64(k), func() { gemm.F32(dst, n, x, k, m, w) }
+	return []form{{id: "gemm/" + w.Types() + "/" + w.ID(), macs: int64(m) * int64(n) * int64(k), run: func() { gemm.F32(dst, n, x, k, m, w) }}}
 }
 
 // square is a convolution 3×3 with stride 1 that keeps the size of its picture.
@@ -117,34 +154,170 @@ func square(size, in, out, groups int) *conv.Geometry {
 		PadTop: 1, PadLeft: 1, Groups: groups}
 }
 
-func convS8() (string, int64, func()) {
-	g := square(28, 32, 32, 1)
-	k := g.KH * g.KW * g.C
-	w := gemm.PackS8(pattern(make([]int8, g.OutC*k)), g.OutC, k, make([]int32, g.OutC), 3, 0, channels(g.OutC))
-	c := conv.NewS8(g, []*gemm.S8Weights{w}, 3)
-	src, dst, scratch := pattern(make([]int8, g.H*g.W*g.C)), make([]int8, g.OutH*g.OutW*g.OutC), make([]byte, c.Scratch())
-	return "conv/s8pc/" + w.ID(), g.MACs(), func() { c.Run(dst, src, scratch) }
+// buffers returns an input and an output of a geometry.
+func buffers[T int8 | float32](g *conv.Geometry) (src, dst []T) {
+	return pattern(make([]T, g.H*g.W*g.C)), make([]T, g.OutH*g.OutW*g.OutC)
 }
 
-func convF32() (string, int64, func()) {
+func convS8() (forms []form) {
 	g := square(28, 32, 32, 1)
 	k := g.KH * g.KW * g.C
-	w := gemm.PackF32(pattern(make([]float32, g.OutC*k)), g.OutC, k, make([]float32, g.OutC), -1e9, 1e9)
-	c := conv.NewF32(g, []*gemm.F32Weights{w})
-	src, dst, scratch := pattern(make([]float32, g.H*g.W*g.C)), make([]float32, g.OutH*g.OutW*g.OutC), make([]float32, c.Scratch())
-	return "conv/" + w.Types() + "/" + w.ID(), g.MACs(), func() { c.Run(dst, src, scratch) }
+	w, q := pattern(make([]int8, g.OutC*k)), &gemm.Quant{Params: channels(g.OutC), XZero: 3}
+	src, dst := buffers[int8](g)
+	if c, ok := conv.NewWinogradS8(w, g, q); ok {
+		scratch := make([]byte, c.Scratch())
+		forms = append(forms, form{id: "conv.winograd/s8pc/" + c.ID(), macs: g.MACs(), run: func() { c.Run(dst, src, scratch) }})
+	}
+	if c, ok := conv.NewDirectS8(w, g, q); ok {
+		scratch := make([]byte, c.Scratch())
+		forms = append(forms, form{id: "conv.direct/s8pc/" + c.ID(), macs: g.MACs(), run: func() { c.Run(dst, src, scratch) }})
+	}
+	packed := gemm.PackS8In(nil, g.OutH*g.OutW, w, g.OutC, k, make([]int32, g.OutC), 3, 0, q.Params)
+	c := conv.NewS8(g, []*gemm.S8Weights{packed}, 3)
+	scratch := make([]byte, c.Scratch())
+	return append(forms, form{id: "conv/s8pc/" + packed.ID(), macs: g.MACs(), run: func() { c.Run(dst, src, scratch) }})
 }
 
-func depthwiseS8() (string, int64, func()) {
+func convF32() (forms []form) {
+	g := square(28, 32, 32, 1)
+	k := g.KH * g.KW * g.C
+	w, bias := weights(g.OutC*k), make([]float32, g.OutC)
+	src, dst := buffers[float32](g)
+	if c, ok := conv.NewWinograd(w, g, bias, -1e9, 1e9); ok {
+		scratch := make([]float32, c.Scratch())
+		forms = append(forms, form{id: "conv.winograd/f32/" + c.ID(), macs: g.MACs(), run: func() { c.Run(dst, src, scratch) }})
+	}
+	if c, ok := conv.NewDirectF32(w, g, bias, -1e9, 1e9); ok {
+		scratch := make([]float32, c.Scratch())
+		forms = append(forms, form{id: "conv.direct/f32/" + c.ID(), macs: g.MACs(), run: func() { c.Run(dst, src, scratch) }})
+	}
+	packed := gemm.PackF32(w, g.OutC, k, bias, -1e9, 1e9)
+	c := conv.NewF32(g, []*gemm.F32Weights{packed})
+	scratch := make([]float32, c.Scratch())
+	return append(forms, form{id: "conv/" + packed.Types() + "/" + packed.ID(), macs: g.MACs(), run: func() { c.Run(dst, src, scratch) }})
+}
+
+func depthwiseS8() []form {
 	const name = "conv.depthwise/s8pc/"
 	g := square(28, 128, 128, 128)
 	q := &gemm.Quant{Params: channels(g.OutC), XZero: 3, Bias: make([]int64, g.OutC)}
 	w := pattern(make([]int8, g.KH*g.KW*g.OutC))
-	src, dst := pattern(make([]int8, g.H*g.W*g.C)), make([]int8, g.OutH*g.OutW*g.OutC)
+	src, dst := buffers[int8](g)
 	if p, ok := conv.PackDepthwiseS8(w, g, q); ok {
 		scratch := make([]byte, p.Scratch()+64) // more than 32 bytes lie aligned
-		return name + p.ID(), g.MACs(), func() { p.Run(dst, src, scratch) }
+		return []form{{id: name + p.ID(), macs: g.MACs(), run: func() { p.Run(dst, src, scratch) }}}
 	}
 	acc := make([]int32, g.OutC)
-	return name + "generic", g.MACs(), func() { conv.Depthwise(dst, src, g, w, q, acc) }
+	return []form{{id: name + "generic", macs: g.MACs(), run: func() { conv.Depthwise(dst, src, g, w, q, acc) }}}
+}
+
+func depthwiseF32() []form {
+	g := square(28, 128, 128, 128)
+	p := conv.PackDepthwiseF32(weights(g.KH*g.KW*g.OutC), g, nil, -1e9, 1e9)
+	src, dst := buffers[float32](g)
+	scratch := make([]byte, p.Scratch())
+	return []form{{id: "conv.depthwise/f32/" + p.ID(), macs: g.MACs(), run: func() { conv.DepthwiseF32(dst, src, p, scratch) }}}
+}
+
+func attend() []form {
+	const n, depth = 64, 32
+	p := attention.NewF32(attention.Shape{Queries: n, Keys: n, Depth: depth, Values: depth, Scale: 0.0001})
+	q, k, v, dst := pattern(make([]float32, n*depth)), pattern(make([]float32, n*depth)), pattern(make([]float32, n*depth)), make([]float32, n*depth)
+	scratch := make([]byte, p.Scratch())
+	return []form{{id: "attention/f32/" + p.ID(), macs: 2 * n * n * depth, run: func() { p.Head(dst, depth, q, depth, k, depth, v, depth, nil, 0, scratch) }}}
+}
+
+// Shapes of the recurrent layers: as many inputs as outputs.
+const hidden, steps = 64, 32
+
+// gates returns weights of n gates that keep the state within bounds, and inputs for all steps.
+func gates(n int) (w, r rnn.Matrix, x []float32) {
+	all := weights(2 * n * hidden * hidden)
+	for i := range all {
+		all[i] /= 256
+	}
+	return rnn.Matrix{F32: all[:n*hidden*hidden]}, rnn.Matrix{F32: all[n*hidden*hidden:]}, pattern(make([]float32, steps*hidden))
+}
+
+// sequence is the form of a packed layer, or of the plain cell where there is none.
+func sequence(id string, macs int64, p *rnn.Packed, x []float32, step func(x []float32)) []form {
+	if p == nil {
+		return []form{{id: id + "generic", macs: macs, run: func() {
+			for i := range steps {
+				step(x[i*hidden : (i+1)*hidden])
+			}
+		}}}
+	}
+	y, h, c, scratch := make([]float32, steps*hidden), make([]float32, hidden), make([]float32, hidden), make([]float32, p.Scratch(steps))
+	return []form{{id: id + p.ID(), macs: macs, run: func() { p.Run(y, hidden, h, c, x, hidden, steps, false, scratch) }}}
+}
+
+func gru() []form {
+	w, r, x := gates(3)
+	g := rnn.GRU{Input: hidden, Hidden: hidden, W: w, R: r, LinearBeforeReset: true, F: rnn.Sigmoid, G: rnn.Tanh}
+	h, scratch := make([]float32, hidden), make([]float32, g.Scratch())
+	return sequence("rnn.gru/f32/", 2*3*hidden*hidden*steps, g.Pack(), x, func(x []float32) { g.Step(h, x, scratch) })
+}
+
+func lstm() []form {
+	w, r, x := gates(4)
+	l := rnn.LSTM{Input: hidden, Hidden: hidden, W: w, R: r, F: rnn.Sigmoid, G: rnn.Tanh, H: rnn.Tanh}
+	h, c, scratch := make([]float32, hidden), make([]float32, hidden), make([]float32, l.Scratch())
+	return sequence("rnn.lstm/f32/", 2*4*hidden*hidden*steps, l.Pack(), x, func(x []float32) { l.Step(h, c, x, scratch) })
+}
+
+func sumS8() []form {
+	const n = 28 * 28 * 128
+	// As TensorFlow Lite rescales: inputs by half and less into 20 bits more, and back.
+	const left = 20
+	half := vec.Rescale{Zero: 3, Left: left}
+	half.Mult, half.Shift = requant.Quantize(0.5)
+	less := vec.Rescale{Zero: -4, Left: left}
+	less.Mult, less.Shift = requant.Quantize(0.371357)
+	q := vec.Store{Lo: -128, Hi: 127}
+	q.Mult, q.Shift = requant.Quantize(1.097135 / (1 << left))
+	a, b, dst, rows := pattern(make([]int8, n)), pattern(make([]int8, n)), make([]int8, n), &vec.Rows{N: n, SA: 1, SB: 1, Count: 1}
+	prepared := func(elems int) form {
+		p := vec.NewSumS8(&half, &less, false, &q)
+		p.Prepare(elems)
+		return form{id: "vec.add/s8/" + p.ISA(), elems: n, run: func() { p.Run(dst, a, b, rows) }}
+	}
+	return []form{prepared(n), prepared(0)}
+}
+
+func logistic() []form {
+	const n = 1 << 14
+	x, dst := pattern(make([]float32, n)), make([]float32, n)
+	return []form{{id: "vec.logistic/f32/" + vec.FnLogistic.ISA(), elems: n, run: func() { vec.FnLogistic.Map(dst, x) }}}
+}
+
+func softmaxS8() []form {
+	const n, depth = 64 * 64, 64
+	t := vec.NewSoftmaxS8Table(1, 0.1)
+	x, dst, scratch := pattern(make([]int8, n)), make([]int8, n), make([]int32, vec.SoftmaxS8Scratch(depth))
+	return []form{{id: "vec.softmax/s8/" + vec.SoftmaxS8ISA(), elems: n, run: func() { vec.SoftmaxS8(dst, x, depth, t, scratch) }}}
+}
+
+func softmaxF32() []form {
+	const n, depth = 64 * 64, 64
+	x, dst := pattern(make([]float32, n)), make([]float32, n)
+	return []form{{id: "vec.softmax/f32/" + vec.ISA(), elems: n, run: func() { vec.SoftmaxF32(dst, x, depth, 1) }}}
+}
+
+func normalize() []form {
+	const n, depth = 64 * 128, 128
+	x, dst, scale, shift := pattern(make([]float32, n)), make([]float32, n), pattern(make([]float32, depth)), pattern(make([]float32, depth))
+	return []form{{id: "vec.layer_norm/f32/" + vec.LayerNormISA(), elems: n, run: func() { vec.LayerNormF32(dst, x, scale, shift, depth, 1e-5) }}}
+}
+
+func maxS8() []form {
+	g := &pool.Geometry{Batch: 1, H: 56, W: 56, C: 64, OutH: 28, OutW: 28, KH: 2, KW: 2, StrideH: 2, StrideW: 2}
+	x, dst := pattern(make([]int8, g.H*g.W*g.C)), make([]int8, g.OutH*g.OutW*g.C)
+	return []form{{id: "pool.max/s8/" + pool.ISA(1), elems: int64(len(dst)), run: func() { pool.MaxS8(dst, x, g, -128, 127) }}}
+}
+
+func averageF32() []form {
+	g := &pool.Geometry{Batch: 1, H: 28, W: 28, C: 64, OutH: 28, OutW: 28, KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1}
+	x, dst := pattern(make([]float32, g.H*g.W*g.C)), make([]float32, g.OutH*g.OutW*g.C)
+	return []form{{id: "pool.average/f32/" + pool.ISA(4), elems: int64(len(dst)), run: func() { pool.AverageF32(dst, x, g, -1e9, 1e9) }}}
 }

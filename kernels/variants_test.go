@@ -43,8 +43,8 @@ func TestVariants(t *testing.T) {
 					t.Errorf("limit %s: %s of tier %s is chosen for %s", limit, v.ID, v.Tier, v.Work)
 				}
 			}
-			if v.MACs <= 0 || strings.Count(v.ID, "/") < 2 {
-				t.Errorf("%s: %s, %d multiply-accumulates", v.Work, v.ID, v.MACs)
+			if (v.MACs > 0) == (v.Elems > 0) || strings.Count(v.ID, "/") < 2 {
+				t.Errorf("%s: %s, %d multiply-accumulates, %d elements", v.Work, v.ID, v.MACs, v.Elems)
 			}
 			v.Run(1)
 			if Best() != limit {

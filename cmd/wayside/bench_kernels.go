@@ -25,11 +25,13 @@ type kernelJSON struct {
 	Kernel   string  `json:"kernel"`
 	Tier     string  `json:"tier"` // the lowest tier that has it
 	MACs     int64   `json:"macs"`
+	Elems    int64   `json:"elems"` // of kernels that multiply nothing
 	Runs     int     `json:"runs"`
 	MedianUS float64 `json:"median_us"`
 	BestUS   float64 `json:"best_us"`
 	GMACs    float64 `json:"gmac_per_s"` // by the median
-	Chosen   bool    `json:"chosen"`     // what a model gets
+	GElems   float64 `json:"gelem_per_s"`
+	Chosen   bool    `json:"chosen"` // what a model gets
 }
 
 // benchKernels measures every kernel of the machine in alternating bursts, so that what else the machine does falls on all.
@@ -64,8 +66,8 @@ func benchKernels(cmd *cobra.Command, o *benchOptions, asJSON bool) error {
 	for i, v := range all {
 		slices.Sort(times[i])
 		median := times[i][len(times[i])/2]
-		m.Kernels = append(m.Kernels, kernelJSON{Work: v.Work, Kernel: v.ID, Tier: v.Tier, MACs: v.MACs, Runs: len(times[i]) * batch[i], MedianUS: median, BestUS: times[i][0],
-			GMACs: float64(v.MACs) / median / 1e3, Chosen: v.Chosen})
+		m.Kernels = append(m.Kernels, kernelJSON{Work: v.Work, Kernel: v.ID, Tier: v.Tier, MACs: v.MACs, Elems: v.Elems, Runs: len(times[i]) * batch[i], MedianUS: median, BestUS: times[i][0],
+			GMACs: float64(v.MACs) / median / 1e3, GElems: float64(v.Elems) / median / 1e3, Chosen: v.Chosen})
 	}
 	if asJSON {
 		return printJSON(cmd, &m)
@@ -91,10 +93,14 @@ func printKernels(w io.Writer, m *kernelsJSON) error {
 			if _, err := fmt.Fprintf(w, "\n%s\n", k.Work); err != nil {
 				return err
 			}
-			t.row("", "median", "best", "GMAC/s", "speed", "kernel")
+			unit := "GMAC/s"
+			if k.MACs == 0 {
+				unit = "Gelem/s"
+			}
+			t.row("", "median", "best", unit, "speed", "kernel")
 		}
 		slowest := m.Kernels[slices.IndexFunc(m.Kernels, func(o kernelJSON) bool { return o.Work == k.Work })]
-		t.row(mark, micros(k.MedianUS), micros(k.BestUS), fmt.Sprintf("%.1f", k.GMACs), fmt.Sprintf("%.1f×", slowest.MedianUS/k.MedianUS), k.Kernel)
+		t.row(mark, micros(k.MedianUS), micros(k.BestUS), fmt.Sprintf("%.1f", k.GMACs+k.GElems), fmt.Sprintf("%.1f×", slowest.MedianUS/k.MedianUS), k.Kernel)
 	}
 	return t.write(w)
 }

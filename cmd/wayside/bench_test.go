@@ -105,7 +105,7 @@ func TestBenchKernels(t *testing.T) {
 	decoded(t, &b, "tier threads kernels", "bench", "--kernels", "--seconds", "0.1", "--json")
 	chosen, works := 0, map[string]bool{}
 	for _, k := range b.Kernels {
-		if k.Work == "" || k.Kernel == "" || k.MACs <= 0 || k.MedianUS <= 0 || k.BestUS > k.MedianUS || k.GMACs <= 0 || k.Runs < 1 {
+		if k.Work == "" || k.Kernel == "" || k.MACs+k.Elems <= 0 || k.MedianUS <= 0 || k.BestUS > k.MedianUS || k.GMACs+k.GElems <= 0 || k.Runs < 1 {
 			t.Errorf("%+v", k)
 		}
 		works[k.Work] = true
