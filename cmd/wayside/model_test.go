@@ -352,7 +352,7 @@ func TestInspectJSON(t *testing.T) {
 		byDType                  string
 	}{
 		{tinyInt8 + ".tflite", "tflite", "window", "int8", 1592, "int8"},
-		{tinyFloat + ".onnx", "onnx", "window", "float32", 5376, "bfloat16"},
+		{tinyFloat + ".onnx", "onnx", "window", "float32", 5840, "bfloat16"},
 	} {
 		out, errs, code := wayside(t, ".", "inspect", c.model, "--json")
 		var m inspectJSON
