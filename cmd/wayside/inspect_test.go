@@ -24,7 +24,7 @@ func TestInspectPrints(t *testing.T) {
 		{[]string{"m.tflite"}, []string{"Things v1 by A. Author: tells things apart", `"x:0" (picture, image)`, `"y:0" (score, probability)`, "3 labels: red, green, blue", "written by made by a test, for TensorFlow Lite 1.5.0 and later", "(p − 100) / 50", "RELU", "arena", "1 step"}},
 		{[]string{"m.tflite", "--steps"}, []string{"RELU", "float32[1,2,2,3]", "y:0"}},
 		{[]string{absPath(t, tinyInt8+".tflite")}, []string{"TensorFlow Lite", "int8[1,1,24,1]", "weights  1 592 bytes", "fullest at step", "73 %"}},
-		{[]string{absPath(t, tinyFloat+".onnx")}, []string{"ONNX", "bfloat16 4 752", "gemm.matmul/bf16"}},
+		{[]string{absPath(t, tinyFloat+".onnx")}, []string{"ONNX", "bfloat16 5 136", "gemm/f32bf16"}},
 	} {
 		out, errs, code := wayside(t, dir, append([]string{"inspect"}, c.args...)...)
 		if code != 0 || errs != "" {
