@@ -42,9 +42,6 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 // From how many rows and values of a row on the tiles of the inner kind are faster: what they need of each row takes time too.
 var innerRows, innerK = 8, 128
 
-// nibbleRows is for how many rows at a time weights of four bits are faster: weights come from memory, and all rows need them but once.
-const nibbleRows = 4
-
 // WideS8Rows reports whether the int8 tiles of this machine read rows of int16, so that a picture for windows has twice the bytes.
 func WideS8Rows() bool {
 	return cpu.Has(cpu.AVX2) && !cpu.Has(cpu.AVX512VNNI) && !cpu.Has(cpu.AVXVNNI)

@@ -28,6 +28,9 @@ func s8Shape() *armShape {
 	return nil
 }
 
+// s4Shape returns the tiles for weights of four bits: there are none.
+func s4Shape() *armShape { return nil }
+
 // s32Shape returns the best tiles that store sums, nil for none.
 func s32Shape() *armShape {
 	if cpu.Has(cpu.Neon) {

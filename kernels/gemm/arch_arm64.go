@@ -7,6 +7,7 @@ func s8NeonTiles() *[4]uintptr
 func s8NeonWideTiles() *[4]uintptr
 func s8DotprodTiles() *[8]uintptr
 func s8I8mmTiles() *[8]uintptr
+func s4DotprodTiles() *[4]uintptr
 func f32NeonTiles() *[8]uintptr
 func f32bf16NeonTiles() *[8]uintptr
 func f32f16NeonTiles() *[8]uintptr
@@ -17,6 +18,7 @@ func s32DotprodTiles() *[8]uintptr
 var (
 	s8I8mm     = armShape{isa: "i8mm", tiles: s8I8mmTiles()[:], rows: 8, cols: 8, group: 8, depth: 8}
 	s8Dotprod  = armShape{isa: "dotprod", tiles: s8DotprodTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
+	s4Dotprod  = armShape{isa: "dotprod", tiles: s4DotprodTiles()[:], rows: 4, cols: 8, group: 4, depth: 4, nibbles: true}
 	s8Neon     = armShape{isa: "neon", tiles: s8NeonTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
 	s8Wide     = armShape{isa: "neon", tiles: s8NeonWideTiles()[:], rows: 4, cols: 4, group: 8, depth: 16}
 	s32Dotprod = armShape{isa: "dotprod", tiles: s32DotprodTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
@@ -36,6 +38,14 @@ func s8Shape() *armShape {
 		return &s8Dotprod
 	case cpu.Has(cpu.Neon):
 		return &s8Neon
+	}
+	return nil
+}
+
+// s4Shape returns the tiles for weights of four bits, nil for none.
+func s4Shape() *armShape {
+	if cpu.Has(cpu.Dotprod) {
+		return &s4Dotprod
 	}
 	return nil
 }

@@ -95,3 +95,27 @@ func sum(column []int8) int32 {
 	}
 	return total
 }
+
+// nibbleRows is for how many rows at a time weights of four bits are faster: weights come from memory, and all rows need them but once.
+const nibbleRows = 4
+
+// least is the least weight of four bits.
+const least = -8
+
+// nibbles reports whether weights fit into four bits.
+func nibbles(w []int8) bool {
+	for _, v := range w {
+		if v < least || v >= -least {
+			return false
+		}
+	}
+	return true
+}
+
+// foldNibbles makes bytes of two weights of four bits, to which it adds: 16 of the first half of each 32, and in the high halves 16 of the second.
+func foldNibbles(dst []int8, panel []byte, add byte) {
+	for i := range dst {
+		at := i/16*32 + i%16
+		dst[i] = int8((panel[at]+add)&15 | (panel[at+16]+add)<<4)
+	}
+}

@@ -151,13 +151,14 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		place := func(c int) int { at, _ := set.place(c, vectors); return at }
 		panel := bytesOf(q.w)
 		if set.nibbles && !ready {
+			// What is absent becomes 0, so that whatever lies behind a row of odd length counts nothing.
 			panel = bytes.Repeat([]byte{256 + least}, 2*len(q.w))
 		}
 		for s := 0; s < segs && !ready; s++ {
 			deal(panel[s*m.groups*set.depth*nr:], bytesOf(p.w)[first*p.k+s*length:], p.k, length, cols, nr, set.depth, place)
 		}
 		if set.nibbles && !ready {
-			foldNibbles(q.w, panel)
+			foldNibbles(q.w, panel, -least)
 		}
 		for c := range cols {
 			column := p.w[(first+c)*p.k : (first+c+1)*p.k]
@@ -188,29 +189,6 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		first += cols
 	}
 	return m, true
-}
-
-// least is the least weight of four bits. It is stored as 0, all others as much larger.
-const least = -8
-
-// foldNibbles makes bytes of two weights of four bits: 16 of the first vector, and in the high halves 16 of the second. What is absent from the panel is least,
-// so that whatever lies behind a row of odd length counts nothing.
-func foldNibbles(dst []int8, panel []byte) {
-	const up = -least
-	for i := range dst {
-		at := i/16*32 + i%16
-		dst[i] = int8(panel[at] + up | (panel[at+16]+up)<<4)
-	}
-}
-
-// nibbles reports whether weights fit into four bits.
-func nibbles(w []int8) bool {
-	for _, v := range w {
-		if v < least || v >= -least {
-			return false
-		}
-	}
-	return true
 }
 
 // innerColumn returns the sum of b0b2 + b1b3 over the fours of a column, which tiles of the inner kind have too much in its sums. Of a last three the

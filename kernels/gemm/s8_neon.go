@@ -30,8 +30,11 @@ type s8ArmPanel struct {
 
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
 // rescaling relies on: the generic kernel then does it. bias is that of sums over raw inputs.
-func packS8Arch(store Store, _ int, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
-	shape := s8Shape()
+func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
+	shape, types := s8Shape(), "s8/"
+	if four := s4Shape(); four != nil && rows <= nibbleRows && nibbles(w[:n*k]) {
+		shape, types = four, "s4/"
+	}
 	if shape == nil {
 		return nil
 	}
@@ -39,7 +42,12 @@ func packS8Arch(store Store, _ int, w []int8, n, k int, bias, mult, shift []int3
 	p.row = shape.rowBytes(k)
 	var list []armChunk
 	list, p.blocks, p.groups = shape.chunks(p.row)
-	all, ready := panels[int8](store, (n+shape.cols-1)/shape.cols*shape.panel(list), w[:n*k], "s8/"+p.name, n, k)
+	size := shape.panel(list)
+	var unfolded []int8 // nibbles before they are folded
+	if shape.nibbles {
+		unfolded, size = make([]int8, size), size/2
+	}
+	all, ready := panels[int8](store, (n+shape.cols-1)/shape.cols*size, w[:n*k], types+p.name, n, k)
 	for first := 0; first < n; first += shape.cols {
 		cols := min(shape.cols, n-first)
 		part := w[first*k : (first+cols)*k]
@@ -47,8 +55,14 @@ func packS8Arch(store Store, _ int, w []int8, n, k int, bias, mult, shift []int3
 		if shape == &s8Neon && bytes.IndexByte(bytesOf(part), 0x80) >= 0 {
 			q.shape = &s8Wide
 		}
-		q.w, all = all[:shape.panel(list)], all[shape.panel(list):]
-		if !ready {
+		q.w, all = all[:size], all[size:]
+		switch {
+		case ready:
+		case shape.nibbles:
+			clear(unfolded)
+			packArm(unfolded, q.shape, part, k, cols, list)
+			foldNibbles(q.w, bytesOf(unfolded), 0)
+		default:
 			packArm(q.w, q.shape, part, k, cols, list)
 		}
 		for c := range cols {
@@ -70,6 +84,8 @@ func packS8Arch(store Store, _ int, w []int8, n, k int, bias, mult, shift []int3
 }
 
 func (p *s8Arm) id() string { return p.name }
+
+func (p *s8Arm) fourBits() bool { return p.panels[0].shape.nibbles }
 
 func (p *s8Arm) bytes() (s8, s32 int) {
 	for i := range p.panels {

@@ -24,6 +24,7 @@ var layouts = map[string]uint32{
 	"f32f16/8x8/neon 67 45":  0x33ea4ff8,
 	"f32f16/avx2 67 45":      0x112e9b71,
 	"f32f16/avx512 67 45":    0xdb4be449,
+	"s4/4x8/dotprod 67 45":   0x0b63e755,
 	"s4/avx2 67 45 1":        0xd9acb7b3,
 	"s8/2x4/neon 67 45":      0x4cc6f786,
 	"s8/4x4/neon 67 45":      0x4cc6f786,
@@ -94,6 +95,13 @@ func TestLayout(t *testing.T) {
 		s := &layoutStore{t: t, made: map[string][]byte{}}
 		y, yf := run(s)
 		s.check()
+		small := slices.Clone(w)
+		for i := range small {
+			small[i] >>= 4
+		}
+		if four := (&layoutStore{t: t, made: map[string][]byte{}}); PackS8In(four, 1, small, layoutN, layoutK, nil, 3, 0, q).FourBits() {
+			four.check()
+		}
 		again := &layoutStore{t: t, made: map[string][]byte{}, ready: s.made}
 		z, zf := run(again)
 		if !slices.Equal(y, z) || !slices.Equal(yf, zf) {

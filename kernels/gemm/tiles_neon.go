@@ -33,6 +33,7 @@ type armShape struct {
 	rows, cols int
 	group      int // length of a short group
 	depth      int // how many bytes of a column lie side by side in the weights
+	nibbles    bool
 }
 
 // id names the tile.

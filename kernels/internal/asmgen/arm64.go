@@ -14,6 +14,7 @@ func init() {
 		"gemm/f32_neon_arm64.s":           func() []byte { return gemmArm64(4) },
 		"gemm/s32_neon_arm64.s":           func() []byte { return gemmArm64(5) },
 		"gemm/s32_dotprod_arm64.s":        func() []byte { return gemmArm64(6) },
+		"gemm/s4_dotprod_arm64.s":         func() []byte { return gemmArm64(9) },
 		"gemm/f32bf16_neon_arm64.s":       func() []byte { return gemmArm64(7) },
 		"gemm/f32f16_neon_arm64.s":        func() []byte { return gemmArm64(8) },
 		"conv/depthwise_s8_neon_arm64.s":  depthwiseS8Arm64,
@@ -158,6 +159,15 @@ func (a arm64) shll(d, n int, high bool) {
 		return
 	}
 	a.word(0x2E613800|reg(n, 5)|reg(d, 0), "shll v%d.4s, v%d.4h, #16", d, n)
+}
+
+// nibble makes signed bytes of the high halves of bytes; of the low ones it makes high halves first.
+func (a arm64) nibble(d, n int, high bool) {
+	if high {
+		a.word(0x4F0C0400|reg(n, 5)|reg(d, 0), "sshr v%d.16b, v%d.16b, #4", d, n)
+		return
+	}
+	a.word(0x4F0C5400|reg(n, 5)|reg(d, 0), "shl v%d.16b, v%d.16b, #4", d, n)
 }
 
 // fcvtms rounds down to integers.

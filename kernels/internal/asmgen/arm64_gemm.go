@@ -43,6 +43,7 @@ var armTiles = []struct {
 	{"s32Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS32, nil) }},
 	{"f32bf16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.shll) }},
 	{"f32f16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.fcvtl) }},
+	{"s4Dotprod", 8, 4, func(a arm64, rows int) { tileElem(a, rows, toS8, arm64.nibble) }},
 }
 
 // store says what a tile makes of its sums.
@@ -134,9 +135,9 @@ func (a arm64) atMost(limit string) {
 }
 
 // tileElem is rows × 8 columns with the rows' elements multiplied one by one into vectors of columns: groups of four int8 (SDOT) or one float32
-// (FMLA). A block is four groups, a short group one. Weights of two bytes are widened first: widen makes words of the low or the high half of a register.
+// (FMLA). A block is four groups, a short group one. Narrow weights are widened first: widen makes a vector of the low or the high half of a register, or of its bytes.
 func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bool)) {
-	float := to == toF32
+	float, nibbles := to == toF32, to == toS8 && widen != nil // nibbles are not widened in one step
 	// Few sums would wait for each other: groups then alternate over sets of them.
 	sets := 1
 	for sets < 4 && rows*sets*2*2 <= 16 {
@@ -186,6 +187,9 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 	for g := range 4 {
 		words(g)
 	}
+	for g := 0; nibbles && g < 4; g++ {
+		a.nibble(8+2*g, 8+2*g, true)
+	}
 	for g := range 4 {
 		for r := range rows {
 			for v := range 2 {
@@ -210,6 +214,9 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 		a.op("FMOVS (R%d)(R9), F%d", r+1, r)
 	}
 	words(0)
+	if nibbles {
+		a.nibble(8, 8, true)
+	}
 	for r := range rows {
 		mul(0, r, 0, 8)
 		mul(0, r, 1, 9)
