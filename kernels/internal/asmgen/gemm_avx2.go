@@ -225,7 +225,7 @@ func panelAt(base string, panel int) string {
 }
 
 // shortPanel is how many bytes of weights of a panel are so few that the function for one row asks for those of the panels that follow instead of its own.
-const shortPanel = 8 << 10
+const shortPanel = 4 << 10
 
 // fetchOne points R11 to the weights that the function for one row asks for while it multiplies those at BX.
 func (k *kindAVX2) fetchOne(a *asm, panels int) {
