@@ -321,8 +321,7 @@ func TestResnetBothFormats(t *testing.T) {
 
 // tractRefused are the cases of tract's suite whose operators are not in the float subset, with one of these operators.
 var tractRefused = map[string]string{
-	"deconv_group":           "ConvTranspose",
-	"xgboost_regressor_tree": "TreeEnsembleRegressor",
+	"deconv_group": "ConvTranspose",
 }
 
 // TestTractCases runs tract's ONNX cases; those of other operators must be refused by name.

@@ -121,3 +121,10 @@ func floats(l *graph.Lower, name string, shape tensor.Shape, v ...float32) graph
 	copy(t.F32(), v)
 	return l.Constant(name, t)
 }
+
+// step emits an operator with one result and returns that.
+func step(l *graph.Lower, op string, attr any, in ...graph.ValueID) graph.ValueID {
+	t := l.Temp("step", nil)
+	l.Emit(op, attr, in, ids(t))
+	return t
+}

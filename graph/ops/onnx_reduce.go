@@ -137,14 +137,10 @@ func lowerLogSumExp(l *graph.Lower) error {
 		return err
 	}
 	in := l.N.In[0]
-	most, d, e, sum, log, kept := l.Temp("most", nil), l.Temp("difference", nil), l.Temp("exp", nil), l.Temp("sum", nil), l.Temp("log", nil), l.Temp("kept", nil)
 	a := ReduceAttr{Axes: axes, Keep: true}
-	l.Emit("ReduceMax", a, ids(in), ids(most))
-	l.Emit("Sub", BinaryAttr{}, ids(in, most), ids(d))
-	l.Emit("Exp", nil, ids(d), ids(e))
-	l.Emit("Sum", a, ids(e), ids(sum))
-	l.Emit("Log", nil, ids(sum), ids(log))
-	l.Emit("Add", BinaryAttr{}, ids(log, most), ids(kept))
+	most := step(l, "ReduceMax", a, in)
+	exp := step(l, "Exp", nil, step(l, "Sub", BinaryAttr{}, in, most))
+	kept := step(l, "Add", BinaryAttr{}, step(l, "Log", nil, step(l, "Sum", a, exp)), most)
 	emitReshape(l, kept, l.N.Out[0], reducedShape(l, axes, in))
 	return nil
 }
@@ -199,21 +195,16 @@ func lowerTopKONNX(l *graph.Lower) error {
 		return l.Refuse("the smallest of %s are not supported; of float32 they are", x.DType)
 	}
 	perm := swapped(axis, len(x.Shape)-1, len(x.Shape))
-	step := func(op string, attr any, in graph.ValueID) graph.ValueID {
-		t := l.Temp("step", nil)
-		l.Emit(op, attr, ids(in), ids(t))
-		return t
-	}
-	in := step(graph.TransposeOp, graph.TransposeAttr{Perm: perm}, l.N.In[0])
+	in := step(l, graph.TransposeOp, graph.TransposeAttr{Perm: perm}, l.N.In[0])
 	if least {
-		in = step("Neg", nil, in)
+		in = step(l, "Neg", nil, in)
 	}
 	values, places := l.Temp("values", nil), l.Temp("places", nil)
 	l.Emit("TopK", TopKAttr{k}, ids(in), ids(values, places))
 	if least {
-		values = step("Neg", nil, values)
+		values = step(l, "Neg", nil, values)
 	}
-	places = step("Cast", CastAttr{To: tensor.S64}, places)
+	places = step(l, "Cast", CastAttr{To: tensor.S64}, places)
 	for i, v := range []graph.ValueID{values, places} {
 		if i < len(l.N.Out) && l.N.Out[i] != graph.None {
 			l.Emit(graph.TransposeOp, graph.TransposeAttr{Perm: perm}, ids(v), ids(l.N.Out[i]))
@@ -253,16 +244,11 @@ func lowerInstanceNorm(l *graph.Lower) error {
 		emitReshape(l, in, t, shape)
 		in, axes = t, append(axes, len(whole))
 	}
-	step := func(op string, attr any, in ...graph.ValueID) graph.ValueID {
-		t := l.Temp("step", nil)
-		l.Emit(op, attr, in, ids(t))
-		return t
-	}
 	mean := ReduceAttr{Axes: axes, Keep: true}
-	d := step("Sub", BinaryAttr{}, in, step("Mean", mean, in))
+	d := step(l, "Sub", BinaryAttr{}, in, step(l, "Mean", mean, in))
 	eps := floats(l, "epsilon", nil, l.Attrs().Float(-1, "epsilon", 1e-5))
-	r := step("Rsqrt", nil, step("Add", BinaryAttr{}, step("Mean", mean, step("Square", nil, d)), eps))
-	y := step("Mul", BinaryAttr{}, d, r)
+	r := step(l, "Rsqrt", nil, step(l, "Add", BinaryAttr{}, step(l, "Mean", mean, step(l, "Square", nil, d)), eps))
+	y := step(l, "Mul", BinaryAttr{}, d, r)
 	if len(axes) > len(whole)-2 {
 		t := l.Temp("whole", nil)
 		emitReshape(l, y, t, whole)
@@ -281,7 +267,7 @@ func lowerInstanceNorm(l *graph.Lower) error {
 		p[i] = l.Temp("parameter", nil)
 		emitReshape(l, widened(l, l.N.In[i+1]), p[i], shape)
 	}
-	l.Emit("Add", BinaryAttr{}, ids(step("Mul", BinaryAttr{}, y, p[0]), p[1]), l.Outs())
+	l.Emit("Add", BinaryAttr{}, ids(step(l, "Mul", BinaryAttr{}, y, p[0]), p[1]), l.Outs())
 	return nil
 }
 

@@ -83,17 +83,12 @@ func lowerOneHotONNX(l *graph.Lower) error {
 		return l.Refuse("indices of %s are not supported; int32, int64 and float32 are", d)
 	}
 	zero, end := number("zero", 0), number("end", depth)
-	step := func(op string, attr any, in ...graph.ValueID) graph.ValueID {
-		t := l.Temp("step", nil)
-		l.Emit(op, attr, in, ids(t))
-		return t
-	}
 	if l.In(0).DType == tensor.F32 {
-		in = step("Cast", CastAttr{To: d}, in)
+		in = step(l, "Cast", CastAttr{To: d}, in)
 	}
-	from := step("Where", nil, step("Compare", CompareAttr{vec.Less}, in, zero), step("Add", BinaryAttr{}, in, end), in)
-	off := step("Slice", SliceAttr{Start: []int{0}, Step: []int{1}, Size: []int{1}}, widened(l, l.N.In[2]))
-	on := step("Slice", SliceAttr{Start: []int{1}, Step: []int{1}, Size: []int{1}}, widened(l, l.N.In[2]))
+	from := step(l, "Where", nil, step(l, "Compare", CompareAttr{vec.Less}, in, zero), step(l, "Add", BinaryAttr{}, in, end), in)
+	off := step(l, "Slice", SliceAttr{Start: []int{0}, Step: []int{1}, Size: []int{1}}, widened(l, l.N.In[2]))
+	on := step(l, "Slice", SliceAttr{Start: []int{1}, Step: []int{1}, Size: []int{1}}, widened(l, l.N.In[2]))
 	l.Emit("OneHot", OneHotAttr{axis, depth}, ids(from, on, off), l.Outs())
 	return nil
 }

@@ -52,20 +52,6 @@ var curves = []curve{
 		}
 		return 0
 	}},
-	{op: "Tan", kind: "tan", min: 7, f: inDouble(math.Tan)},
-	{op: "Asin", kind: "asin", min: 7, f: inDouble(math.Asin)},
-	{op: "Acos", kind: "acos", min: 7, f: inDouble(math.Acos)},
-	{op: "Atan", kind: "atan", min: 7, f: inDouble(math.Atan)},
-	{op: "Sinh", kind: "sinh", min: 9, f: inDouble(math.Sinh)},
-	{op: "Cosh", kind: "cosh", min: 9, f: inDouble(math.Cosh)},
-	{op: "Asinh", kind: "asinh", min: 9, f: inDouble(math.Asinh)},
-	{op: "Acosh", kind: "acosh", min: 9, f: inDouble(math.Acosh)},
-	{op: "Atanh", kind: "atanh", min: 9, f: inDouble(math.Atanh)},
-}
-
-// inDouble computes in float64 and rounds.
-func inDouble(f func(float64) float64) func(x, _, _ float32) float32 {
-	return func(x, _, _ float32) float32 { return float32(f(float64(x))) }
 }
 
 // negative is γ·x, and γ·α·(e^x − 1) below zero.

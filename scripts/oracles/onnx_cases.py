@@ -454,11 +454,11 @@ def quantized():
 
 # Operators whose cases of the ONNX backend tests are run, with the inputs that are constants in models of every day: they decide shapes.
 BACKEND = {
-    **{op: () for op in ("Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool Ceil Celu Concat Cos Cosh Conv "
+    **{op: () for op in ("Abs Add And ArgMax ArgMin AveragePool Ceil Celu Concat Cos Conv "
                          "DepthToSpace Div Elu Equal Erf Exp Flatten Floor Gather GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GRU HardSigmoid "
                          "HardSwish Identity InstanceNormalization GroupNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LSTM MatMul Max MaxPool Mean Min "
-                         "Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shape Shrink Sigmoid Sign Sin Sinh Size Softmax Softplus Softsign SpaceToDepth Sqrt "
-                         "Sub Sum Tan Tanh ThresholdedRelu Transpose Where Xor").split()},
+                         "Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shape Shrink Sigmoid Sign Sin Size Softmax Softplus Softsign SpaceToDepth Sqrt "
+                         "Sub Sum Tanh ThresholdedRelu Transpose Where Xor").split()},
     **{op: (1,) for op in "CumSum Expand OneHot Reshape Split Squeeze Tile TopK Unsqueeze ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 "
                           "ReduceLogSum ReduceLogSumExp ReduceSumSquare".split()},
     "BatchNormalization": (1, 2, 3, 4), "ConvTranspose": (1, 2), "Clip": (1, 2), "ConstantOfShape": (0,), "Pad": (1, 2, 3), "Range": (0, 1, 2), "Resize": (1, 2, 3), "Slice": (1, 2, 3, 4), "Upsample": (1,),
@@ -533,6 +533,90 @@ def branches():
 
 def other_of(name, n, value):
     return helper.make_graph([n("Identity", [name], ["u"])], "branch", [], [value("u")])
+
+
+def forest(trees, depth, features, targets, mode="BRANCH_LEQ", per_leaf=1, missing=False, negative=True):
+    """Random trees as the attributes that the older operators have; the names of those of leaves begin with TARGET."""
+    a = {k: [] for k in ("nodes_treeids nodes_nodeids nodes_featureids nodes_values nodes_modes nodes_truenodeids nodes_falsenodeids nodes_missing_value_tracks_true "
+                         "TARGET_treeids TARGET_nodeids TARGET_ids TARGET_weights").split()}
+
+    def node(tree, level, count):
+        me = count[0]
+        count[0] += 1
+        row = len(a["nodes_treeids"])
+        leaf = level == depth or level > 1 and RNG.integers(0, 4) == 0
+        for k, v in (("treeids", tree), ("nodeids", me), ("featureids", 0 if leaf else int(RNG.integers(0, features))), ("values", 0.0 if leaf else float(RNG.integers(-16, 17) / 8)),
+                     ("modes", "LEAF" if leaf else mode), ("truenodeids", 0), ("falsenodeids", 0), ("missing_value_tracks_true", int(missing and RNG.integers(0, 2)))):
+            a["nodes_" + k].append(v)
+        if not leaf:
+            a["nodes_truenodeids"][row] = node(tree, level + 1, count)
+            a["nodes_falsenodeids"][row] = node(tree, level + 1, count)
+            return me
+        for t in RNG.permutation(targets)[:per_leaf]:
+            for k, v in (("treeids", tree), ("nodeids", me), ("ids", int(t)), ("weights", float(RNG.integers(-16 if negative else 0, 17) / 64))):
+                a["TARGET_" + k].append(v)
+        return me
+
+    for tree in range(trees):
+        node(tree, 0, [0])
+    return a
+
+
+def tree_case(name, op, attrs, x, outputs, version=3, domain="ai.onnx.ml"):
+    outs = [helper.make_tensor_value_info(o, t, None) for o, t in outputs]
+    n = helper.make_node(op, ["x"], [o for o, _ in outputs], domain=domain, **attrs)
+    g = helper.make_graph([n], "case", [helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)], outs)
+    data = helper.make_model(g, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(domain, version)], ir_version=8).SerializeToString()
+    CASES.append({"name": "trees/" + name, "model": base64.b64encode(data).decode(), "inputs": [pack("x", x)], "outputs": [pack(k, v) for k, v in run(data, {"x": x})]})
+
+
+def named(a, prefix):
+    return {k.replace("TARGET", prefix): v for k, v in a.items()}
+
+
+def trees():
+    x = rand(7, 5)
+    gaps = x.copy()
+    gaps[RNG.integers(0, 2, gaps.shape) == 0] = np.nan
+    scores = [("y", TensorProto.FLOAT)]
+    for mode in "LEQ LT GTE GT EQ NEQ".split():
+        tree_case("regressor-" + mode.lower(), "TreeEnsembleRegressor", named(forest(4, 4, 5, 1, "BRANCH_" + mode), "target") | {"n_targets": 1}, x, scores)
+        tree_case("regressor-missing-" + mode.lower(), "TreeEnsembleRegressor", named(forest(4, 4, 5, 1, "BRANCH_" + mode, missing=True), "target") | {"n_targets": 1}, gaps, scores)
+    for how in ("SUM", "AVERAGE", "MIN", "MAX"):
+        tree_case("regressor-targets-" + how.lower(), "TreeEnsembleRegressor",
+                  named(forest(6, 3, 5, 3, per_leaf=3), "target") | {"n_targets": 3, "aggregate_function": how, "base_values": [0.5, -1.0, 2.0]}, x, scores)
+    for post in ("LOGISTIC", "SOFTMAX"):
+        tree_case("regressor-" + post.lower(), "TreeEnsembleRegressor", named(forest(6, 3, 5, 3, per_leaf=3), "target") | {"n_targets": 3, "post_transform": post}, x, scores)
+    tree_case("regressor-stump", "TreeEnsembleRegressor", named(forest(1, 0, 5, 1), "target") | {"n_targets": 1}, x, scores)
+    both = [("label", TensorProto.INT64), ("y", TensorProto.FLOAT)]
+    for post in ("NONE", "LOGISTIC", "SOFTMAX"):
+        tree_case("classifier-" + post.lower(), "TreeEnsembleClassifier", named(forest(6, 3, 5, 4, per_leaf=4), "class") | {"classlabels_int64s": [7, 3, -2, 9], "post_transform": post}, x, both, 1)
+    tree_case("classifier-integers", "TreeEnsembleClassifier", named(forest(6, 3, 5, 3, per_leaf=3), "class") | {"classlabels_int64s": [0, 1, 2]}, RNG.integers(-3, 4, (7, 5)), both)
+    tree_case("classifier-two", "TreeEnsembleClassifier", named(forest(6, 3, 5, 2, per_leaf=2), "class") | {"classlabels_int64s": [0, 1], "post_transform": "SOFTMAX"}, x, both)
+    for negative in (True, False):
+        for post in ("NONE", "LOGISTIC"):
+            for base in ([], [0.25]):
+                tree_case(f"classifier-one-score-{'mixed' if negative else 'positive'}-{post.lower()}-{len(base)}", "TreeEnsembleClassifier",
+                          named(forest(5, 3, 5, 1, negative=negative), "class") | {"classlabels_int64s": [10, 20], "post_transform": post} | ({"base_values": base} if base else {}), x, both)
+    f32, u8 = lambda v: numpy_helper.from_array(np.array(v, np.float32)), lambda v: numpy_helper.from_array(np.array(v, np.uint8))
+    flat = {"n_targets": 2, "aggregate_function": 1, "post_transform": 0, "tree_roots": [0, 2], "nodes_splits": f32([0.5, -0.25, 1.0]), "nodes_featureids": [0, 3, 4], "nodes_modes": u8([0, 3, 1]),
+            "nodes_truenodeids": [1, 0, 3], "nodes_trueleafs": [0, 1, 1], "nodes_falsenodeids": [1, 2, 1], "nodes_falseleafs": [1, 1, 1], "leaf_targetids": [0, 1, 0, 1],
+            "leaf_weights": f32([1.5, -2.5, 3.25, 10.0])}
+    tree_case("flat", "TreeEnsemble", flat, x, scores, 5)
+    tree_case("flat-average", "TreeEnsemble", flat | {"aggregate_function": 0}, x, scores, 5)
+    n = helper.make_node
+    bad = named(forest(1, 2, 5, 1), "target") | {"n_targets": 1}
+    bad["nodes_truenodeids"][0] = 0     # leads to itself
+    shared = named(forest(1, 2, 5, 1), "target") | {"n_targets": 1}
+    shared["nodes_falsenodeids"][0] = shared["nodes_truenodeids"][0]
+    for name, text, attrs in (("loop", "begin with its root", bad), ("shared", "two of them", shared), ("feature", "of 2", named(forest(1, 2, 5, 1), "target") | {"nodes_featureids": [9] * 99})):
+        a = dict(attrs)
+        if name == "feature":
+            a["nodes_featureids"] = [9] * len(a["nodes_treeids"])
+        g = helper.make_graph([n("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **a)], "case", [helper.make_tensor_value_info("x", 1, [1, 2 if name == "feature" else 5])],
+                              [helper.make_tensor_value_info("y", 1, None)])
+        data = helper.make_model(g, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8).SerializeToString()
+        CASES.append({"name": "refused/trees-" + name, "model": base64.b64encode(data).decode(), "refused": text})
 
 
 def layout1():
@@ -613,7 +697,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
     args = parser.parse_args()
-    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, backend, branches, refused):
+    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, backend, branches, trees, refused):
         build()
     if (args.shared / "models").is_dir():
         shared(args.shared)
