@@ -55,10 +55,13 @@ type work struct {
 
 // works are the shapes: the layers that most of the time of small networks goes to.
 var works = []work{
-	{"int8 matrix product, 196 rows of 256 to 256", func() []form { return denseS8(196, 256, 256) }},
-	{"int8 matrix product, 1 row of 640 to 128", func() []form { return denseS8(1, 128, 640) }},
-	{"float32 matrix product, 196 rows of 256 to 256", func() []form { return denseF32(196, 256, 256) }},
-	{"float32 matrix product, 1 row of 640 to 128", func() []form { return denseF32(1, 128, 640) }},
+	{"int8 matrix product, 196 rows of 256 to 256", func() []form { return denseS8(196, 256, pattern(make([]int8, 256*256))) }},
+	{"int8 matrix product, 1 row of 640 to 128", func() []form { return denseS8(1, 128, pattern(make([]int8, 128*640))) }},
+	{"int8 matrix product, 1 row of 640 to 128, weights of four bits", func() []form { return denseS8(1, 128, fourBits(128*640)) }},
+	{"float32 matrix product, 196 rows of 256 to 256", func() []form { return denseF32(196, 256, weights(256*256)) }},
+	{"float32 matrix product, 1 row of 640 to 128", func() []form { return denseF32(1, 128, weights(128*640)) }},
+	{"float32 matrix product, 1 row of 640 to 128, weights of bfloat16", func() []form { return denseF32(1, 128, pattern(make([]float32, 128*640))) }},
+	{"float32 matrix product, 1 row of 640 to 128, weights of float16", func() []form { return denseF32(1, 128, halves(128*640)) }},
 	{"int8 convolution 3×3, 28×28×32 to 32", convS8},
 	{"float32 convolution 3×3, 28×28×32 to 32", convF32},
 	{"int8 depthwise convolution 3×3, 28×28×128", depthwiseS8},
@@ -127,6 +130,24 @@ func weights(n int) []float32 {
 	return w
 }
 
+// halves returns n weights that need float16: bfloat16 has too few bits for them.
+func halves(n int) []float32 {
+	w := pattern(make([]float32, n))
+	for i := range w {
+		w[i] += 1. / 16
+	}
+	return w
+}
+
+// fourBits returns n weights of four bits.
+func fourBits(n int) []int8 {
+	w := pattern(make([]int8, n))
+	for i := range w {
+		w[i] >>= 3
+	}
+	return w
+}
+
 // channels is a rescaling of n channels by something near 1/500.
 func channels(n int) requant.Params {
 	q := requant.Params{Mult: make([]int32, n), Shift: make([]int32, n), Min: -128, Max: 127}
@@ -136,14 +157,20 @@ func channels(n int) requant.Params {
 	return q
 }
 
-func denseS8(m, n, k int) []form {
-	w := gemm.PackS8In(nil, m, pattern(make([]int8, n*k)), n, k, make([]int32, n), 3, 0, channels(n))
+// denseS8 multiplies m rows with weights of n columns.
+func denseS8(m, n int, data []int8) []form {
+	k, types := len(data)/n, "s8pc/"
+	w := gemm.PackS8In(nil, m, data, n, k, make([]int32, n), 3, 0, channels(n))
+	if w.FourBits() {
+		types = "s8s4pc/"
+	}
 	x, dst, scratch := pattern(make([]int8, m*k)), make([]int8, m*n), make([]byte, w.Scratch(m))
-	return []form{{id: "gemm/s8pc/" + w.ID(), macs: int64(m) * int64(n) * int64(k), run: func() { gemm.S8(dst, n, x, k, m, w, scratch) }}}
+	return []form{{id: "gemm/" + types + w.ID(), macs: int64(m) * int64(n) * int64(k), run: func() { gemm.S8(dst, n, x, k, m, w, scratch) }}}
 }
 
-func denseF32(m, n, k int) []form {
-	w := gemm.PackF32(weights(n*k), n, k, make([]float32, n), -1e9, 1e9)
+func denseF32(m, n int, data []float32) []form {
+	k := len(data) / n
+	w := gemm.PackF32In(nil, m, data, n, k, make([]float32, n), -1e9, 1e9)
 	x, dst := pattern(make([]float32, m*k)), make([]float32, m*n)
 	return []form{{id: "gemm/" + w.Types() + "/" + w.ID(), macs: int64(m) * int64(n) * int64(k), run: func() { gemm.F32(dst, n, x, k, m, w) }}}
 }
