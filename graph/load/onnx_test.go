@@ -263,6 +263,23 @@ func TestONNXIntegers(t *testing.T) {
 	}
 }
 
+// TestONNXGelu checks that the parts of a GELU run as one step, and only they.
+func TestONNXGelu(t *testing.T) {
+	for _, c := range onnxCases(t) {
+		if !strings.HasPrefix(c.Name, "gelu-parts/") {
+			continue
+		}
+		p, err := load.Bytes(c.Model, c.Name, load.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := !strings.HasSuffix(c.Name, "/third") && !strings.HasSuffix(c.Name, "/other-value")
+		if one := len(p.Steps()) == 1 && strings.HasPrefix(p.Steps()[0].Kernel, "vec.gelu/"); one != whole {
+			t.Errorf("%s: %+v", c.Name, p.Steps())
+		}
+	}
+}
+
 // TestONNXLayout checks that a network of convolutions keeps at most one transpose at each end.
 func TestONNXLayout(t *testing.T) {
 	limit := map[string]int{"network/residual": 2, "network/1d": 2, "batchnorm/after-conv": 2}

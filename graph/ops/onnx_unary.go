@@ -66,9 +66,14 @@ var curveByKind = map[string]*curve{}
 
 func init() {
 	graph.Register(graph.Op{Name: "Curve", Infer: inferF32, Compile: compileCurve, Elementwise: true})
+	graph.Register(graph.Op{Name: "Erf", Infer: inferF32, Compile: compileCurve, Elementwise: true}) // a pass looks for it
 	for i := range curves {
 		c := &curves[i]
 		curveByKind[c.kind] = c
+		neutral := "Curve"
+		if c.kind == "erf" {
+			neutral = "Erf"
+		}
 		graph.RegisterForm(onnxForm(c.op, c.min, func(l *graph.Lower) error {
 			a := CurveAttr{Kind: c.kind, Alpha: c.alpha, Beta: c.beta}
 			name := c.alphaName
@@ -79,8 +84,8 @@ func init() {
 			if c.second != "" {
 				a.Beta = l.Attrs().Float(-1, c.second, a.Beta)
 			}
-			return lowerUnaryTo("Curve", a)(l)
-		}, "float32").As("Curve"))
+			return lowerUnaryTo(neutral, a)(l)
+		}, "float32").As(neutral))
 	}
 	for _, f := range []struct {
 		op, neutral string

@@ -217,9 +217,16 @@ func lowerTreeClassifier(l *graph.Lower) error {
 	if err := emitTrees(l, e, in, t); err != nil {
 		return err
 	}
-	if out := l.N.Out[0]; out != graph.None {
-		place := l.Temp("class", nil)
-		l.Emit("ArgMax", ArgExtremeAttr{Axis: 1, Type: tensor.S64}, ids(t), ids(place))
+	rows := l.G.Values[t].Shape
+	switch out := l.N.Out[0]; {
+	case out == graph.None || len(rows) != 2:
+	case len(labels) == 2: // ONNX Runtime looks at the second score alone
+		if len(e.Base) > 0 {
+			return l.Refuse("base values with weights for both of two classes are not supported")
+		}
+		emitLabel(l, labels, step(l, "Slice", SliceAttr{Start: []int{0, 1}, Step: []int{1, 1}, Size: []int{rows[0], 1}}, t), 0)
+	default:
+		place := step(l, "ArgMax", ArgExtremeAttr{Axis: 1, Type: tensor.S64}, t)
 		l.Emit("Gather", GatherAttr{}, ids(labelList(l, labels), place), ids(out))
 	}
 	if out := l.N.Out[1]; out != graph.None {
@@ -253,10 +260,8 @@ func emitBinary(l *graph.Lower, e *trees.Ensemble, labels []int64, post string, 
 	if positive {
 		limit = 0.5
 	}
-	if out := l.N.Out[0]; out != graph.None && len(l.G.Values[score].Shape) > 0 {
-		above := step(l, "Compare", CompareAttr{vec.Greater}, score, floats(l, "limit", nil, limit))
-		label := step(l, "Where", nil, above, labelOne(l, labels[1]), labelOne(l, labels[0]))
-		emitReshape(l, label, out, l.G.Values[score].Shape[:1])
+	if l.N.Out[0] != graph.None && len(l.G.Values[score].Shape) > 0 {
+		emitLabel(l, labels, score, limit)
 	}
 	if out := l.N.Out[1]; out != graph.None {
 		var other graph.ValueID
@@ -274,6 +279,15 @@ func emitBinary(l *graph.Lower, e *trees.Ensemble, labels []int64, post string, 
 		l.Emit("Concat", ConcatAttr{Axis: 1}, ids(other, score), ids(out))
 	}
 	return nil
+}
+
+// emitLabel gives the second label where scores [N,1] are above a limit, and else the first.
+func emitLabel(l *graph.Lower, labels []int64, score graph.ValueID, limit float32) {
+	above := step(l, "Compare", CompareAttr{vec.Greater}, score, floats(l, "limit", nil, limit))
+	label := step(l, "Where", nil, above, labelOne(l, labels[1]), labelOne(l, labels[0]))
+	if s := l.G.Values[score].Shape; len(s) > 0 {
+		emitReshape(l, label, l.N.Out[0], s[:1])
+	}
 }
 
 func labelOne(l *graph.Lower, v int64) graph.ValueID {

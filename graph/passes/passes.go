@@ -24,6 +24,7 @@ var All = []Pass{
 	{"attention", Attention},
 	{"turn-products", TurnProducts},
 	{"fold", graph.Fold},
+	{"fuse-gelu", FuseGelu},
 	{"fuse-swish", FuseSwish},
 	{"tables", Tables},
 	{"dead", Dead},

@@ -515,6 +515,18 @@ def backend():
                       **({"off": 1} if node.op_type.startswith("QLinear") else {})})
 
 
+def gelu():
+    """The forms in which exporters write x * 0.5 * (1 + erf(x / sqrt(2))), and one that is something else."""
+    x, n = rand(3, 40) * 2, helper.make_node
+    consts = {"two": np.float32(2**0.5), "inv": np.float32(0.5**0.5), "one": np.float32(1), "half": np.float32(0.5), "third": np.float32(1 / 3)}
+    erf = [n("Div", ["x", "two"], ["d"]), n("Erf", ["d"], ["e"]), n("Add", ["e", "one"], ["a"])]
+    case("gelu-parts/product-last", erf + [n("Mul", ["x", "a"], ["m"]), n("Mul", ["m", "half"], ["y"])], {"x": x}, consts)
+    case("gelu-parts/half-first", erf + [n("Mul", ["half", "x"], ["m"]), n("Mul", ["m", "a"], ["y"])], {"x": x}, consts)
+    case("gelu-parts/half-of-sum", [n("Mul", ["x", "inv"], ["d"]), n("Erf", ["d"], ["e"]), n("Add", ["one", "e"], ["a"]), n("Mul", ["a", "half"], ["m"]), n("Mul", ["x", "m"], ["y"])], {"x": x}, consts)
+    case("gelu-parts/third", erf + [n("Mul", ["x", "a"], ["m"]), n("Mul", ["m", "third"], ["y"])], {"x": x}, consts)
+    case("gelu-parts/other-value", erf + [n("Neg", ["x"], ["z"]), n("Mul", ["z", "a"], ["m"]), n("Mul", ["m", "half"], ["y"])], {"x": x}, consts)
+
+
 def branches():
     """If on a condition that shapes decide; branches see values around them and hold other branches."""
     x = rand(2, 3)
@@ -697,7 +709,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
     args = parser.parse_args()
-    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, backend, branches, trees, refused):
+    for build in (conv, pool, dense, elementwise, normalization, movement, network, recurrent, layout1, linear, quantized, backend, gelu, branches, trees, refused):
         build()
     if (args.shared / "models").is_dir():
         shared(args.shared)
