@@ -106,6 +106,10 @@ for dir in "$out"/root/tests/*; do
 	n=${dir##*/}
 	echo "ran   	${n//,//}: $(grep "^@@ end $n " "$out/text" || echo "did not end")" | sed 's/@@ end [^ ]* /exit code /'
 	sed -n "/^@@ begin $n\$/,/^@@ end $n /p" "$out/text" | grep -v '^@@ ' | go tool test2json -p "${n//,//}" >>"$out/json" || true
+	if ! grep -qx "@@ end $n 0" "$out/text"; then # a crash leaves no test that failed
+		sed -n "/^@@ begin $n\$/,/^@@ end $n /p" "$out/text" | grep -v "^=== " | head -40
+		echo "{\"Action\":\"fail\",\"Package\":\"${n//,//}\"}" >>"$out/json"
+	fi
 done
 grep -q '^@@ done' "$out/text" || { echo "no end within $limit s; the last lines:"; tail -20 "$out/text"; echo '{"Action":"fail","Package":"Bochs"}' >>"$out/json"; }
 summary "in Bochs, $((SECONDS - start)) s"

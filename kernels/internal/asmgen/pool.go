@@ -107,7 +107,7 @@ func poolS8AVX512() []byte {
 		start: func(s simd, acc int) { s.op("VMOVDQA64 Z%d, Z%d", start, acc) },
 		load: func(s simd, from string, to int, last bool) {
 			if last {
-				s.op("VPMOVSXBD.Z %s, K1, Z%d", from, to)
+				s.lastS8(from, to)
 			} else {
 				s.op("VPMOVSXBD %s, Z%d", from, to)
 			}

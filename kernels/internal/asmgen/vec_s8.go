@@ -47,7 +47,7 @@ func vecS8AVX512() []byte {
 						s.op("VMOVAPS Z24, Z%d", in.to)
 						continue
 					case last:
-						s.op("VPMOVSXBD.Z (%s), K1, Z%d", in.from, in.to)
+						s.lastS8("("+in.from+")", in.to)
 					default:
 						s.op("VPMOVSXBD %d(%s), Z%d", 16*k, in.from, in.to)
 					}

@@ -41,12 +41,19 @@ func (s simd) sumAcrossS8() {
 	s.op("MOVQ R8, R12")
 	s.across(16, s.load, func(from string, to int, last bool) {
 		if last {
-			s.op("VPMOVSXBD.Z %s, K1, %s", from, s.r(to))
+			s.lastS8(from, to)
 		} else {
 			s.op("VPMOVSXBD %s, %s", from, s.r(to))
 		}
 	}, "VPADDD", s.store)
 	s.ret()
+}
+
+// lastS8 loads the int8 values that K1 has and widens them to int32. VPMOVSXBD could do both, but Bochs 2.7 then reads what the mask leaves out, which may
+// be outside of all memory.
+func (s simd) lastS8(from string, to int) {
+	s.op("VMOVDQU8.Z %s, K1, X%d", from, to)
+	s.op("VPMOVSXBD X%d, Z%d", to, to)
 }
 
 func (s simd) sumBegin() {
