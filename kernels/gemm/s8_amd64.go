@@ -135,6 +135,10 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	if m.wZero != 0 || set.inner {
 		m.lda += 4 // room for what comes to the sums of a row
 	}
+	var spare []byte
+	if set.inner {
+		spare = make([]byte, 2*p.k+8)
+	}
 	// All panels in one piece: where one ends, the next is on its way already.
 	unit, column, types := set.width, segs*m.groups*set.depth, "s8/" // to what columns are padded; bytes of one
 	if set.nibbles {
@@ -180,7 +184,7 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 				terms = terms.Below()
 			}
 			if set.inner {
-				terms.Bias -= innerColumn(column)
+				terms.Bias -= innerColumn(column, spare)
 			}
 			q.par[at], q.par[nr+at], q.par[4*nr+at] = terms.Bias, terms.Mult, terms.Limit
 			q.par[2*nr+out], q.par[3*nr+out] = terms.Add, terms.Shift
@@ -191,16 +195,13 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	return m, true
 }
 
-// innerColumn returns the sum of b0b2 + b1b3 over the fours of a column, which tiles of the inner kind have too much in its sums. Of a last three the
-// missing one counts as zero; fewer are no four.
-func innerColumn(column []int8) (total int32) {
-	for ; len(column) >= 4; column = column[4:] {
-		total += int32(column[0])*int32(column[2]) + int32(column[1])*int32(column[3])
-	}
-	if len(column) == 3 {
-		total += int32(column[0]) * int32(column[2])
-	}
-	return total
+// innerColumn returns the sum of b0b2 + b1b3 over the fours of a column, which tiles of the inner kind have too much in its sums. What widens rows computes it
+// too; spare is for what it writes besides, 2 bytes for each value and 8 more.
+func innerColumn(column []int8, spare []byte) int32 {
+	k, end := len(column), (len(column)+1)/2*4
+	_ = spare[end+3]
+	widenInnerAVX2(&widenTile{dst: &spare[0], src: &column[0], n: k, rows: 1})
+	return -int32(binary.LittleEndian.Uint32(spare[end:]))
 }
 
 // distance returns the sum of a column's distances from zero.
