@@ -68,7 +68,7 @@ func TestReadNPYRefuses(t *testing.T) {
 		{"fortran", npy(head("'<f4'", "True", "(1, 1)"), make([]byte, 4)), "ascontiguousarray"},
 		{"structured", npy(head("[('a', '<i4')]", "False", "(1,)"), make([]byte, 4)), "structured"},
 		{"negative", npy(head("'<f4'", "False", "(-1,)"), nil), "axis"},
-		{"overflow", npy(head("'|i1'", "False", "(4294967296, 4294967296)"), nil), "more than"},
+		{"overflow", npy(head("'|i1'", "False", "(2147483647, 2147483647, 2147483647)"), nil), "more than"},
 		{"huge, no data", npy(head("'|i1'", "False", "(268435456,)"), nil), "the file ends before"},
 		{"short data", npy(head("'<i4'", "False", "(2,)"), make([]byte, 7)), "need 8 bytes"},
 		{"no shape", npy("{'descr': '<f4', 'fortran_order': False}", nil), "once each"},
