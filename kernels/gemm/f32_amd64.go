@@ -61,10 +61,10 @@ var (
 
 // f32Panel is a run of columns with its packed weights and bias.
 type f32Panel struct {
-	first, n int // columns
-	vectors  int
-	w        []byte
-	bias     []float32
+	span
+	vectors int
+	w       []byte
+	bias    []float32
 }
 
 // f32Matrix is a matrix packed for a set of tiles.
@@ -88,7 +88,7 @@ func packF32Tiles(store Store, sets *f32Sets, form form, w []float32, n, k int, 
 	for first := 0; first < n; {
 		cols, vectors := set.panel(n - first)
 		nr := set.width * vectors
-		q := f32Panel{first: first, n: cols, vectors: vectors, w: all[:form.size()*k*nr], bias: biases[:nr]}
+		q := f32Panel{span: span{first, cols}, vectors: vectors, w: all[:form.size()*k*nr], bias: biases[:nr]}
 		all, biases = all[len(q.w):], biases[nr:]
 		if !ready {
 			panel = form.room(q.w, panel)
@@ -181,12 +181,7 @@ func (p *f32Matrix) count() int { return len(p.panels) }
 // part is the matrix of some of the panels.
 func (p *f32Matrix) part(from, to int) (first, columns int, _ f32Packed) {
 	m := *p
-	m.panels = slices.Clone(p.panels[from:to])
-	first = m.panels[0].first
-	for i := range m.panels {
-		m.panels[i].first -= first
-		columns += m.panels[i].n
-	}
+	first, columns, m.panels = somePanels(p.panels, from, to)
 	return first, columns, &m
 }
 

@@ -3,7 +3,6 @@
 package gemm
 
 import (
-	"slices"
 	"unsafe"
 
 	"wayside/kernels/internal/cpu"
@@ -20,9 +19,9 @@ type f32Arm struct {
 
 // f32ArmPanel is a run of columns with its packed weights and parameters.
 type f32ArmPanel struct {
-	first, n int // columns
-	w        []byte
-	par      []float32 // bias of each column, then the bounds for a vector
+	span
+	w   []byte
+	par []float32 // bias of each column, then the bounds for a vector
 }
 
 // halfRows is for how many rows at a time binary16 pays. One tile reads each weight once and waits for memory; where several share what a cache holds,
@@ -47,7 +46,7 @@ func packF32Arch(store Store, form form, w []float32, n, k int, bias []float32, 
 	var panel []float32 // before it is narrowed
 	for first := 0; first < n; first += f32Neon.cols {
 		cols := min(f32Neon.cols, n-first)
-		q := f32ArmPanel{first: first, n: cols, w: all[:size], par: make([]float32, f32Neon.cols)}
+		q := f32ArmPanel{span: span{first, cols}, w: all[:size], par: make([]float32, f32Neon.cols)}
 		if all = all[size:]; !ready {
 			panel = form.room(q.w, panel)
 			packArm(panel, &f32Neon, w[first*k:(first+cols)*k], k, cols, list)
@@ -80,12 +79,7 @@ func (p *f32Arm) count() int { return len(p.panels) }
 // part is the matrix of some of the panels.
 func (p *f32Arm) part(from, to int) (first, columns int, _ f32Packed) {
 	m := *p
-	m.panels = slices.Clone(p.panels[from:to])
-	first = m.panels[0].first
-	for i := range m.panels {
-		m.panels[i].first -= first
-		columns += m.panels[i].n
-	}
+	first, columns, m.panels = somePanels(p.panels, from, to)
 	m.n = columns
 	return first, columns, &m
 }

@@ -93,11 +93,11 @@ func (s *tileSet) place(c, vectors int) (sum, output int) {
 
 // s8Panel is a run of columns with its packed weights and parameters.
 type s8Panel struct {
-	first, n int // columns
-	vectors  int
-	w        []int8
-	par      []int32
-	exact    bool
+	span
+	vectors int
+	w       []int8
+	par     []int32
+	exact   bool
 }
 
 // s8Matrix is a matrix packed for a set of tiles.
@@ -150,7 +150,7 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	for first := 0; first < p.n; {
 		cols, vectors := set.panel(p.n - first)
 		nr := set.width * vectors
-		q := s8Panel{first: first, n: cols, vectors: vectors, w: w[:column*nr], par: par[:5*nr]}
+		q := s8Panel{span: span{first, cols}, vectors: vectors, w: w[:column*nr], par: par[:5*nr]}
 		w, par = w[len(q.w):], par[len(q.par):]
 		place := func(c int) int { at, _ := set.place(c, vectors); return at }
 		panel := bytesOf(q.w)
@@ -300,12 +300,7 @@ func (p *s8Matrix) count() int { return len(p.panels) }
 // some returns the matrix of some of the panels.
 func (p *s8Matrix) some(from, to int) (first, columns int, m s8Matrix) {
 	m = *p
-	m.panels = slices.Clone(p.panels[from:to])
-	first = m.panels[0].first
-	for i := range m.panels {
-		m.panels[i].first -= first
-		columns += m.panels[i].n
-	}
+	first, columns, m.panels = somePanels(p.panels, from, to)
 	return first, columns, m
 }
 

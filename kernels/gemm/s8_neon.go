@@ -4,7 +4,6 @@ package gemm
 
 import (
 	"bytes"
-	"slices"
 	"unsafe"
 )
 
@@ -22,10 +21,10 @@ type s8Arm struct {
 
 // s8ArmPanel is a run of columns with its packed weights and parameters.
 type s8ArmPanel struct {
-	shape    *armShape
-	first, n int // columns
-	w        []int8
-	par      []int32 // bias, multiplier and negative shift of each column, then zero point and bounds for a vector
+	shape *armShape
+	span
+	w   []int8
+	par []int32 // bias, multiplier and negative shift of each column, then zero point and bounds for a vector
 }
 
 // packS8Arch packs for the best tiles that the limit allows; nil without any, or when some multiplier does not move sums to the right, which the tiles'
@@ -51,7 +50,7 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 	for first := 0; first < n; first += shape.cols {
 		cols := min(shape.cols, n-first)
 		part := w[first*k : (first+cols)*k]
-		q := s8ArmPanel{shape: shape, first: first, n: cols, par: make([]int32, 3*shape.cols, 3*shape.cols+12)}
+		q := s8ArmPanel{shape: shape, span: span{first, cols}, par: make([]int32, 3*shape.cols, 3*shape.cols+12)}
 		if shape == &s8Neon && bytes.IndexByte(bytesOf(part), 0x80) >= 0 {
 			q.shape = &s8Wide
 		}
@@ -112,12 +111,7 @@ func (p *s8Arm) count() int { return len(p.panels) }
 // part is the matrix of some of the panels.
 func (p *s8Arm) part(from, to int) (first, columns int, _ s8Packed) {
 	m := *p
-	m.panels = slices.Clone(p.panels[from:to])
-	first = m.panels[0].first
-	for i := range m.panels {
-		m.panels[i].first -= first
-		columns += m.panels[i].n
-	}
+	first, columns, m.panels = somePanels(p.panels, from, to)
 	m.n = columns
 	return first, columns, &m
 }
