@@ -225,7 +225,9 @@ func (c *F32) Do(chunk, worker int) {
 		return
 	}
 	pixel, m := c.shared.chunk(chunk)
-	c.block(pixel, m, worker)
+	for gr, w := range c.w {
+		c.block(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], gr, pixel, m, w, worker)
+	}
 	if c.then != nil {
 		c.then(c.dst[pixel*g.OutC : (pixel+m)*g.OutC])
 	}
@@ -233,34 +235,26 @@ func (c *F32) Do(chunk, worker int) {
 
 // columns computes some columns of all output pixels.
 func (c *F32) columns(p *gemm.F32Part, worker int) {
-	g, n := c.g, c.shared.rows*c.apart
 	for i := range c.shared.chunks {
 		pixel, m := c.shared.chunk(i)
-		rows, apart := c.src[pixel*g.C:], g.C
-		if !c.inPlace() {
-			rows, apart = c.scratch[worker*n:(worker+1)*n], c.apart
-			gather(rows, apart, c.src, g, 0, pixel, m, 0)
-		}
-		gemm.F32(c.dst[pixel*g.OutC+p.First:], g.OutC, rows, apart, m, p.W)
+		c.block(c.dst[pixel*c.g.OutC+p.First:], 0, pixel, m, p.W, worker)
 		for r := 0; c.then != nil && r < m; r++ {
-			c.then(c.dst[(pixel+r)*g.OutC+p.First:][:p.W.N])
+			c.then(c.dst[(pixel+r)*c.g.OutC+p.First:][:p.W.N])
 		}
 	}
 }
 
-// block computes m output pixels.
-func (c *F32) block(pixel, m, worker int) {
+// block computes m pixels of a group.
+func (c *F32) block(dst []float32, gr, pixel, m int, w *gemm.F32Weights, worker int) {
 	g := c.g
 	if c.inPlace() {
-		gemm.F32(c.dst[pixel*g.OutC:], g.OutC, c.src[pixel*g.C:], g.C, m, c.w[0])
+		gemm.F32(dst, g.OutC, c.src[pixel*g.C:], g.C, m, w)
 		return
 	}
 	n := c.shared.rows * c.apart
 	patch := c.scratch[worker*n : (worker+1)*n]
-	for gr, w := range c.w {
-		gather(patch, c.apart, c.src, g, gr, pixel, m, 0)
-		gemm.F32(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], g.OutC, patch, c.apart, m, w)
-	}
+	gather(patch, c.apart, c.src, g, gr, pixel, m, 0)
+	gemm.F32(dst, g.OutC, patch, c.apart, m, w)
 }
 
 // Rows convolves src into dst with weights as they lie in a file, w[OutC][KH×KW×C/Groups]; q has one entry per group.
