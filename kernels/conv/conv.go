@@ -81,10 +81,12 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	c := &S8{g: g, w: w, zero: zero, shared: g.sharePixels(g.blockRows())}
+	c := &S8{g: g, w: w, zero: zero}
 	if g.columnwise(1) {
 		c.shared = g.shareColumns()
 		c.parts = w[0].Parts(columnParts * c.shared.workers)
+	} else {
+		c.shared = g.sharePixels(g.blockRows())
 	}
 	for _, p := range w {
 		switch lda := p.Stride(); {
@@ -184,10 +186,12 @@ func NewF32(g *Geometry, w []*gemm.F32Weights) *F32 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	c := &F32{g: g, w: w, shared: g.sharePixels(g.blockRows()), apart: gemm.ApartF32(g.rowElems())}
+	c := &F32{g: g, w: w, apart: gemm.ApartF32(g.rowElems())}
 	if g.columnwise(4) {
 		c.shared = g.shareColumns()
 		c.parts = w[0].Parts(columnParts * c.shared.workers)
+	} else {
+		c.shared = g.sharePixels(g.blockRows())
 	}
 	return c
 }
