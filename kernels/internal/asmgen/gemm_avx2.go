@@ -14,7 +14,8 @@ type kindAVX2 struct {
 	weights int    // bytes of a group of weights for one vector of columns
 	most    int    // sums that a tile with few rows spreads over, to hide the latency of its multiply-adds
 	ahead   int    // bytes of weights: that far before their use the function for one row asks for them, which it reads but once
-	fetch   bool   // tiles fetch the weights of the panel that follows, by R11
+	unroll  int    // groups that a round of the loop multiplies: where two threads share a core, each instruction counts
+	fetch   bool   // tiles fetch the weights of the panel that follows, by R11: a line in each round, so that several tiles do it together
 	zero    bool   // sums start with zero instead of the parameters' first block
 	inner   bool   // two groups at a time, by Winograd's inner product: see innerGroups
 	load    string // instructions that load weights, broadcast a group of a row, and add sums
@@ -69,7 +70,7 @@ func (k *kindAVX2) group(a *asm, s, rows, vectors int, part func(s, r, v int) in
 			k.madd(a, 12+v, 14, part(s, r, v), v == vectors-1)
 		}
 	}
-	if k.fetch {
+	if k.fetch && s == 0 {
 		a.op("PREFETCHT1 (R11)")
 		a.op("ADDQ $%d, R11", vectors*k.weights)
 	}
@@ -118,7 +119,7 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int) func(r, v int) string {
 	for rows*vectors*sets*2 <= min(12, k.most) && sets < 4 && !k.inner {
 		sets *= 2
 	}
-	part := func(s, r, v int) int { return (s*rows+r)*vectors + v }
+	part := func(s, r, v int) int { return (s%sets*rows+r)*vectors + v }
 	a.op("MOVQ 16(R13), BX")
 	for s := range sets {
 		for r := range rows {
@@ -141,7 +142,7 @@ func (k *kindAVX2) multiply(a *asm, rows, vectors int) func(r, v int) string {
 		a.op("MOVQ 24(R13), CX")
 		k.innerLoop(a, rows, vectors, func(r, v int) int { return part(0, r, v) })
 	} else {
-		segments(a, rows, k.weights*vectors, sets, func(s int) { k.group(a, s, rows, vectors, part) })
+		segments(a, rows, k.weights*vectors, max(sets, k.unroll), func(s int) { k.group(a, s, rows, vectors, part) })
 	}
 	for s := 1; s < sets; s++ {
 		for r := range rows {
@@ -215,7 +216,7 @@ func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) st
 }
 
 // f32AVX2 multiplies one value of every row with the weights of its columns.
-var f32AVX2 = kindAVX2{weights: 32, most: 12, ahead: 1024, fetch: true, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
+var f32AVX2 = kindAVX2{weights: 32, most: 12, ahead: 1024, unroll: 4, fetch: true, zero: true, load: "VMOVUPS", cast: "VBROADCASTSS", add: "VADDPS",
 	madd: func(a *asm, weights, row, sum int, _ bool) { a.op("VFMADD231PS Y%d, Y%d, Y%d", weights, row, sum) }}
 
 // bf16AVX2 and f16AVX2 are f32AVX2 with weights of two bytes: the same sums of the same products in the same order.
