@@ -276,7 +276,8 @@ func sequence(id string, macs int64, p *rnn.Packed, x []float32, step func(x []f
 		}}}
 	}
 	y, h, c, scratch := make([]float32, steps*hidden), make([]float32, hidden), make([]float32, hidden), make([]float32, p.Scratch(steps))
-	return []form{{id: id + p.ID(), macs: macs, run: func() { p.Run(y, hidden, h, c, x, hidden, steps, false, scratch) }}}
+	walk := p.Walk()
+	return []form{{id: id + p.ID(), macs: macs, run: func() { walk.Run(y, hidden, h, c, x, hidden, steps, false, scratch) }}}
 }
 
 func gru() []form {

@@ -242,7 +242,13 @@ func compileRecurrent(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		kernel.Weights = floatBytes(bytes)
 		k.gru, k.cell = [2]rnn.GRU{}, [2]rnn.LSTM{}
-		kernel.Run = k.runPacked
+		kernel.Run, kernel.Bind = nil, func(*graph.Args) (func(*graph.Args) error, error) {
+			var walks [2]*rnn.Walk
+			for d := range k.directions {
+				walks[d] = k.packed[d].Walk()
+			}
+			return func(a *graph.Args) error { return k.runPacked(a, &walks) }, nil
+		}
 	}
 	return kernel, nil
 }
@@ -357,7 +363,7 @@ func (k *recurrent) rowAt(s, b, d int) (x, y int) {
 }
 
 // runPacked is run for constant weights.
-func (k *recurrent) runPacked(a *graph.Args) error {
+func (k *recurrent) runPacked(a *graph.Args, walks *[2]*rnn.Walk) error {
 	if k.steps == 0 {
 		return k.run(a)
 	}
@@ -378,7 +384,7 @@ func (k *recurrent) runPacked(a *graph.Args) error {
 			if y != nil {
 				rows = y[o*n:]
 			}
-			k.packed[d].Run(rows, ys*n, h, c, x[i*k.input:], xs*k.input, k.steps, k.reverse || d == 1, scratch)
+			walks[d].Run(rows, ys*n, h, c, x[i*k.input:], xs*k.input, k.steps, k.reverse || d == 1, scratch)
 			k.end(a, h, c, b, d)
 		}
 	}

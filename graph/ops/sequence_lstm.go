@@ -364,7 +364,7 @@ func compileSequenceLSTM(c *graph.CompileCtx) (*graph.Kernel, error) {
 // packLSTM replaces a kernel by that of a packed cell.
 func packLSTM(k *graph.Kernel, p *rnn.Packed, w *walk, input, cells int) {
 	k.ID, k.Scratch, k.Weights = "rnn.lstm/f32/"+p.ID(), 4*p.Scratch(w.steps), floatBytes(p.Bytes())
-	k.Run = func(a *graph.Args) error {
+	run := func(a *graph.Args, walk *rnn.Walk) error {
 		s := tensor.As[float32](a.Scratch, 4)
 		x, hidden, state, y := a.In[0].F32(), a.In[lstmHidden].F32(), a.In[lstmCell].F32(), a.Out[0].F32()
 		stride := 1
@@ -378,10 +378,14 @@ func packLSTM(k *graph.Kernel, p *rnn.Packed, w *walk, input, cells int) {
 					first = w.at(w.steps-1, b)
 				}
 				h, c := hidden[b*cells:(b+1)*cells], state[b*cells:(b+1)*cells]
-				p.Run(y[first*cells:], stride*cells, h, c, x[first*input:], stride*input, w.steps, w.reverse, s)
+				walk.Run(y[first*cells:], stride*cells, h, c, x[first*input:], stride*input, w.steps, w.reverse, s)
 			}
 		}
 		return nil
+	}
+	k.Run, k.Bind = nil, func(*graph.Args) (func(*graph.Args) error, error) {
+		walk := p.Walk()
+		return func(a *graph.Args) error { return run(a, walk) }, nil
 	}
 }
 

@@ -85,9 +85,12 @@ func SetLeast(nanos int64) (before int64) {
 	return before
 }
 
+// Worth reports whether some work of so many nanoseconds is worth sharing, however many threads there are.
+func Worth(nanos int64) bool { return nanos >= least }
+
 // For returns for how many workers some work of so many nanoseconds is planned: 1 where it is too little to be shared.
 func For(nanos int64) int {
-	if nanos < least {
+	if !Worth(nanos) {
 		return 1
 	}
 	return Workers()

@@ -1,21 +1,39 @@
 package rnn
 
-import "wayside/kernels/gemm"
+import (
+	"wayside/kernels/gemm"
+	"wayside/kernels/par"
+)
 
 // Packed is a float32 LSTM or GRU packed for the vector instructions of this machine: it runs whole sequences, with the products of all inputs first. It
 // is immutable. Its results differ from those of the plain cells by the order of sums, which also depends on a step's place in the run, and by the bounds of
-// vec.FnLogistic and vec.FnTanh.
+// vec.FnLogistic and vec.FnTanh; they do not depend on how many threads share it.
 type Packed struct {
 	input, hidden int
-	units         int // hidden, padded to whole vectors: every gate has so many columns
+	units         int // hidden, padded to whole vectors
 	kind          packedKind
-	blocks        int // gates of a row of working memory
-	products      int // of those, the first ones that get a product with the state
-	w             *gemm.F32Weights
-	bias          []float32 // of the row
-	clip          float32   // bound of an LSTM's cell state
-	r, rOut       *panels   // rOut: of the candidate where the reset gate comes first
+	blocks        int     // gates of a row of working memory
+	products      int     // of those, the first ones that get a product with the state
+	clip          float32 // bound of an LSTM's cell state
+	bands         []band
 }
+
+// band is some units of a layer with all of their weights: one thread computes them, and needs of the others but their state.
+type band struct {
+	from, n int // units
+	width   int // n, padded to whole vectors: every gate has so many columns
+	w       *gemm.F32Weights
+	bias    []float32 // of the row
+	r, rOut *panels   // rOut: of the candidate where the reset gate comes first
+}
+
+const (
+	maxBands    = 4  // of a layer
+	bandUnit    = 16 // units that bounds of bands are multiples of: whole vectors and cache lines
+	macsPerNano = 20 // of one thread, roughly
+	// Threads that meet at every step are awake and have their weights in their caches: so many times less work is worth sharing than of a layer.
+	stepGain = 4
+)
 
 type packedKind uint8
 
@@ -35,11 +53,14 @@ type part struct {
 }
 
 // rowsOf returns rows [g*n, (g+1)*n) of a matrix with k columns.
-func (m Matrix) rowsOf(g, n, k int) Matrix {
+func (m Matrix) rowsOf(g, n, k int) Matrix { return m.between(g*n, (g+1)*n, k) }
+
+// between returns rows [lo, hi) of a matrix with k columns.
+func (m Matrix) between(lo, hi, k int) Matrix {
 	if m.BF16 != nil {
-		return Matrix{BF16: m.BF16[g*n*k : (g+1)*n*k]}
+		return Matrix{BF16: m.BF16[lo*k : hi*k]}
 	}
-	return Matrix{F32: m.F32[g*n*k : (g+1)*n*k]}
+	return Matrix{F32: m.F32[lo*k : hi*k]}
 }
 
 func biasOf(b []float32, g, n int) []float32 {
@@ -110,32 +131,58 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 		return nil
 	}
 	p := &Packed{input: input, hidden: hidden, units: (hidden + width - 1) / width * width, kind: kind, blocks: len(parts), products: products, clip: posInf}
-	p.bias = make([]float32, p.blocks*p.units)
 	half := false
-	for i, q := range parts {
+	for _, q := range parts {
 		half = half || q.w.BF16 != nil || q.r.BF16 != nil
-		for j := range hidden {
-			for _, b := range [][]float32{q.wb, q.rb} {
-				if b != nil {
-					p.bias[i*p.units+j] += b[j]
+	}
+	groups := (p.units + bandUnit - 1) / bandUnit
+	count := bandsOf(groups, len(parts)*hidden*hidden)
+	for i := range count {
+		b := band{from: i * groups / count * bandUnit}
+		b.width = min((i+1)*groups/count*bandUnit, p.units) - b.from
+		b.n = min(b.width, hidden-b.from)
+		b.pack(p, parts, half)
+		p.bands = append(p.bands, b)
+	}
+	return p
+}
+
+// bandsOf returns into how many bands a layer is divided that has so many groups of units and products with the state in a step. The number of threads does
+// not count, so that sums have the same order for all.
+func bandsOf(groups, products int) int {
+	n := maxBands
+	for n > 1 && (n > groups || !par.Worth(stepGain*int64(products/n/macsPerNano))) {
+		n /= 2
+	}
+	return n
+}
+
+// pack packs the band's columns of the layer's gates.
+func (b *band) pack(p *Packed, parts []part, half bool) {
+	b.bias = make([]float32, p.blocks*b.width)
+	var r []Matrix
+	first := p.first()
+	w := make([]float32, (p.blocks-first)*b.width*p.input)
+	for i, q := range parts {
+		for _, bias := range [][]float32{q.wb, q.rb} {
+			if bias != nil {
+				for j, v := range bias[b.from : b.from+b.n] {
+					b.bias[i*b.width+j] += v
 				}
 			}
 		}
+		if i < p.products {
+			r = append(r, q.r.between(b.from, b.from+b.n, p.hidden))
+		}
+		if i >= first {
+			copy(w[(i-first)*b.width*p.input:], q.w.between(b.from, b.from+b.n, p.input).widened())
+		}
 	}
-	var r []Matrix
-	for _, q := range parts[:products] {
-		r = append(r, q.r)
+	b.r = packPanels(r, b.n, b.width, p.hidden, half)
+	if p.kind == packedGRUReset {
+		b.rOut = packPanels([]Matrix{parts[2].r.between(b.from, b.from+b.n, p.hidden)}, b.n, b.width, p.hidden, half)
 	}
-	p.r = packPanels(r, hidden, p.units, hidden, half)
-	if kind == packedGRUReset {
-		p.rOut = packPanels([]Matrix{parts[2].r}, hidden, p.units, hidden, half)
-	}
-	w := make([]float32, (p.blocks-p.first())*p.units*input)
-	for i, q := range parts[p.first():] {
-		copy(w[i*p.units*input:], q.w.widened())
-	}
-	p.w = gemm.PackF32(w, (p.blocks-p.first())*p.units, input, p.bias[p.first()*p.units:], negInf, posInf)
-	return p
+	b.w = gemm.PackF32(w, (p.blocks-first)*b.width, p.input, b.bias[first*b.width:], negInf, posInf)
 }
 
 // first is the first gate with a product with the input.
@@ -147,10 +194,13 @@ func (p *Packed) first() int {
 }
 
 // Bytes returns the memory of the weights and the bias.
-func (p *Packed) Bytes() gemm.FormBytes {
-	n := p.w.Bytes().Plus(p.r.bytes()).Plus(gemm.FormBytes{F32: 4 * len(p.bias)})
-	if p.rOut != nil {
-		n = n.Plus(p.rOut.bytes())
+func (p *Packed) Bytes() (n gemm.FormBytes) {
+	for i := range p.bands {
+		b := &p.bands[i]
+		n = n.Plus(b.w.Bytes()).Plus(b.r.bytes()).Plus(gemm.FormBytes{F32: 4 * len(b.bias)})
+		if b.rOut != nil {
+			n = n.Plus(b.rOut.bytes())
+		}
 	}
 	return n
 }
@@ -158,57 +208,7 @@ func (p *Packed) Bytes() gemm.FormBytes {
 // ID names the panel and the instruction set.
 func (p *Packed) ID() string { return panelID() }
 
-// Scratch returns the number of float32 elements that Run needs for a sequence of so many steps.
+// Scratch returns the number of float32 elements that a walk of so many steps needs.
 func (p *Packed) Scratch(steps int) int {
-	return min(steps, chunk)*p.blocks*p.units + 3*p.units + p.room()
-}
-
-// Run walks a sequence: x has a row of Input values for each step, xs apart, and y, unless it is nil, gets the hidden state after each, ys apart. h and c
-// are the states, c of an LSTM alone. Backwards begins with the last row.
-func (p *Packed) Run(y []float32, ys int, h, c, x []float32, xs, steps int, backwards bool, scratch []float32) {
-	n, u := p.hidden, p.units
-	if steps == 0 {
-		return
-	}
-	if len(h) != n || p.kind == packedLSTM && len(c) != n || len(x) < (steps-1)*xs+p.input || y != nil && len(y) < (steps-1)*ys+n || len(scratch) < p.Scratch(steps) {
-		panic("rnn: slice length mismatch")
-	}
-	row := p.blocks * u
-	states, scratch := scratch[:3*u], scratch[3*u:]
-	room, gates := scratch[:p.room()], scratch[p.room():]
-	clear(states)
-	hp, cp := states[:u], states[u:2*u]
-	copy(hp, h)
-	copy(cp, c[:min(len(c), n)])
-	odd := false // every other step walks the weights from their end
-	for done := 0; done < steps; {
-		m := min(chunk, steps-done)
-		lo := done
-		if backwards {
-			lo = steps - done - m
-		}
-		p.inputs(gates, x[lo*xs:], xs, m)
-		for i := range m {
-			if backwards {
-				i = m - 1 - i
-			}
-			p.step(gates[i*row:(i+1)*row], states, room, odd)
-			odd = !odd
-			if y != nil {
-				copy(y[(lo+i)*ys:(lo+i)*ys+n], hp)
-			}
-		}
-		done += m
-	}
-	copy(h, hp)
-	copy(c[:min(len(c), n)], cp)
-}
-
-// inputs writes the products of m inputs, with all that does not depend on the state.
-func (p *Packed) inputs(gates, x []float32, xs, m int) {
-	row, first := p.blocks*p.units, p.first()*p.units
-	gemm.F32(gates[first:], row, x, xs, m, p.w)
-	for i := range m {
-		copy(gates[i*row:], p.bias[:first])
-	}
+	return min(steps, chunk)*p.blocks*p.units + 3*p.units + p.room()*p.units
 }

@@ -148,31 +148,39 @@ func (p *panels) add(dst, x []float32, back bool) {
 	}
 }
 
-// room is how many float32 a step needs.
+// room is how many float32 a step needs for each unit.
 func (p *Packed) room() int { return 0 }
 
-// step computes new states from a row of gates that holds the products with the input. states is the hidden state, the cell state or room for a product.
-func (p *Packed) step(gates, states, _ []float32, back bool) {
-	u := p.units
+// step computes the new states of a band from a row of gates that holds the products with the input.
+func (b *band) step(w *Walk, gates []float32) {
+	u := b.width
 	table := gatesWide
-	if p.r.width == 8 {
+	if b.r.width == 8 {
 		table = gatesNarrow
 	}
-	h, c := states[:2*u], states[u:2*u]
-	p.r.add(gates, h, back)
 	g := func(i int) *float32 { return &gates[i*u] }
-	t := gateArgs{h: &h[0], c: &c[0], units: u}
-	switch p.kind {
+	old, next := w.h[b.from:b.from+u], w.next[b.from:b.from+u]
+	t := gateArgs{h: &next[0], c: &w.c[b.from], units: u}
+	if w.p.kind != packedLSTM && &next[0] != &old[0] { // gates of a GRU find the state before the step where they write that behind it
+		copy(next, old)
+	}
+	if !w.again {
+		b.r.add(gates, w.h, w.odd)
+	}
+	switch w.p.kind {
 	case packedLSTM:
-		t.gate, t.lo, t.hi = [4]*float32{g(0), g(1), g(2), g(3)}, -p.clip, p.clip
+		t.gate, t.lo, t.hi = [4]*float32{g(0), g(1), g(2), g(3)}, -w.p.clip, w.p.clip
 		call.Tile(table[gateLSTM], unsafe.Pointer(&t))
 	case packedGRUAfter:
 		t.gate = [4]*float32{g(1), g(2), g(0), g(3)}
 		call.Tile(table[gateAfter], unsafe.Pointer(&t))
 	case packedGRUReset:
 		t.gate = [4]*float32{g(0), g(1), g(2), g(2)}
-		call.Tile(table[gateReset], unsafe.Pointer(&t))
-		p.rOut.add(gates[2*u:], states[u:], back)
+		if !w.again {
+			call.Tile(table[gateReset], unsafe.Pointer(&t))
+			return
+		}
+		b.rOut.add(gates[2*u:], w.c, w.odd)
 		call.Tile(table[gateOut], unsafe.Pointer(&t))
 	}
 }

@@ -36,8 +36,8 @@ func packPanels(ms []Matrix, rows, units, k int, _ bool) *panels {
 
 func (p *panels) bytes() gemm.FormBytes { return p.w.Bytes() }
 
-// room is how many float32 a step needs.
-func (p *Packed) room() int { return p.products * p.units }
+// room is how many float32 a step needs for each unit.
+func (p *Packed) room() int { return p.products }
 
 var plus, minus, times = vec.NewArithF32("Add", negInf, posInf), vec.NewArithF32("Sub", negInf, posInf), vec.NewArithF32("Mul", negInf, posInf)
 
@@ -46,13 +46,16 @@ func pairs(op *vec.PairF32, dst, a, b []float32) {
 	op.Run(dst, a, b, &vec.Rows{N: len(dst), SA: 1, SB: 1, Count: 1})
 }
 
-// step computes new states from a row of gates that holds the products with the input. states is the hidden state, the cell state or room for a product.
-func (p *Packed) step(gates, states, room []float32, _ bool) {
-	u := p.units
-	h, c := states[:u], states[u:2*u]
+// step computes the new states of a band from a row of gates that holds the products with the input.
+func (b *band) step(w *Walk, gates []float32) {
+	p, u := w.p, b.width
+	old, h, c := w.h[b.from:b.from+u], w.next[b.from:b.from+u], w.c[b.from:b.from+u]
+	room := w.room[p.products*b.from : p.products*(b.from+u)]
 	g := func(i int) []float32 { return gates[i*u : (i+1)*u] }
-	gemm.F32(room, p.products*u, h, u, 1, p.r.w)
-	pairs(plus, gates[:p.products*u], gates[:p.products*u], room)
+	if !w.again {
+		gemm.F32(room, p.products*u, w.h, p.hidden, 1, b.r.w)
+		pairs(plus, gates[:p.products*u], gates[:p.products*u], room)
+	}
 	switch p.kind {
 	case packedLSTM:
 		in, forget, cell, out := g(0), g(1), g(2), g(3)
@@ -72,21 +75,24 @@ func (p *Packed) step(gates, states, room []float32, _ bool) {
 		vec.FnLogistic.Map(gates[u:3*u], gates[u:3*u])
 		pairs(times, state, state, reset)
 		pairs(plus, candidate, candidate, state)
-		mix(h, update, candidate)
+		mix(h, old, update, candidate)
 	case packedGRUReset:
 		update, reset, candidate := g(0), g(1), g(2)
-		vec.FnLogistic.Map(gates[:2*u], gates[:2*u])
-		pairs(times, reset, reset, h)
-		gemm.F32(room, u, reset, u, 1, p.rOut.w)
+		if !w.again {
+			vec.FnLogistic.Map(gates[:2*u], gates[:2*u])
+			pairs(times, c, reset, old)
+			return
+		}
+		gemm.F32(room, u, w.c, p.hidden, 1, b.rOut.w)
 		pairs(plus, candidate, candidate, room[:u])
-		mix(h, update, candidate)
+		mix(h, old, update, candidate)
 	}
 }
 
-// mix makes the hidden state h = update × h + (1 − update) × tanh(candidate).
-func mix(h, update, candidate []float32) {
+// mix makes the hidden state h = update × old + (1 − update) × tanh(candidate).
+func mix(h, old, update, candidate []float32) {
 	vec.FnTanh.Map(candidate, candidate)
-	pairs(minus, h, h, candidate)
+	pairs(minus, h, old, candidate)
 	pairs(times, h, h, update)
 	pairs(plus, h, h, candidate)
 }

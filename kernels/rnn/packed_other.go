@@ -23,4 +23,4 @@ func (*panels) bytes() gemm.FormBytes { return gemm.FormBytes{} }
 
 func (*Packed) room() int { return 0 }
 
-func (*Packed) step([]float32, []float32, []float32, bool) {}
+func (*band) step(*Walk, []float32) {}

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	bfloat16 "github.com/d4l3k/go-bfloat16"
 
 	"wayside/kernels/internal/kerneltest"
+	"wayside/kernels/par"
 )
 
 // packedBound is how far states may be from those of the plain cells after the sequences of the test.
@@ -30,15 +33,24 @@ func randomMatrix(r *rand.Rand, rows, cols int, half bool) Matrix {
 	return h
 }
 
-// TestPacked compares packed layers with their plain cells.
+// TestPacked compares packed layers with their plain cells: in one band, and in as many as there can be, which several threads share.
 func TestPacked(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	kerneltest.EachTier(t, func(t *testing.T) {
+		defer par.SetLeast(par.SetLeast(math.MaxInt64))
+		defer par.Set(1)
 		r := rand.New(rand.NewPCG(1, 2))
-		for _, n := range []int{1, 3, 7, 8, 9, 15, 16, 17, 20, 33, 64, 100} {
-			for _, input := range []int{1, 3, 16, 29} {
-				for _, steps := range []int{1, 5, 25, 50} {
-					for kind := range 6 {
-						comparePacked(t, r, kind, n, input, steps)
+		for _, least := range []int64{math.MaxInt64, 0} {
+			par.SetLeast(least)
+			for _, n := range []int{1, 3, 7, 8, 9, 15, 16, 17, 20, 33, 64, 100} {
+				if least == 0 && n <= bandUnit {
+					continue
+				}
+				for _, input := range []int{1, 3, 16, 29} {
+					for _, steps := range []int{1, 5, 25, 50} {
+						for kind := range 6 {
+							comparePacked(t, r, kind, n, input, steps)
+						}
 					}
 				}
 			}
@@ -76,6 +88,9 @@ func comparePacked(t *testing.T, r *rand.Rand, kind, n, input, steps int) {
 	if p == nil {
 		return
 	}
+	if shared := len(p.bands) > 1; shared != (n > bandUnit && par.Worth(0)) {
+		t.Fatalf("%d units: shared: %v", n, shared)
+	}
 	xs, ys := input+2, n+1
 	x, y := kerneltest.Guarded[float32](t, (steps-1)*xs+input, true), kerneltest.Guarded[float32](t, (steps-1)*ys+n, true)
 	for i := range x {
@@ -86,7 +101,17 @@ func comparePacked(t *testing.T, r *rand.Rand, kind, n, input, steps int) {
 		h, c = append(h, r.Float32()-0.5), append(c, r.Float32()-0.5)
 	}
 	gotH, gotC = append(gotH, h...), append(gotC, c...)
-	p.Run(y, ys, gotH, gotC, x, xs, steps, backwards, kerneltest.Guarded[float32](t, p.Scratch(steps), true))
+	scratches := kerneltest.Guarded[float32](t, p.Scratch(steps), true)
+	p.Walk().Run(y, ys, gotH, gotC, x, xs, steps, backwards, scratches)
+	for threads := 2; threads <= len(p.bands); threads++ {
+		par.Set(threads)
+		again, h, c := make([]float32, len(y)), slices.Clone(h), slices.Clone(c)
+		p.Walk().Run(again, ys, h, c, x, xs, steps, backwards, scratches)
+		if !slices.Equal(again, y) || !slices.Equal(h, gotH) || !slices.Equal(c, gotC) {
+			t.Fatalf("kind %d, %d units, %d inputs, %d steps: %d threads give other bits", kind, n, input, steps, threads)
+		}
+	}
+	par.Set(1)
 	for i := range steps {
 		if backwards {
 			i = steps - 1 - i
@@ -116,7 +141,7 @@ func BenchmarkPacked(b *testing.B) {
 			fastest := time.Hour
 			for b.Loop() {
 				t := time.Now()
-				p.Run(y, n, h, c, x, input, steps, false, scratch)
+				p.Walk().Run(y, n, h, c, x, input, steps, false, scratch)
 				fastest = min(fastest, time.Since(t))
 			}
 			b.ReportMetric(float64(fastest.Nanoseconds())/1e3, "µs-best")
