@@ -24,6 +24,8 @@ func init() {
 		"vec/f32_neon_arm64.s":            vecF32Arm64,
 		"vec/s8_neon_arm64.s":             vecS8Arm64,
 		"vec/sum_neon_arm64.s":            sumsArm64,
+		"vec/rows_f32_neon_arm64.s":       rowsF32Arm64,
+		"vec/softmax_s8_neon_arm64.s":     softmaxS8Arm64,
 	})
 }
 
@@ -182,6 +184,22 @@ func (a arm64) fcvtas(d, n int) { a.two(0x4E21C800, "fcvtas", "4s", "4s", d, n) 
 // fmaxnm and fminnm return the other input where one is NaN.
 func (a arm64) fmaxnm(d, n, m int) { a.three(0x4E20C400, "fmaxnm", "4s", "4s", "4s", d, n, m) }
 func (a arm64) fminnm(d, n, m int) { a.three(0x4EA0C400, "fminnm", "4s", "4s", "4s", d, n, m) }
+
+// ursra12 adds to the words of d those of n divided by 2^12, rounded half up.
+func (a arm64) ursra12(d, n int) {
+	a.word(0x6F343400|reg(n, 5)|reg(d, 0), "ursra v%d.4s, v%d.4s, #12", d, n)
+}
+
+// sqadd4s adds words; what is too large becomes the largest.
+func (a arm64) sqadd4s(d, n, m int) { a.three(0x4EA00C00, "sqadd", "4s", "4s", "4s", d, n, m) }
+
+// fmaxv and smaxv put the largest float or signed byte of n to the lowest place of d.
+func (a arm64) fmaxv(d, n int) {
+	a.word(0x6E30F800|reg(n, 5)|reg(d, 0), "fmaxv s%d, v%d.4s", d, n)
+}
+func (a arm64) smaxv(d, n int) {
+	a.word(0x4E30A800|reg(n, 5)|reg(d, 0), "smaxv b%d, v%d.16b", d, n)
+}
 
 // ldrq loads 16 bytes at register n plus register m.
 func (a arm64) ldrq(t, n, m int) {

@@ -36,6 +36,8 @@ func TestArm64Words(t *testing.T) {
 		0x4E24D400: func() { a.fadd(0, 0, 4) },
 		0x4E24F400: func() { a.fmax(0, 0, 4) },
 		0x4EA4F400: func() { a.fmin(0, 0, 4) },
+		0x6F343440: func() { a.ursra12(0, 2) },
+		0x4EA50C00: func() { a.sqadd4s(0, 0, 5) },
 	} {
 		a.Reset()
 		write()

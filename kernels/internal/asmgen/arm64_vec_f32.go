@@ -1,12 +1,16 @@
 package main
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // floatRegs hands out registers for constants, from V31 downward, and loads each before the loop.
 type floatRegs struct {
-	a    arm64
-	next int
-	at   map[float64]int
+	a     arm64
+	table floatTable // where the other constants are
+	next  int
+	at    map[float64]int
 }
 
 // of returns the register that holds x.
@@ -22,8 +26,31 @@ func (r *floatRegs) of(x float64) int {
 	return v
 }
 
-// mapsArm64 are the functions of one input, in the order of vec's constants. setup loads constants; emit replaces the registers v by the function of
-// them: V0 to V11 are free. V12 and V13 hold the argument's floats unless there are more than 18 constants.
+// named returns the register that holds a constant of floatConsts.
+func (r *floatRegs) named(name string) int { return r.of(value(name)) }
+
+// load copies a constant of the table to register v.
+func (r *floatRegs) load(v int, name string) { r.a.load(v, r.table.at(name), "R9") }
+
+// expDown sets registers 2+v, which are not above 0, or NaN, to their exponentials. 4+v to 11+v are room.
+func (r *floatRegs) expDown(v []int) {
+	var sets []expSet
+	for _, x := range v {
+		sets = append(sets, expSet{2 + x, 4 + x, 6 + x, 8 + x, 10 + x})
+	}
+	r.a.expDown(r.table, r.named, sets...)
+}
+
+func values(names []string) []float64 {
+	var v []float64
+	for _, n := range names {
+		v = append(v, value(n))
+	}
+	return v
+}
+
+// mapsArm64 are the functions of one input, in the order of vec's constants. want are constants that stand in registers; emit replaces the registers v by
+// the function of them: V0 to V11 are free. V12 and V13 hold the argument's floats.
 var mapsArm64 = []struct {
 	name string
 	want []float64 // constants
@@ -44,8 +71,8 @@ var mapsArm64 = []struct {
 		}
 		a.exp(r, v)
 	}},
-	{"logistic", expFloats, logisticArm64},
-	{"tanh", append([]float64{0.35, -2, -1.0 / 3, 2.0 / 15, -17.0 / 315, 62.0 / 2835, -1382.0 / 155925, 21844.0 / 6081075}, expFloats...), tanhArm64},
+	{"logistic", values(expDownRegs), logisticArm64},
+	{"tanh", values(append([]string{"near", "-two", "sign"}, expDownRegs...)), tanhArm64},
 	{"hardSwish", []float64{0, 3, 6, 1.0 / 6}, func(a arm64, r *floatRegs, v []int) {
 		for _, x := range v {
 			a.fadd(2+x, x, r.of(3))
@@ -67,6 +94,8 @@ var mapsArm64 = []struct {
 	{"roundEven", nil, eachArm64(arm64.frintn)},
 	{"floor", nil, eachArm64(arm64.frintm)},
 	{"ceil", nil, eachArm64(arm64.frintp)},
+	{"gelu", values(append([]string{"root"}, expDownRegs...)), geluArm64},
+	{"geluTanh", values(append([]string{"g3"}, expDownRegs...)), geluTanhArm64},
 }
 
 func eachArm64(f func(a arm64, d, n int)) func(a arm64, _ *floatRegs, v []int) {
@@ -157,72 +186,148 @@ func (a arm64) clampOne(x, lo, hi int) { a.clamp([]int{x}, lo, hi) }
 // logisticArm64 divides 1, or e^x where x is negative, by 1 + e^−|x|, or by 1 below the float in V12.
 func logisticArm64(a arm64, r *floatRegs, v []int) {
 	for _, x := range v {
-		a.mov(8+x, x)
 		a.fabs(2+x, x)
 		a.fneg(2+x, 2+x)
 	}
-	a.exp(r, v)
+	r.expDown(v)
 	for _, x := range v {
-		a.fadd(4+x, x, r.of(1))
+		a.fadd(4+x, 2+x, r.named("one"))
 	}
 	for _, x := range v {
-		a.fcmgt(6+x, 12, 8+x)
-		a.choose(6+x, r.of(1), 4+x)
+		a.fcmgt(6+x, 12, x)
+		a.choose(6+x, r.named("one"), 4+x)
 	}
 	for _, x := range v {
-		a.fcmltZero(2+x, 8+x)
-		a.choose(2+x, x, r.of(1))
+		a.fcmltZero(8+x, x)
+		a.choose(8+x, 2+x, r.named("one"))
 	}
 	for _, x := range v {
-		a.fdiv(x, 2+x, 6+x)
+		a.fdiv(x, 8+x, 6+x)
 	}
 }
 
-// tanhArm64 is (1 − e^−2|x|) / (1 + e^−2|x|) with the sign of x, near zero the series x + x³ × polynomial(x²).
+// tanhArm64 is (1 − e^−2|x|) / (1 + e^−2|x|) with the sign of x, near zero an odd polynomial.
 func tanhArm64(a arm64, r *floatRegs, v []int) {
 	for _, x := range v {
-		a.mov(8+x, x)
 		a.fabs(2+x, x)
-		a.fmul(2+x, 2+x, r.of(-2))
+		a.fmul(2+x, 2+x, r.named("-two"))
 	}
-	a.exp(r, v)
+	r.expDown(v)
 	for _, x := range v {
-		a.fsub(2+x, r.of(1), x)
-		a.fadd(4+x, r.of(1), x)
-	}
-	for _, x := range v {
-		a.fdiv(2+x, 2+x, 4+x)
+		a.fsub(4+x, r.named("one"), 2+x)
+		a.fadd(6+x, r.named("one"), 2+x)
 	}
 	for _, x := range v {
-		a.fneg(4+x, 2+x)
-		a.fcmltZero(6+x, 8+x)
-		a.choose(6+x, 4+x, 2+x) // with the sign; NaN has none, and stays
+		a.fdiv(4+x, 4+x, 6+x)
 	}
 	for _, x := range v {
-		a.fmul(4+x, 8+x, 8+x)
-		a.mov(2+x, r.of(21844.0/6081075))
+		a.fmul(6+x, x, x)
+		r.load(8+x, "q4")
 	}
-	from, to := 2, 0
-	for _, c := range []float64{-1382.0 / 155925, 62.0 / 2835, -17.0 / 315, 2.0 / 15, -1.0 / 3} {
+	for i, c := range []string{"q3", "q2", "q1"} {
+		from, to := []int{8, 10}[i%2], []int{10, 8}[i%2]
 		for _, x := range v {
-			a.mov(to+x, r.of(c))
-			a.fmla(to+x, from+x, 4+x)
+			r.load(to+x, c)
 		}
-		from, to = to, from
+		for _, x := range v {
+			a.fmla(to+x, from+x, 6+x)
+		}
+	}
+	for _, x := range v { // x + x³ × polynomial
+		a.fmul(6+x, 6+x, x)
+		a.mov(8+x, x)
 	}
 	for _, x := range v {
-		a.fmul(4+x, 4+x, 8+x)
-		a.fabs(to+x, 8+x)
+		a.fmla(8+x, 6+x, 10+x)
+		a.mov(6+x, r.named("sign"))
 	}
 	for _, x := range v {
-		other := to + x
-		a.fcmgt(other, r.of(0.35), other)
-		a.mov(10+x, 8+x)
-		a.fmla(10+x, from+x, 4+x)
-		a.choose(other, 10+x, 6+x)
-		if other != x {
-			a.mov(x, other)
+		a.choose(6+x, x, 4+x)
+		a.fabs(4+x, x)
+	}
+	for _, x := range v {
+		a.fcmgt(x, r.named("near"), 4+x)
+		a.choose(x, 8+x, 6+x)
+	}
+}
+
+// geluArm64 is x × Φ(x), with Φ(x) = (1 + erf(x/√2)) / 2. Far from zero Φ(−t) comes as half an exponential, so that large negative inputs keep their digits.
+func geluArm64(a arm64, r *floatRegs, v []int) {
+	const z, t, square, far, near, n = 12, 14, 16, 2, 18, 4
+	each := func(f func(x int)) {
+		for _, x := range v {
+			f(x)
 		}
+	}
+	// horner puts the sum of a constant and a product to register to.
+	horner := func(to int, c string, from, factor int) {
+		each(func(x int) { r.load(to+x, c) })
+		each(func(x int) { a.fmla(to+x, from+x, factor+x) })
+	}
+	each(func(x int) { a.fmul(z+x, x, r.named("root")) })
+	each(func(x int) { r.load(n+x, "erfMost") })
+	each(func(x int) { a.fabs(t+x, z+x) })
+	each(func(x int) { a.fmin(t+x, t+x, n+x) })
+	each(func(x int) { a.fmul(square+x, t+x, t+x) })
+	each(func(x int) { r.load(far+x, "f0") })
+	horner(6, "f1", far, t)
+	each(func(x int) { r.load(n+x, "f2") })
+	horner(8, "f3", n, t)
+	each(func(x int) { r.load(10+x, "n0") })
+	each(func(x int) { a.fmla(8+x, 6+x, square+x) })
+	horner(near, "n1", 10, square)
+	horner(6, "f4", 8, t)
+	horner(10, "n2", near, square)
+	horner(8, "f5", 6, t)
+	horner(near, "n3", 10, square)
+	horner(6, "f6", 8, t)
+	horner(10, "n4", near, square)
+	each(func(x int) { a.fneg(far+x, t+x) })
+	each(func(x int) { a.fmla(far+x, 6+x, t+x) })
+	horner(near, "n5", 10, square)
+	each(func(x int) { a.mov(10+x, z+x) })
+	each(func(x int) { a.fmla(10+x, near+x, z+x) })
+	each(func(x int) { r.load(near+x, "half") })
+	each(func(x int) { r.load(square+x, "half") })
+	each(func(x int) { a.fmla(near+x, 10+x, square+x) })
+	r.expDown(v)
+	each(func(x int) { a.fmul(far+x, far+x, square+x) })
+	each(func(x int) { r.load(n+x, "erfEnd") })
+	each(func(x int) { a.fcmltZero(6+x, x) })
+	each(func(x int) { a.fsub(8+x, r.named("one"), far+x) })
+	each(func(x int) { a.fcmgt(n+x, n+x, t+x) })
+	each(func(x int) { a.choose(6+x, far+x, 8+x) })
+	each(func(x int) { a.choose(n+x, near+x, 6+x) })
+	each(func(x int) { a.fmul(x, x, n+x) })
+}
+
+// geluTanhArm64 is x / (1 + e^−2u) with u = √(2/π) × (x + 0.044715 × x³), which is x × (1 + tanh u) / 2; for negative x in the form x × e^2u / (1 + e^2u).
+func geluTanhArm64(a arm64, r *floatRegs, v []int) {
+	for _, x := range v {
+		a.fmul(4+x, x, x)
+		r.load(2+x, "g1")
+	}
+	for _, x := range v {
+		a.fmla(2+x, 4+x, r.named("g3"))
+	}
+	for _, x := range v {
+		a.fmul(2+x, 2+x, x)
+	}
+	for _, x := range v {
+		a.fabs(2+x, 2+x)
+		a.fneg(2+x, 2+x)
+	}
+	r.expDown(v)
+	for _, x := range v {
+		a.fadd(4+x, 2+x, r.named("one"))
+		a.fmul(6+x, 2+x, x)
+	}
+	for _, x := range v {
+		a.fcmltZero(8+x, x)
+		a.choose(8+x, 6+x, x)
+	}
+	for _, x := range v {
+		a.fdiv(x, 8+x, 4+x)
 	}
 }
 
@@ -262,15 +367,17 @@ var pairsArm64 = []struct {
 // vecF32Arm64 writes the functions of one and two float32 inputs.
 func vecF32Arm64() []byte {
 	a := arm64{newAsm("Functions of float32, element by element, on ARMv8. Comments beside words have ARM's order of operands.")}
+	table := a.constTable(slices.Concat(expDownLoads, []string{"q1", "q2", "q3", "q4", "g1", "half", "erfEnd", "erfMost", "f0", "f1", "f2", "f3", "f4", "f5", "f6", "n0", "n1", "n2", "n3", "n4", "n5"})...)
 	var names []string
 	for _, f := range mapsArm64 {
-		r := &floatRegs{a: a, next: 32, at: map[float64]int{}}
+		r := &floatRegs{a: a, table: table, next: 32, at: map[float64]int{}}
 		a.blocks(f.name+"F32Neon", "One input.", 64, func() {
 			a.floats(12, 2)
+			a.op("MOVD $float<>(SB), R9")
 			for _, c := range f.want {
 				r.of(c)
 			}
-			if r.next < 12 {
+			if r.next < 20 && len(f.want) > 8 {
 				panic("asmgen: too many constants")
 			}
 		}, func() {

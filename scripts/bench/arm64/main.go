@@ -71,6 +71,12 @@ var kernels = []kernel{
 	{"vec", "expF32Neon", 16, nil},
 	{"vec", "logisticF32Neon", 16, nil},
 	{"vec", "tanhF32Neon", 16, nil},
+	{"vec", "geluF32Neon", 16, nil},
+	{"vec", "geluTanhF32Neon", 16, nil},
+	{"vec", "softmaxF32Neon", 16, nil},
+	{"vec", "layerNormF32Neon", 16, nil},
+	{"vec", "softmaxSumS8Neon", 8, nil},
+	{"vec", "softmaxShareS8Neon", 16, nil},
 }
 
 func main() {
