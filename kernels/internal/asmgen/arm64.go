@@ -19,6 +19,7 @@ func init() {
 		"gemm/f32f16_neon_arm64.s":        func() []byte { return gemmArm64(8) },
 		"conv/depthwise_s8_neon_arm64.s":  depthwiseS8Arm64,
 		"conv/depthwise_f32_neon_arm64.s": depthwiseF32Arm64,
+		"conv/winograd_neon_arm64.s":      winogradArm64,
 		"pool/f32_neon_arm64.s":           poolF32Arm64,
 		"pool/s8_neon_arm64.s":            poolS8Arm64,
 		"vec/f32_neon_arm64.s":            vecF32Arm64,
@@ -67,6 +68,14 @@ func (a arm64) sdotElem(d, n, m, i int) {
 // fmlaElem is d += n × word i of m, fused.
 func (a arm64) fmlaElem(d, n, m, i int) {
 	a.word(0x4F801000|element(i)|reg(m, 16)|reg(n, 5)|reg(d, 0), "fmla v%d.4s, v%d.4s, v%d.s[%d]", d, n, m, i)
+}
+
+// fmlsElem is d −= n × word i of m, fused, and fmulElem n × word i of m.
+func (a arm64) fmlsElem(d, n, m, i int) {
+	a.word(0x4F805000|element(i)|reg(m, 16)|reg(n, 5)|reg(d, 0), "fmls v%d.4s, v%d.4s, v%d.s[%d]", d, n, m, i)
+}
+func (a arm64) fmulElem(d, n, m, i int) {
+	a.word(0x4F809000|element(i)|reg(m, 16)|reg(n, 5)|reg(d, 0), "fmul v%d.4s, v%d.4s, v%d.s[%d]", d, n, m, i)
 }
 
 // smmla adds to the 2×2 matrix d the product of the 2×8 matrix n with the transposed 2×8 matrix m.
@@ -204,6 +213,11 @@ func (a arm64) smaxv(d, n int) {
 // ldrq loads 16 bytes at register n plus register m.
 func (a arm64) ldrq(t, n, m int) {
 	a.word(0x3CE06800|reg(m, 16)|reg(n, 5)|reg(t, 0), "ldr q%d, [x%d, x%d]", t, n, m)
+}
+
+// strq stores 16 bytes at register n plus register m.
+func (a arm64) strq(t, n, m int) {
+	a.word(0x3CA06800|reg(m, 16)|reg(n, 5)|reg(t, 0), "str q%d, [x%d, x%d]", t, n, m)
 }
 
 // table writes the addresses of functions and a function that returns where they stand: func name() *[n]uintptr.

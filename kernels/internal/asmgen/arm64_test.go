@@ -36,6 +36,9 @@ func TestArm64Words(t *testing.T) {
 		0x4E24D400: func() { a.fadd(0, 0, 4) },
 		0x4E24F400: func() { a.fmax(0, 0, 4) },
 		0x4EA4F400: func() { a.fmin(0, 0, 4) },
+		0x4F845010: func() { a.fmlsElem(16, 0, 4, 0) },
+		0x4F849010: func() { a.fmulElem(16, 0, 4, 0) },
+		0x3CA26820: func() { a.strq(0, 1, 2) },
 		0x6F343440: func() { a.ursra12(0, 2) },
 		0x4EA50C00: func() { a.sqadd4s(0, 0, 5) },
 	} {

@@ -57,6 +57,8 @@ var kernels = []kernel{
 	{"conv", "dwS8x8Nine", 72, nil},
 	{"conv", "dwF32x16Nine", 144, nil},
 	{"conv", "dwF32x16Any", 64, nil},
+	{"conv", "winogradInNeon", 64, nil}, // results that its squares make
+	{"conv", "winogradOutNeon", 64, nil},
 	{"pool", "maxF32Neon", 16, nil},
 	{"pool", "averageF32Neon", 16, nil},
 	{"pool", "maxS8Neon", 64, nil},
