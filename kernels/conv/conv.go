@@ -360,6 +360,14 @@ func (g *Geometry) runs(group, pixel int, copied func(at, from, n int), filled f
 
 // gather lays the inputs of n output pixels side by side, rows [KH][KW][C/Groups] that lie apart.
 func gather[T int8 | int16 | float32](patch []T, apart int, src []T, g *Geometry, group, pixel, n int, zero T) {
+	if g.Groups == 1 && g.DilW == 1 {
+		for done := 0; done < n; {
+			m := min(n-done, g.OutW-(pixel+done)%g.OutW)
+			gatherLine(patch[done*apart:], apart, src, g, pixel+done, m, zero)
+			done += m
+		}
+		return
+	}
 	k := g.rowElems()
 	for p := range n {
 		out := patch[p*apart : p*apart+k]
