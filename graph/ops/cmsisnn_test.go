@@ -266,7 +266,7 @@ func cmsisMatMul(t *testing.T, c *cmsisCase) []int64 {
 	}}
 	p.s8 = gemm.NewProductS8(p.one(), &p.q)
 	got := make([]int8, product(s.out))
-	p.runS8(got, narrowed[int8](a), narrowed[int8](b), make([]byte, p.s8.Scratch()))
+	p.runS8(got, narrowed[int8](a), narrowed[int8](b), make([]byte, p.s8.Scratch()), 0, p.count)
 	return wide(got)
 }
 

@@ -355,11 +355,9 @@ func compileMatMulInt(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer)
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		p.s8 = gemm.NewProductS8(p.one(), &p.q)
 		k.ID = "gemm.matmul/" + l.types() + "/" + p.s8.ID()
-		k.Scratch = p.s8.Scratch()
-		k.Run = func(a *graph.Args) error {
-			p.runS8(a.Out[0].S8(), a.In[0].S8(), right(a), a.Scratch)
-			return nil
-		}
+		p.share(k, 2*rowsMacsPerNano, p.s8.Scratch(), func(a *graph.Args, scratch []byte, from, to int) {
+			p.runS8(a.Out[0].S8(), a.In[0].S8(), right(a), scratch, from, to)
+		})
 	case l.w.DType == tensor.S8:
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		first := align8(2 * p.scratchA())
@@ -403,6 +401,14 @@ type productWalk struct {
 	ia, ib int
 }
 
+// walkFrom returns the walk at product i.
+func (s *matShape) walkFrom(i int) (w productWalk) {
+	for range i {
+		w.next(s)
+	}
+	return w
+}
+
 func (w *productWalk) next(s *matShape) {
 	for d := len(s.batch) - 1; d >= 0; d-- {
 		w.at[d]++
@@ -438,11 +444,9 @@ func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 	if !constant || p.k*p.n == 0 {
 		p.f32 = gemm.NewProductF32(p.one(), nil, lo, hi)
 		k.ID = "gemm.matmul/f32/" + p.f32.ID()
-		k.Scratch = p.f32.Scratch()
-		k.Run = func(a *graph.Args) error {
-			p.runF32(a.Out[0].F32(), a.In[0].F32(), a.In[1].F32(), a.Scratch)
-			return nil
-		}
+		p.share(k, rowsMacsPerNano, p.f32.Scratch(), func(a *graph.Args, scratch []byte, from, to int) {
+			p.runF32(a.Out[0].F32(), a.In[0].F32(), a.In[1].F32(), scratch, from, to)
+		})
 		return
 	}
 	data := t.F32()
@@ -474,17 +478,34 @@ func compileMatMulF32(c *graph.CompileCtx, k *graph.Kernel, p *matMul) {
 	}
 }
 
-func (p *matMul) runF32(dst, a, b []float32, scratch []byte) {
-	var w productWalk
-	for i := range p.count {
+// share makes run the kernel, which computes some of the products, so many of their multiplications a nanosecond: threads share them.
+func (p *matMul) share(k *graph.Kernel, perNano int64, scratch int, run func(a *graph.Args, scratch []byte, from, to int)) {
+	c := newPartStep(k.MACs / perNano)
+	if c == nil || p.count < 2 {
+		k.Scratch = scratch
+		k.Run = func(a *graph.Args) error { run(a, a.Scratch, 0, p.count); return nil }
+		return
+	}
+	n := min(c.most, p.count)
+	for i := range n {
+		from, to := i*p.count/n, (i+1)*p.count/n
+		c.parts = append(c.parts, func(a *graph.Args, scratch []byte) { run(a, scratch, from, to) })
+	}
+	c.scratch = scratch
+	c.set(k)
+}
+
+func (p *matMul) runF32(dst, a, b []float32, scratch []byte, from, to int) {
+	w := p.walkFrom(from)
+	for i := from; i < to; i++ {
 		p.f32.Run(dst[i*p.m*p.n:], a[w.ia*p.m*p.k:], b[w.ib*p.k*p.n:], scratch)
 		w.next(&p.matShape)
 	}
 }
 
-func (p *matMul) runS8(dst, a, b []int8, scratch []byte) {
-	var w productWalk
-	for i := range p.count {
+func (p *matMul) runS8(dst, a, b []int8, scratch []byte, from, to int) {
+	w := p.walkFrom(from)
+	for i := from; i < to; i++ {
 		p.s8.Run(dst[i*p.m*p.n:], a[w.ia*p.m*p.k:], b[w.ib*p.k*p.n:], scratch)
 		w.next(&p.matShape)
 	}

@@ -82,10 +82,12 @@ func compileSoftmax(c *graph.CompileCtx) (*graph.Kernel, error) {
 	switch x.DType {
 	case tensor.F32:
 		beta := a.Beta
-		return &graph.Kernel{ID: "vec.softmax/f32/" + vec.ISA(), InPlace: []int{0}, Run: func(a *graph.Args) error {
+		k := &graph.Kernel{ID: "vec.softmax/f32/" + vec.ISA(), InPlace: []int{0}}
+		shareSoftmax(k, o, depth, 0, func(a *graph.Args) error {
 			vec.SoftmaxF32(a.Out[0].F32(), a.In[0].F32(), depth, beta)
 			return nil
-		}}, nil
+		})
+		return k, nil
 	case tensor.S16:
 		const step = 1.0 / math.MaxUint16
 		t := &vec.SoftmaxS16Tables{
@@ -99,16 +101,25 @@ func compileSoftmax(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}}, nil
 	}
 	t := vec.NewSoftmaxS8Table(float64(a.Beta), float64(x.Quant.Scale[0]))
-	k := &graph.Kernel{ID: "vec.softmax/s8/" + vec.SoftmaxS8ISA(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S32: 4 * 256}, Scratch: 4 * vec.SoftmaxS8Scratch(depth)}
-	k.Run = func(a *graph.Args) error {
+	k := &graph.Kernel{ID: "vec.softmax/s8/" + vec.SoftmaxS8ISA(), InPlace: []int{0}, Weights: map[tensor.DType]int{tensor.S32: 4 * 256}}
+	if o.DType == tensor.S16 {
+		k.ID, k.InPlace = "vec.softmax/s8s16/generic", nil
+		k.Run = func(a *graph.Args) error { vec.SoftmaxS8S16(a.Out[0].S16(), a.In[0].S8(), depth, t); return nil }
+		return k, nil
+	}
+	shareSoftmax(k, o, depth, 4*vec.SoftmaxS8Scratch(depth), func(a *graph.Args) error {
 		vec.SoftmaxS8(a.Out[0].S8(), a.In[0].S8(), depth, t, tensor.As[int32](a.Scratch, 4))
 		return nil
-	}
-	if o.DType == tensor.S16 {
-		k.ID, k.InPlace, k.Scratch = "vec.softmax/s8s16/generic", nil, 0
-		k.Run = func(a *graph.Args) error { vec.SoftmaxS8S16(a.Out[0].S16(), a.In[0].S8(), depth, t); return nil }
-	}
+	})
 	return k, nil
+}
+
+// shareSoftmax makes run the kernel, which needs so many bytes of scratch memory, shared among threads by rows.
+func shareSoftmax(k *graph.Kernel, o *graph.Value, depth, scratch int, run func(*graph.Args) error) {
+	const perNano = 2
+	n := product(o.Shape)
+	step := rowStep{rows: n / depth, tile: 1, work: int64(n / perNano), kernel: func(int) (func(*graph.Args) error, int) { return run, scratch }}
+	step.set(k)
 }
 
 func inferLogSoftmax(c *graph.InferCtx) error {
