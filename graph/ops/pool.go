@@ -146,7 +146,8 @@ func poolKernel(id string, g *pool.Geometry, scratch int, run func(a *graph.Args
 		run(a, g, 0, a.Scratch)
 		return nil
 	}}
-	s := newPartStep(k.Work / elemsPerNano)
+	const perNano = 4
+	s := newPartStep(k.Work / perNano)
 	if s == nil || g.Batch != 1 || g.OutH < 2 {
 		return k
 	}

@@ -19,8 +19,21 @@ type rowStep struct {
 	kernel func(rows int) (run func(*graph.Args) error, scratch int)
 }
 
-// macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly.
-const macsPerNano = 20
+// macsPerNano is how many products of float32 values a thread computes in a nanosecond, roughly, with few rows, which wait for the weights, and
+// rowsMacsPerNano with more.
+const (
+	macsPerNano     = 20
+	rowsMacsPerNano = 40
+)
+
+// denseNanos is how long a thread takes to multiply so many rows with n × k weights, roughly.
+func denseNanos(rows, n, k int) int64 {
+	macs := int64(rows) * int64(n) * int64(k)
+	if rows < gemmRows {
+		return macs / macsPerNano
+	}
+	return macs / rowsMacsPerNano
+}
 
 // set makes the step k's, shared among as many threads as there are now where there is enough to do.
 func (s *rowStep) set(k *graph.Kernel) {
@@ -67,7 +80,7 @@ func (s *rowStep) set(k *graph.Kernel) {
 
 // setDenseF32 makes the kernel k multiply so many rows with packed weights.
 func setDenseF32(k *graph.Kernel, rows int, w *gemm.F32Weights) {
-	work := int64(rows) * int64(w.N) * int64(w.K) / macsPerNano
+	work := denseNanos(rows, w.N, w.K)
 	if c := newPartStep(work); c != nil && rows < 2*gemmRows {
 		for _, p := range w.Parts(c.most) {
 			c.parts = append(c.parts, func(a *graph.Args, _ []byte) {

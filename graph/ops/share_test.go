@@ -94,7 +94,9 @@ func TestShareRuns(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	defer par.Set(1)
 	f := vec.NewArithF32("Sub", -math.MaxFloat32, math.MaxFloat32).Run
-	const many = 5000 * elemsPerNano
+	const least = 2000
+	defer par.SetLeast(par.SetLeast(least))
+	const many = least * elemsPerNano
 	for _, workers := range []int{1, 3} {
 		par.Set(workers)
 		for _, c := range []struct {

@@ -144,7 +144,7 @@ func rowsRun[T any](s *spread, f func(dst, a, b []T, r *vec.Rows)) func(*graph.A
 }
 
 // elemsPerNano is how many elements a thread computes in a nanosecond, roughly, in the kernels of simple operators.
-const elemsPerNano = 4
+const elemsPerNano = 8
 
 // shareElems makes run the kernel of an operator that computes each element of o from those at the same place, so many a nanosecond, shared among threads.
 func shareElems(k *graph.Kernel, o *graph.Value, perNano int, run func(*graph.Args) error) {

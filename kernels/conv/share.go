@@ -60,11 +60,12 @@ func (s *shared) run(t par.Task) { par.RunPlanned(t, s.chunks, s.workers) }
 const columnParts = 2
 
 // columnwise reports whether threads share the columns of a pointwise layer rather than its pixels: where the weights, of so many bytes each, are the larger
-// part of what passes through the caches, and too many for the second level's, each thread then reads but its own.
+// part of what passes through the caches, and too many for the second level's, or where pixels do not fill the tiles of all threads. Each thread then reads
+// but its own.
 func (g *Geometry) columnwise(bytes int) bool {
-	const cache = 256 << 10
+	const cache, tile = 256 << 10, 12
 	pixels, weights := g.Batch*g.OutH*g.OutW, g.C*g.OutC
-	return g.pointwise() && par.For(g.MACs()/macsPerNano) > 1 && bytes*weights > cache && weights > 2*pixels*(g.C+g.OutC)
+	return g.pointwise() && par.For(g.MACs()/macsPerNano) > 1 && weights > 2*pixels*(g.C+g.OutC) && (bytes*weights > cache || pixels < tile*par.Workers())
 }
 
 // shareColumns divides the pixels of a layer whose columns are shared: each worker takes all of them in blocks that stay in the cache.

@@ -76,7 +76,7 @@ func Workers() int {
 
 // least is the work that is shared, in nanoseconds of one thread: below that sharing costs more than it saves, in what threads wait for each other and in
 // what one's cache must bring from the other's.
-var least int64 = 5_000
+var least int64 = 2_000
 
 // SetLeast changes from which work on it is shared, in nanoseconds, and returns what held before: 0 shares all that can be. It is for tests, before
 // something is planned.
