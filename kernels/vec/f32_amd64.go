@@ -236,6 +236,29 @@ func mapF32Asm(f mapFunction, dst, src []float32, p, q float32) bool {
 	return true
 }
 
+//go:noescape
+func swishF32AVX512(t *elemF32)
+
+//go:noescape
+func swishF32AVX2(t *elemF32)
+
+// swishF32Asm is SwishF32 with logistic's parameter; false where the generic loop must.
+func swishF32Asm(x []float32, p float32) bool {
+	wide := cpu.Has(cpu.AVX512VNNI)
+	if !wide && !cpu.Has(cpu.AVX2) {
+		return false
+	}
+	for i := 0; i < len(x); i += piece {
+		t := elemF32{dst: &x[i], a: &x[i], n: min(piece, len(x)-i), p: p}
+		if wide {
+			swishF32AVX512(&t)
+		} else {
+			swishF32AVX2(&t)
+		}
+	}
+	return true
+}
+
 // softmaxF32Asm is SoftmaxF32 for rows that are not too long for one call.
 func softmaxF32Asm(dst, src []float32, depth int, beta float32) bool {
 	wide := cpu.Has(cpu.AVX512VNNI)

@@ -23,6 +23,8 @@ func pairF32Asm(f pairFunction, dst, a, b []float32, r *Rows, lo, hi float32) bo
 	return armRows(pairsF32[f], armElem{f: [5]float32{lo, hi}}, dst, a, b, r)
 }
 
+func swishF32Asm([]float32, float32) bool { return false }
+
 // hasMap reports whether a function has a kernel.
 func hasMap(f mapFunction) bool { return f != noMap && f < mapsNeon }
 

@@ -13,6 +13,8 @@ func pairF32Asm(pairFunction, []float32, []float32, []float32, *Rows, float32, f
 
 func hasMap(mapFunction) bool { return false }
 
+func swishF32Asm([]float32, float32) bool { return false }
+
 func mapF32Asm(mapFunction, []float32, []float32, float32, float32) bool { return false }
 
 // SumISA names the instructions of SumF32, or with small of SumS8.

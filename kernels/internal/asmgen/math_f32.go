@@ -28,7 +28,7 @@ var floatConsts = []struct {
 	{"f4", bits(-1.06777877e-1)}, {"f5", bits(-6.34846687e-1)}, {"f6", bits(-1.28717512e-1)},
 	{"n0", bits(-5.96761703e-4)}, {"n1", bits(4.99119423e-3)}, {"n2", bits(-2.67681349e-2)},
 	{"n3", bits(1.12819925e-1)}, {"n4", bits(-3.76125336e-1)}, {"n5", bits(1.28379166e-1)},
-	{"g1", bits(-2 * math.Sqrt2 / math.SqrtPi)}, {"g3", bits(-2 * 0.044715 * math.Sqrt2 / math.SqrtPi)}, {"-88", bits(-88)}, {"sixth", bits(1.0 / 6)},
+	{"g1", bits(-2 * math.Sqrt2 / math.SqrtPi)}, {"g3", bits(-2 * 0.044715 * math.Sqrt2 / math.SqrtPi)}, {"-88", bits(-88)}, {"88", bits(88)}, {"sixth", bits(1.0 / 6)},
 }
 
 func bits(f float64) uint32 { return math.Float32bits(float32(f)) }

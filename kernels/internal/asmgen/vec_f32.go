@@ -107,6 +107,7 @@ func vecF32(wide bool, isa string) func() []byte {
 			s.ret()
 		}
 		s.table("mapF32"+isa, names)
+		s.swish(isa)
 		s.softmax(isa)
 		s.shortSoftmax(isa)
 		s.sums(isa)
