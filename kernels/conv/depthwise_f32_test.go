@@ -15,13 +15,14 @@ import (
 func TestDepthwiseF32(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
-		for i := range 400 {
+		for i := range 600 {
 			g := randomGeometry(r)
 			if i%3 == 1 { // the usual ones
 				g.C = []int{8, 16, 32, 72, 128, 256, 384}[r.IntN(7)]
-				g.KH, g.KW, g.DilW, g.OutC, g.PadTop, g.PadLeft = 3, 3, 1, g.C, r.IntN(3), r.IntN(2)
+				k := 3 + 2*r.IntN(2)
+				g.KH, g.KW, g.DilW, g.OutC, g.PadTop, g.PadLeft = k, k, 1, g.C, r.IntN(k), r.IntN(1+k/2)
 				g.W = 1 + r.IntN(24)
-				g.OutW = (g.W+g.PadLeft-r.IntN(3))/g.StrideW + 1
+				g.OutW = max(0, g.W+g.PadLeft-r.IntN(1+k/2))/g.StrideW + 1
 			}
 			x, w, bias := make([]float32, g.Batch*g.H*g.W*g.C), make([]float32, g.KH*g.KW*g.OutC), make([]float32, g.OutC)
 			for _, s := range [][]float32{x, w, bias} {

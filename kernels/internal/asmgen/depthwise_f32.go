@@ -12,7 +12,7 @@ func depthwiseF32AMD64() []byte {
 	a.data("dwMasksF32", masks)
 	dwF32{"Z", 16}.write(a, "AVX512")
 	dwF32{"Y", 8}.write(a, "AVX2")
-	dwThreeF32AVX2(a)
+	dwDirectF32AVX2(a)
 	return a.Bytes()
 }
 
@@ -245,88 +245,104 @@ func (f dwF32) taps(a *asm, count, n, first, rows int, reg func(int) string) {
 	a.op("JNE %s", tap)
 }
 
-// dwThreeF32AVX2 writes the runs of whole vectors with 3×3 taps, for one and for two output rows: all weights stay in registers, and the runs follow
-// each other in one call, so that the sums of one run's last vectors overlap with those of the next run's first. The argument is conv.dwThreeF32.
-// What lies at the left edge of the picture has no first tap in each row, what lies at the right edge no third.
-//
-// Register use: AX, BX, CX and SI the input rows, R8 and R9 the second and third tap from the first, R10 the step of the vectors, DX output, DI its
-// step, R11 the second output row, R12 vectors left, R15 weights, R13 argument. Y0 to Y8 weights, Y9 and Y10 limits, Y11 bias, Y12 and Y13 sums.
-func dwThreeF32AVX2(a *asm) {
+// dwDirectF32AVX2 writes the groups of neighbouring output pixels with 3×3 or 5×5 taps, all channels in blocks of eight: four pixels, or two where they
+// are two input pixels apart. The argument is conv.dwDirectTile. What lies at the left or the right edge of the picture leaves out the columns beyond it.
+func dwDirectF32AVX2(a *asm) {
 	var names []string
-	for rows := 1; rows <= 2; rows++ {
-		for _, edge := range []struct {
-			name        string
-			first, last int
-		}{{"", 0, 2}, {"Left", 1, 2}, {"Right", 0, 1}} {
-			name := fmt.Sprintf("dwThreeF32%s%dAVX2", edge.name, rows)
-			names = append(names, name)
-			dwThreeF32Runs(a, name, rows, edge.first, edge.last)
+	for _, k := range []int{3, 5} {
+		for stride := 1; stride <= 2; stride++ {
+			write := func(edge string, left, right int) {
+				name := fmt.Sprintf("dwDirectF32k%ds%d%sAVX2", k, stride, edge)
+				names = append(names, name)
+				dwDirectF32Groups(a, name, k, stride, left, right)
+			}
+			write("", 0, 0)
+			for out := 1; out <= k/2; out++ {
+				write(fmt.Sprintf("Left%d", out), out, 0)
+			}
+			for out := 1; out <= k/2; out++ {
+				write(fmt.Sprintf("Right%d", out), 0, out)
+			}
 		}
 	}
-	a.table("dwThreeF32AVX2", names)
+	a.table("dwDirectF32AVX2", names)
 }
 
-func dwThreeF32Runs(a *asm, name string, rows, first, last int) {
-	inputs := []string{"AX", "BX", "CX", "SI"}[:2+rows]
-	taps := []string{"(%s)", "(%s)(R8*1)", "(%s)(R9*1)"}
-	a.fn(name, fmt.Sprintf("runs of vectors of 8 channels, %d output rows, taps %d to %d of each row; the argument is a dwThreeF32", rows, first, last))
+// dwDirectF32Groups writes the function for k×k taps; so many input columns on the left and on the right are left out.
+//
+// Register use: AX, BX, CX, SI and R14 the input rows, R8 to R11 one, three, five and seven pixels, DX output, R15 weights, R12 blocks left, DI groups left,
+// R13 argument. Y0 to Y3 sums, Y4 to Y8 the weights of a row, Y9 to Y12 input, Y13 and Y14 limits.
+func dwDirectF32Groups(a *asm, name string, k, stride, left, right int) {
+	const weights, input, lo, hi = 4, 9, 13, 14
+	pixels := 4 / stride
+	columns := (pixels-1)*stride + k
+	rows := []string{"AX", "BX", "CX", "SI", "R14"}[:k]
+	places := []string{"(%s)", "(%s)(R8*1)", "(%s)(R8*2)", "(%s)(R9*1)", "(%s)(R8*4)", "(%s)(R10*1)", "(%s)(R9*2)", "(%s)(R11*1)"}
+	a.fn(name, fmt.Sprintf("groups of %d output pixels, %d×%d taps, of input columns %d to %d; the argument is a dwDirectTile", pixels, k, k, left, columns-right-1))
 	a.op("MOVQ t+0(FP), R13")
-	for r, in := range inputs {
-		a.op("MOVQ %d(R13), %s", 8*r, in)
+	for r, row := range rows {
+		a.op("MOVQ %d(R13), %s", 8*r, row)
 	}
-	for i, to := range []string{"R8", "R9", "R10", "R15", "DX", "DI", "R11"} {
-		a.op("MOVQ %d(R13), %s", 32+8*i, to)
-	}
-	a.op("VBROADCASTSS 120(R13), Y9")
-	a.op("VBROADCASTSS 124(R13), Y10")
-	run, vector := a.label("run"), a.label("vector")
-	a.at(run)
-	a.op("VMOVUPS (R15), Y11")
-	for r := range 3 {
-		for t := first; t <= last; t++ {
-			a.op("VMOVUPS %d(R15), Y%d", 32+32*(3*r+t), 3*r+t)
-		}
-	}
-	a.op("ADDQ $320, R15")
-	a.op("MOVQ 88(R13), R12")
+	a.op("MOVQ 80(R13), R8")
+	a.op("LEAQ (R8)(R8*2), R9")
+	a.op("LEAQ (R8)(R8*4), R10")
+	a.op("LEAQ (R9)(R8*4), R11")
+	a.op("MOVQ 88(R13), DX")
+	a.op("VBROADCASTSS 152(R13), Y%d", lo)
+	a.op("VBROADCASTSS 156(R13), Y%d", hi)
+	line, group, block := a.label("line"), a.label("group"), a.label("block")
+	a.at(line)
+	a.op("MOVQ 112(R13), DI")
+	a.at(group)
+	a.op("MOVQ 96(R13), R15")
+	a.op("MOVQ 104(R13), R12")
 	a.op("PCALIGN $32")
-	a.at(vector)
-	for r := range rows {
-		a.op("VMOVAPS Y11, Y%d", 12+r)
+	a.at(block)
+	a.op("VMOVUPS (R15), Y0")
+	for p := 1; p < pixels; p++ {
+		a.op("VMOVAPS Y0, Y%d", p)
 	}
-	for r, in := range inputs {
-		for t := first; t <= last; t++ {
-			x := fmt.Sprintf(taps[t-first], in)
-			if r > 0 && r < 3 && rows == 2 {
-				a.op("VMOVUPS %s, Y14", x)
-				x = "Y14"
+	loaded := 0
+	for r, row := range rows {
+		for t := range k {
+			a.op("VMOVUPS %d(R15), Y%d", 32*(1+k*r+t), weights+t)
+		}
+		for c := left; c < columns-right; c++ {
+			x := fmt.Sprintf(places[c-left], row)
+			first, last := max(0, (c-k+stride)/stride), min(c/stride, pixels-1) // the pixels that read it
+			if first < last {
+				a.op("VMOVUPS %s, Y%d", x, input+loaded%4)
+				x = fmt.Sprintf("Y%d", input+loaded%4)
+				loaded++
 			}
-			if r < 3 {
-				a.op("VFMADD231PS %s, Y%d, Y12", x, 3*r+t)
-			}
-			if r > 0 && rows == 2 {
-				a.op("VFMADD231PS %s, Y%d, Y13", x, 3*r-3+t)
+			for p := first; p <= last; p++ {
+				a.op("VFMADD231PS %s, Y%d, Y%d", x, weights+c-p*stride, p)
 			}
 		}
+		a.op("ADDQ $32, %s", row)
 	}
-	for r, to := range []string{"(DX)", "(DX)(R11*1)"}[:rows] {
+	for p := range pixels {
 		// The sum comes first in Go's order: where it is NaN, it is what these return.
-		a.op("VMAXPS Y%d, Y9, Y%d", 12+r, 12+r)
-		a.op("VMINPS Y%d, Y10, Y%d", 12+r, 12+r)
-		a.op("VMOVUPS Y%d, %s", 12+r, to)
+		a.op("VMAXPS Y%d, Y%d, Y%d", p, lo, p)
+		a.op("VMINPS Y%d, Y%d, Y%d", p, hi, p)
+		a.op("VMOVUPS Y%d, %s", p, fmt.Sprintf(places[p], "DX"))
 	}
-	for _, in := range inputs {
-		a.op("ADDQ R10, %s", in)
-	}
-	a.op("ADDQ DI, DX")
+	a.op("ADDQ $32, DX")
+	a.op("ADDQ $%d, R15", 32*(1+k*k))
 	a.op("DECQ R12")
-	a.op("JNE %s", vector)
-	for _, in := range inputs {
-		a.op("ADDQ 104(R13), %s", in)
+	a.op("JNE %s", block)
+	for r, row := range rows {
+		a.op("ADDQ %d(R13), %s", 40+8*r, row)
 	}
-	a.op("ADDQ 112(R13), DX")
-	a.op("DECQ 96(R13)")
-	a.op("JNE %s", run)
+	a.op("ADDQ 128(R13), DX")
+	a.op("DECQ DI")
+	a.op("JNE %s", group)
+	for _, row := range rows {
+		a.op("ADDQ 136(R13), %s", row)
+	}
+	a.op("ADDQ 144(R13), DX")
+	a.op("DECQ 120(R13)")
+	a.op("JNE %s", line)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }
