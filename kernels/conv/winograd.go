@@ -5,6 +5,7 @@ import (
 
 	"wayside/kernels/gemm"
 	"wayside/kernels/internal/cpu"
+	"wayside/kernels/par"
 )
 
 // Winograd is a convolution of 3×3 filters with stride 1 that computes 4×4 outputs at a time: each square of 6×6 inputs becomes one value in each of 36
@@ -16,7 +17,7 @@ import (
 // input spreads to all outputs of the squares that hold it.
 type Winograd struct {
 	g                 *Geometry
-	w                 [36]*gemm.F32Weights // [OutC][C] each
+	parts             []winogradPart // of the columns: one, or as many as workers share them instead of the squares
 	bias              []float32
 	lo, hi            float32
 	down, right       int // squares of an image
@@ -27,6 +28,12 @@ type Winograd struct {
 	isa               winogradISA
 	then              func([]float32)
 	dst, src, scratch []float32
+}
+
+// winogradPart is some output channels with their weights.
+type winogradPart struct {
+	first, n int
+	w        [36]*gemm.F32Weights // [n][C] each
 }
 
 // winogradTile is the argument of the transforms. The assembly knows the offsets; distances are in bytes.
@@ -45,6 +52,7 @@ const (
 	winogradElems  = 96 << 10  // and more where their matrices have no more values than that
 	winogradCached = 256 << 10 // weights that stay in the cache
 	winogradTemp   = 36 * 16   // values of temporary memory of the assembly
+	winogradRows   = 6         // squares that fill a tile of the products: with fewer for each worker, these share the columns
 )
 
 // winogradable reports whether the form is faster than the direct one: channels enough that the transforms, above all those in Go, are less than the
@@ -73,14 +81,27 @@ func newWinograd(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Win
 	}
 	c := &Winograd{g: g, bias: make([]float32, g.OutC), lo: lo, hi: hi, down: (g.OutH + 3) / 4, right: (g.OutW + 3) / 4, isa: winogradArch()}
 	copy(c.bias, bias)
+	squares := g.Batch * c.down * c.right
+	c.shared = g.shareSquares(squares, winogradElems/(36*(g.C+g.OutC)))
+	c.parts = make([]winogradPart, 1)
+	if workers := c.shared.workers; workers > 1 && squares < winogradRows*workers {
+		c.parts = make([]winogradPart, workers)
+	}
 	matrix := make([]float32, g.OutC*g.C)
-	for i := range c.w {
+	for i := range c.parts[0].w {
 		if !winogradWeights(matrix, w, g.C, i/6, i%6) {
 			return nil, false
 		}
-		c.w[i] = gemm.PackF32(matrix, g.OutC, g.C, nil, float32(math.Inf(-1)), float32(math.Inf(1)))
+		all := gemm.PackF32(matrix, g.OutC, g.C, nil, float32(math.Inf(-1)), float32(math.Inf(1)))
+		parts := all.Parts(len(c.parts))
+		c.parts = c.parts[:len(parts)]
+		for j, p := range parts {
+			c.parts[j].first, c.parts[j].n, c.parts[j].w[i] = p.First, p.W.N, p.W
+		}
 	}
-	c.shared = g.shareSquares(g.Batch*c.down*c.right, winogradElems/(36*(g.C+g.OutC)))
+	if len(c.parts) > 1 {
+		c.shared = shared{total: squares, unit: 1, rows: squares, chunks: 1, workers: c.shared.workers}
+	}
 	c.apart = gemm.ApartF32(g.C)
 	c.in, c.out = oddLines(c.shared.rows*c.apart), oddLines(c.shared.rows*g.OutC)
 	c.per = 36*(c.in+c.out) + 36*max(g.C, g.OutC) + winogradTemp
@@ -130,14 +151,16 @@ func winogradWeights(dst, w []float32, c, y, x int) bool {
 // Bytes returns the memory of the packed weights.
 func (c *Winograd) Bytes() gemm.FormBytes {
 	n := gemm.FormBytes{F32: 4 * len(c.bias)}
-	for _, w := range c.w {
-		n = n.Plus(w.Bytes())
+	for i := range c.parts {
+		for _, w := range c.parts[i].w {
+			n = n.Plus(w.Bytes())
+		}
 	}
 	return n
 }
 
 // ID names the tile of the products and the instruction set.
-func (c *Winograd) ID() string { return c.w[0].ID() }
+func (c *Winograd) ID() string { return c.parts[0].w[0].ID() }
 
 // Scratch returns the values of scratch that Run needs.
 func (c *Winograd) Scratch() int { return c.shared.workers * c.per }
@@ -149,7 +172,11 @@ func (c *Winograd) Run(dst, src, scratch []float32) {
 		panic("conv: slice length mismatch")
 	}
 	c.dst, c.src, c.scratch = dst, src, scratch
-	c.shared.run(c)
+	if len(c.parts) > 1 {
+		par.RunPlanned(c, len(c.parts), c.shared.workers)
+	} else {
+		c.shared.run(c)
+	}
 	if c.then != nil {
 		c.then(dst[:g.Batch*g.OutH*g.OutW*g.OutC])
 	}
@@ -158,9 +185,12 @@ func (c *Winograd) Run(dst, src, scratch []float32) {
 // Then has f, if it is not nil, change all results in place. It is for use before Run.
 func (c *Winograd) Then(f func([]float32)) { c.then = f }
 
-// Do implements par.Task: a chunk is a block of squares.
+// Do implements par.Task: a chunk is a block of squares, or a part of the columns of all of them.
 func (c *Winograd) Do(chunk, worker int) {
-	g := c.g
+	g, part := c.g, &c.parts[0]
+	if len(c.parts) > 1 {
+		part, chunk = &c.parts[chunk], 0
+	}
 	first, m := c.shared.chunk(chunk)
 	s := c.scratch[worker*c.per : (worker+1)*c.per]
 	in, out, border, temp := s[:36*c.in], s[36*c.in:][:36*c.out], s[36*(c.in+c.out):][:36*max(g.C, g.OutC)], s[c.per-winogradTemp:]
@@ -174,20 +204,23 @@ func (c *Winograd) Do(chunk, worker int) {
 		winogradEdge(border, c.src, g, b, y, x, 6, 0)
 		c.isa.in(in[i*c.apart:], c.in, border, 6*g.C, g.C, g.C, temp)
 	}
-	for i, w := range c.w {
-		gemm.F32(out[i*c.out:], g.OutC, in[i*c.in:], c.apart, m, w)
+	n, bias := part.n, c.bias[part.first:part.first+part.n]
+	for i, w := range part.w {
+		gemm.F32(out[i*c.out:], n, in[i*c.in:], c.apart, m, w)
 	}
 	for i := range m {
 		b, y, x := c.square(first + i)
-		at := ((b*g.OutH+y)*g.OutW + x) * g.OutC
+		at := ((b*g.OutH+y)*g.OutW+x)*g.OutC + part.first
 		rows, columns := min(4, g.OutH-y), min(4, g.OutW-x)
 		if rows == 4 && columns == 4 {
-			c.isa.out(c.dst[at:], g.OutW*g.OutC, g.OutC, out[i*g.OutC:], c.out, c.bias, c.lo, c.hi, temp)
+			c.isa.out(c.dst[at:], g.OutW*g.OutC, g.OutC, out[i*n:], c.out, bias, c.lo, c.hi, temp)
 			continue
 		}
-		c.isa.out(border, 4*g.OutC, g.OutC, out[i*g.OutC:], c.out, c.bias, c.lo, c.hi, temp)
+		c.isa.out(border, 4*n, n, out[i*n:], c.out, bias, c.lo, c.hi, temp)
 		for r := range rows {
-			copy(c.dst[at+r*g.OutW*g.OutC:][:columns*g.OutC], border[r*4*g.OutC:])
+			for col := range columns {
+				copy(c.dst[at+(r*g.OutW+col)*g.OutC:][:n], border[(r*4+col)*n:])
+			}
 		}
 	}
 }
