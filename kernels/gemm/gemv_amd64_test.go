@@ -18,9 +18,13 @@ func BenchmarkGemvS8(b *testing.B) {
 			b.Run(fmt.Sprintf("k=%d/n=%d", c.k, c.n), func(b *testing.B) {
 				const total = 192 << 20
 				q := requant.Params{Mult: []int32{1<<30 + 12345}, Shift: []int32{-8}, Zero: -128, Min: -128, Max: 127}
+				w := make([]int8, c.n*c.k)
+				for i := range w {
+					w[i] = int8(i * 11) // more than four bits, or half of the bytes would do
+				}
 				var all []*S8Weights
 				for range total / (c.k * c.n) {
-					all = append(all, PackS8In(nil, 1, make([]int8, c.n*c.k), c.n, c.k, nil, 0, 0, q))
+					all = append(all, PackS8In(nil, 1, w, c.n, c.k, nil, 0, 0, q))
 				}
 				dst, x, scratch := make([]int8, c.n), make([]int8, c.k), make([]byte, all[0].Scratch(1))
 				read := func(w *S8Weights) {

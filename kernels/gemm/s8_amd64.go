@@ -361,14 +361,28 @@ func (p *s8Matrix) one(dst []int8, a []byte) int {
 	if p.panels[full-1].n < p.set.width*p.set.wide {
 		full--
 	}
-	return p.set.one(full, func(tile uintptr, first, n int) {
-		q, exact := &p.panels[first], false
-		for i := range n {
-			exact = exact || p.panels[first+i].exact
+	first := 0
+	if p.set.zipped {
+		// The functions of 256 bits take panels that lie apart: each call continues four streams where the one before ended them, so that what fetches
+		// ahead need not begin anew.
+		n := onePanels[0]
+		apart := full / n
+		for i := range apart {
+			p.oneTile(p.set.table[p.set.wide*p.set.high], dst, a, i, n, apart)
 		}
-		t := s8Tile{a: &a[0], w: &q.w[0], groups: p.groups, dst: &dst[q.first], par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.fixed(), clamp: p.clamped()}
-		call.Tile(tile, unsafe.Pointer(&t))
-	})
+		first = n * apart
+	}
+	return first + p.set.one(full-first, func(tile uintptr, i, n int) { p.oneTile(tile, dst, a, first+i, n, 1) })
+}
+
+// oneTile calls a function for one row and n panels, from the first on so many apart.
+func (p *s8Matrix) oneTile(tile uintptr, dst []int8, a []byte, first, n, apart int) {
+	q, exact := &p.panels[first], false
+	for i := range n {
+		exact = exact || p.panels[first+i*apart].exact
+	}
+	t := s8Tile{a: &a[0], lda: apart * len(q.w), w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: apart * q.n, par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.fixed(), clamp: p.clamped()}
+	call.Tile(tile, unsafe.Pointer(&t))
 }
 
 // s8Flipped is a matrix for tiles whose rows are uint8.

@@ -176,19 +176,28 @@ func (k *kindAVX2) fetchOne(a *asm, panels int) {
 	a.op("ADDQ BX, R11")
 }
 
-// multiplyOne is multiply for one row and so many panels of two vectors, which follow each other in memory: the loop over k starts and ends less
-// often. R8 and R9 become the distance of panels and three times that.
-func (k *kindAVX2) multiplyOne(a *asm, panels, parameters int) func(r, v int) string {
+// multiplyOne is multiply for one row and so many panels of two vectors: the loop over k starts and ends less often. Float32 panels follow each other in
+// memory, and R8 and R9 become their distance and three times that. Int8 panels lie as far apart as R8 and R9 say already, their parameters R15 bytes, and
+// each of them continues what the call before has read.
+func (k *kindAVX2) multiplyOne(a *asm, panels int) func(r, v int) string {
 	a.op("MOVQ 16(R13), BX")
 	a.op("MOVQ 24(R13), CX")
-	a.op("IMUL3Q $%d, CX, R8", 2*k.weights)
-	a.op("LEAQ (R8)(R8*2), R9")
-	k.fetchOne(a, panels)
+	if k.zero {
+		a.op("IMUL3Q $%d, CX, R8", 2*k.weights)
+		a.op("LEAQ (R8)(R8*2), R9")
+		k.fetchOne(a, panels)
+	} else {
+		a.op("LEAQ %d(BX), R11", k.ahead)
+		a.op("MOVQ SI, R12")
+	}
 	for v := range 2 * panels {
 		if k.zero {
 			a.op("VPXOR Y%d, Y%d, Y%d", v, v, v)
-		} else {
-			a.op("VMOVDQU %d(SI), Y%d", v/2*parameters+v%2*32, v)
+			continue
+		}
+		a.op("VMOVDQU %d(R12), Y%d", v%2*32, v)
+		if v%2 == 1 {
+			a.op("ADDQ R15, R12")
 		}
 	}
 	k.mask(a, 2)
@@ -339,7 +348,7 @@ func (k *kindAVX2) tileF32(a *asm, name string, rows, vectors int) {
 func (k *kindAVX2) oneF32(a *asm, name string, panels int) {
 	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an f32Tile", 16*panels))
 	beginAVX2(a, 64, 80)
-	acc := k.multiplyOne(a, panels, 64)
+	acc := k.multiplyOne(a, panels)
 	a.op("VBROADCASTSS 56(R13), Y14")
 	a.op("VBROADCASTSS 60(R13), Y15")
 	for v := range 2 * panels {
@@ -355,9 +364,10 @@ func (k *kindAVX2) oneF32(a *asm, name string, panels int) {
 // oneS8 writes the function for one row and several panels.
 func (k *kindAVX2) oneS8(a *asm, name string, panels int) {
 	const parameters = 5 * 2 * 32 // bytes of a panel
-	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an s8Tile", 16*panels))
+	a.fn(name, fmt.Sprintf("one row, %d panels of 16 columns, lda bytes of weights and ldd outputs apart; the argument is an s8Tile", panels))
 	beginAVX2(a, 64, 80)
-	acc := k.multiplyOne(a, panels, parameters)
+	a.op("IMUL3Q $%d, DI, R15", parameters/16)
+	acc := k.multiplyOne(a, panels)
 	plain, exact, pack := a.label("plain"), a.label("exact"), a.label("pack")
 	a.op("CMPB 59(R13), $0")
 	a.op("JEQ %s", plain)
@@ -371,7 +381,7 @@ func (k *kindAVX2) oneS8(a *asm, name string, panels int) {
 			for v := range 2 {
 				rescaleAVX2(a, 1, v, 2, func(_, v int) string { return acc(0, 2*panel+v) }, exact)
 			}
-			a.op("ADDQ $%d, SI", parameters)
+			a.op("ADDQ R15, SI")
 		}
 	}
 	a.op("CMPB 58(R13), $0")
@@ -385,7 +395,9 @@ func (k *kindAVX2) oneS8(a *asm, name string, panels int) {
 	a.op("VPBROADCASTB 57(R13), Y15")
 	for panel := 0; panel < panels; panel += 2 {
 		packAVX2(a, func(r, v int) string { return acc(0, 2*(panel+r)+v) }, 0, 1)
-		a.op("VMOVDQU Y%d, %d(DX)", 2*panel, 16*panel)
+		a.op("VMOVDQU X%d, (DX)", 2*panel)
+		a.op("VEXTRACTI128 $1, Y%d, (DX)(DI*1)", 2*panel)
+		a.op("LEAQ (DX)(DI*2), DX")
 	}
 	a.op("VZEROUPPER")
 	a.op("RET")
