@@ -17,8 +17,9 @@ TEXT s32DotprodR1x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile1:
-	MOVD R20, R1
-	ADD R21, R1, R20
+	ADD R19, R20, R1
+	SUB R19, R1, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -30,7 +31,7 @@ tile1:
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 	CBZ R11, tail3
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -40,9 +41,8 @@ tile1:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop2:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -53,9 +53,8 @@ loop2:
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -63,7 +62,7 @@ loop2:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop2
@@ -72,7 +71,8 @@ tail3:
 	CBZ R11, done5
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short4:
@@ -133,9 +133,10 @@ TEXT s32DotprodR2x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile11:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
-	ADD R21, R2, R20
+	SUB R19, R2, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -155,7 +156,7 @@ tile11:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail13
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	FMOVQ 0(R10), F8
@@ -166,9 +167,8 @@ tile11:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop12:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -188,9 +188,8 @@ loop12:
 	WORD $0x4fa1e9ff // sdot v31.4s, v15.16b, v1.4b[3]
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -198,7 +197,7 @@ loop12:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop12
@@ -207,7 +206,8 @@ tail13:
 	CBZ R11, done15
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short14:
@@ -293,10 +293,11 @@ TEXT s32DotprodR3x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile24:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
-	ADD R21, R3, R20
+	SUB R19, R3, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -312,7 +313,7 @@ tile24:
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
 	CBZ R11, tail26
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -324,9 +325,8 @@ tile24:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop25:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -355,9 +355,8 @@ loop25:
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -365,7 +364,7 @@ loop25:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop25
@@ -374,7 +373,8 @@ tail26:
 	CBZ R11, done28
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short27:
@@ -473,11 +473,12 @@ TEXT s32DotprodR4x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile40:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
-	ADD R21, R4, R20
+	SUB R19, R4, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -497,7 +498,7 @@ tile40:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail42
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -510,9 +511,8 @@ tile40:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop41:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -550,9 +550,8 @@ loop41:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -560,7 +559,7 @@ loop41:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop41
@@ -569,7 +568,8 @@ tail42:
 	CBZ R11, done44
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short43:
@@ -689,12 +689,13 @@ TEXT s32DotprodR5x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile59:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
 	ADD R21, R4, R5
-	ADD R21, R5, R20
+	SUB R19, R5, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -708,7 +709,7 @@ tile59:
 	VMOV V16.B16, V24.B16
 	VMOV V17.B16, V25.B16
 	CBZ R11, tail61
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -722,9 +723,8 @@ tile59:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop60:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -771,9 +771,8 @@ loop60:
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -781,7 +780,7 @@ loop60:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop60
@@ -790,7 +789,8 @@ tail61:
 	CBZ R11, done63
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short62:
@@ -921,13 +921,14 @@ TEXT s32DotprodR6x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile81:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
 	ADD R21, R4, R5
 	ADD R21, R5, R6
-	ADD R21, R6, R20
+	SUB R19, R6, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -943,7 +944,7 @@ tile81:
 	VMOV V16.B16, V26.B16
 	VMOV V17.B16, V27.B16
 	CBZ R11, tail83
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -958,9 +959,8 @@ tile81:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop82:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -1016,9 +1016,8 @@ loop82:
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -1026,7 +1025,7 @@ loop82:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop82
@@ -1035,7 +1034,8 @@ tail83:
 	CBZ R11, done85
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short84:
@@ -1185,14 +1185,15 @@ TEXT s32DotprodR7x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile106:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
 	ADD R21, R4, R5
 	ADD R21, R5, R6
 	ADD R21, R6, R7
-	ADD R21, R7, R20
+	SUB R19, R7, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -1210,7 +1211,7 @@ tile106:
 	VMOV V16.B16, V28.B16
 	VMOV V17.B16, V29.B16
 	CBZ R11, tail108
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -1226,9 +1227,8 @@ tile106:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop107:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -1293,9 +1293,8 @@ loop107:
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -1303,7 +1302,7 @@ loop107:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop107
@@ -1312,7 +1311,8 @@ tail108:
 	CBZ R11, done110
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short109:
@@ -1481,7 +1481,7 @@ TEXT s32DotprodR8x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile134:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
@@ -1489,7 +1489,8 @@ tile134:
 	ADD R21, R5, R6
 	ADD R21, R6, R7
 	ADD R21, R7, R8
-	ADD R21, R8, R20
+	SUB R19, R8, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -1509,7 +1510,7 @@ tile134:
 	VMOV V16.B16, V30.B16
 	VMOV V17.B16, V31.B16
 	CBZ R11, tail136
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -1526,9 +1527,8 @@ tile134:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop135:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -1602,9 +1602,8 @@ loop135:
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	WORD $0x3ce96907 // ldr q7, [x8, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -1612,7 +1611,7 @@ loop135:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop135
@@ -1621,7 +1620,8 @@ tail136:
 	CBZ R11, done138
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short137:

@@ -17,8 +17,9 @@ TEXT s32NeonR1x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile1:
-	MOVD R20, R1
-	ADD R21, R1, R20
+	ADD R19, R20, R1
+	SUB R19, R1, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -26,15 +27,14 @@ tile1:
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
 	CBZ R11, tail3
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	FMOVQ 0(R10), F4
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop2:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -49,13 +49,12 @@ loop2:
 	WORD $0x4e606990 // sadalp v16.4s, v12.8h
 	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
@@ -66,7 +65,7 @@ loop2:
 tail3:
 	MOVD 32(R0), R11
 	CBZ R11, done4
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6
@@ -121,9 +120,10 @@ TEXT s32NeonR2x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile10:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
-	ADD R21, R2, R20
+	SUB R19, R2, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -135,16 +135,15 @@ tile10:
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 	CBZ R11, tail12
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	FMOVQ 0(R10), F4
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop11:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -176,13 +175,12 @@ loop11:
 	WORD $0x4e606956 // sadalp v22.4s, v10.8h
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
@@ -193,7 +191,7 @@ loop11:
 tail12:
 	MOVD 32(R0), R11
 	CBZ R11, done13
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6
@@ -273,10 +271,11 @@ TEXT s32NeonR3x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile22:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
-	ADD R21, R3, R20
+	SUB R19, R3, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -292,7 +291,7 @@ tile22:
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
 	CBZ R11, tail24
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -300,9 +299,8 @@ tile22:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop23:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -351,13 +349,12 @@ loop23:
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
@@ -368,7 +365,7 @@ loop23:
 tail24:
 	MOVD 32(R0), R11
 	CBZ R11, done25
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6
@@ -473,11 +470,12 @@ TEXT s32NeonR4x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile37:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
-	ADD R21, R4, R20
+	SUB R19, R4, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -497,7 +495,7 @@ tile37:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail39
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -506,9 +504,8 @@ tile37:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop38:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -574,13 +571,12 @@ loop38:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
@@ -591,7 +587,7 @@ loop38:
 tail39:
 	MOVD 32(R0), R11
 	CBZ R11, done40
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6

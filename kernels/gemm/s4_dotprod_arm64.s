@@ -17,8 +17,9 @@ TEXT s4DotprodR1x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile1:
-	MOVD R20, R1
-	ADD R21, R1, R20
+	ADD R19, R20, R1
+	SUB R19, R1, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -30,15 +31,14 @@ tile1:
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 	CBZ R11, tail3
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	FMOVQ 0(R10), F12
 	FMOVQ 16(R10), F13
 	FMOVQ 32(R10), F14
 	FMOVQ 48(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop2:
 	WORD $0x4f0c5588 // shl v8.16b, v12.16b, #4
 	WORD $0x4f0c0589 // sshr v9.16b, v12.16b, #4
@@ -61,13 +61,12 @@ loop2:
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F12
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F13
 	SUB $1, R11
 	FMOVQ 96(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F15
 	ADD $64, R10
 	CBNZ R11, loop2
@@ -76,7 +75,8 @@ tail3:
 	CBZ R11, done5
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short4:
@@ -172,9 +172,10 @@ TEXT s4DotprodR2x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile14:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
-	ADD R21, R2, R20
+	SUB R19, R2, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -194,16 +195,15 @@ tile14:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail16
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	FMOVQ 0(R10), F12
 	FMOVQ 16(R10), F13
 	FMOVQ 32(R10), F14
 	FMOVQ 48(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop15:
 	WORD $0x4f0c5588 // shl v8.16b, v12.16b, #4
 	WORD $0x4f0c0589 // sshr v9.16b, v12.16b, #4
@@ -235,13 +235,12 @@ loop15:
 	WORD $0x4fa1e9ff // sdot v31.4s, v15.16b, v1.4b[3]
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F12
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F13
 	SUB $1, R11
 	FMOVQ 96(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F15
 	ADD $64, R10
 	CBNZ R11, loop15
@@ -250,7 +249,8 @@ tail16:
 	CBZ R11, done18
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short17:
@@ -388,10 +388,11 @@ TEXT s4DotprodR3x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile30:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
-	ADD R21, R3, R20
+	SUB R19, R3, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -407,7 +408,7 @@ tile30:
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
 	CBZ R11, tail32
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -415,9 +416,8 @@ tile30:
 	FMOVQ 16(R10), F13
 	FMOVQ 32(R10), F14
 	FMOVQ 48(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop31:
 	WORD $0x4f0c5588 // shl v8.16b, v12.16b, #4
 	WORD $0x4f0c0589 // sshr v9.16b, v12.16b, #4
@@ -458,13 +458,12 @@ loop31:
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F12
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F13
 	SUB $1, R11
 	FMOVQ 96(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F15
 	ADD $64, R10
 	CBNZ R11, loop31
@@ -473,7 +472,8 @@ tail32:
 	CBZ R11, done34
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short33:
@@ -643,11 +643,12 @@ TEXT s4DotprodR4x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile49:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
-	ADD R21, R4, R20
+	SUB R19, R4, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -667,7 +668,7 @@ tile49:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail51
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -676,9 +677,8 @@ tile49:
 	FMOVQ 16(R10), F13
 	FMOVQ 32(R10), F14
 	FMOVQ 48(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop50:
 	WORD $0x4f0c5588 // shl v8.16b, v12.16b, #4
 	WORD $0x4f0c0589 // sshr v9.16b, v12.16b, #4
@@ -728,13 +728,12 @@ loop50:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F12
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F13
 	SUB $1, R11
 	FMOVQ 96(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F15
 	ADD $64, R10
 	CBNZ R11, loop50
@@ -743,7 +742,8 @@ tail51:
 	CBZ R11, done53
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short52:

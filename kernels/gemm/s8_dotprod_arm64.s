@@ -17,8 +17,9 @@ TEXT s8DotprodR1x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile1:
-	MOVD R20, R1
-	ADD R21, R1, R20
+	ADD R19, R20, R1
+	SUB R19, R1, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -30,7 +31,7 @@ tile1:
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 	CBZ R11, tail3
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	FMOVQ 0(R10), F8
 	FMOVQ 16(R10), F9
@@ -40,9 +41,8 @@ tile1:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop2:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -53,9 +53,8 @@ loop2:
 	WORD $0x4fa0e9d6 // sdot v22.4s, v14.16b, v0.4b[3]
 	WORD $0x4fa0e9f7 // sdot v23.4s, v15.16b, v0.4b[3]
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -63,7 +62,7 @@ loop2:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop2
@@ -72,7 +71,8 @@ tail3:
 	CBZ R11, done5
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short4:
@@ -166,9 +166,10 @@ TEXT s8DotprodR2x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile14:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
-	ADD R21, R2, R20
+	SUB R19, R2, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -188,7 +189,7 @@ tile14:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail16
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	FMOVQ 0(R10), F8
@@ -199,9 +200,8 @@ tile14:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop15:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -221,9 +221,8 @@ loop15:
 	WORD $0x4fa1e9ff // sdot v31.4s, v15.16b, v1.4b[3]
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -231,7 +230,7 @@ loop15:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop15
@@ -240,7 +239,8 @@ tail16:
 	CBZ R11, done18
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short17:
@@ -376,10 +376,11 @@ TEXT s8DotprodR3x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile30:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
-	ADD R21, R3, R20
+	SUB R19, R3, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -395,7 +396,7 @@ tile30:
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
 	CBZ R11, tail32
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -407,9 +408,8 @@ tile30:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop31:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -438,9 +438,8 @@ loop31:
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -448,7 +447,7 @@ loop31:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop31
@@ -457,7 +456,8 @@ tail32:
 	CBZ R11, done34
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short33:
@@ -625,11 +625,12 @@ TEXT s8DotprodR4x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile49:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
-	ADD R21, R4, R20
+	SUB R19, R4, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -649,7 +650,7 @@ tile49:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail51
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -662,9 +663,8 @@ tile49:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop50:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -702,9 +702,8 @@ loop50:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -712,7 +711,7 @@ loop50:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop50
@@ -721,7 +720,8 @@ tail51:
 	CBZ R11, done53
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short52:
@@ -927,12 +927,13 @@ TEXT s8DotprodR5x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile71:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
 	ADD R21, R4, R5
-	ADD R21, R5, R20
+	SUB R19, R5, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -946,7 +947,7 @@ tile71:
 	VMOV V16.B16, V24.B16
 	VMOV V17.B16, V25.B16
 	CBZ R11, tail73
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -960,9 +961,8 @@ tile71:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop72:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -1009,9 +1009,8 @@ loop72:
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -1019,7 +1018,7 @@ loop72:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop72
@@ -1028,7 +1027,8 @@ tail73:
 	CBZ R11, done75
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short74:
@@ -1264,13 +1264,14 @@ TEXT s8DotprodR6x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile96:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
 	ADD R21, R4, R5
 	ADD R21, R5, R6
-	ADD R21, R6, R20
+	SUB R19, R6, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -1286,7 +1287,7 @@ tile96:
 	VMOV V16.B16, V26.B16
 	VMOV V17.B16, V27.B16
 	CBZ R11, tail98
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -1301,9 +1302,8 @@ tile96:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop97:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -1359,9 +1359,8 @@ loop97:
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -1369,7 +1368,7 @@ loop97:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop97
@@ -1378,7 +1377,8 @@ tail98:
 	CBZ R11, done100
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short99:
@@ -1650,14 +1650,15 @@ TEXT s8DotprodR7x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile124:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
 	ADD R21, R4, R5
 	ADD R21, R5, R6
 	ADD R21, R6, R7
-	ADD R21, R7, R20
+	SUB R19, R7, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -1675,7 +1676,7 @@ tile124:
 	VMOV V16.B16, V28.B16
 	VMOV V17.B16, V29.B16
 	CBZ R11, tail126
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -1691,9 +1692,8 @@ tile124:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop125:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -1758,9 +1758,8 @@ loop125:
 	WORD $0x3ce968a4 // ldr q4, [x5, x9]
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -1768,7 +1767,7 @@ loop125:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop125
@@ -1777,7 +1776,8 @@ tail126:
 	CBZ R11, done128
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short127:
@@ -2087,7 +2087,7 @@ TEXT s8DotprodR8x8<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile155:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
@@ -2095,7 +2095,8 @@ tile155:
 	ADD R21, R5, R6
 	ADD R21, R6, R7
 	ADD R21, R7, R8
-	ADD R21, R8, R20
+	SUB R19, R8, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	FMOVQ 0(R14), F16
@@ -2115,7 +2116,7 @@ tile155:
 	VMOV V16.B16, V30.B16
 	VMOV V17.B16, V31.B16
 	CBZ R11, tail157
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -2132,9 +2133,8 @@ tile155:
 	FMOVQ 80(R10), F13
 	FMOVQ 96(R10), F14
 	FMOVQ 112(R10), F15
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop156:
 	WORD $0x4f80e110 // sdot v16.4s, v8.16b, v0.4b[0]
 	WORD $0x4f80e131 // sdot v17.4s, v9.16b, v0.4b[0]
@@ -2208,9 +2208,8 @@ loop156:
 	WORD $0x3ce968c5 // ldr q5, [x6, x9]
 	WORD $0x3ce968e6 // ldr q6, [x7, x9]
 	WORD $0x3ce96907 // ldr q7, [x8, x9]
-	ADD $16, R9
 	FMOVQ 128(R10), F8
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 144(R10), F9
 	SUB $1, R11
 	FMOVQ 160(R10), F10
@@ -2218,7 +2217,7 @@ loop156:
 	FMOVQ 192(R10), F12
 	FMOVQ 208(R10), F13
 	FMOVQ 224(R10), F14
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 240(R10), F15
 	ADD $128, R10
 	CBNZ R11, loop156
@@ -2227,7 +2226,8 @@ tail157:
 	CBZ R11, done159
 	MOVD 24(R0), R9
 	LSL $4, R9
-	ADD $12, R19, R24
+	SUB R19, R9
+	MOVD $12, R24
 	CMP R24, R9
 	CSEL LT, R9, R24, R9
 short158:

@@ -17,8 +17,9 @@ TEXT s8NeonWideR1x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile1:
-	MOVD R20, R1
-	ADD R21, R1, R20
+	ADD R19, R20, R1
+	SUB R19, R1, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -26,15 +27,14 @@ tile1:
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
 	CBZ R11, tail3
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	FMOVQ 0(R10), F4
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop2:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -49,13 +49,12 @@ loop2:
 	WORD $0x4e606990 // sadalp v16.4s, v12.8h
 	WORD $0x4e606952 // sadalp v18.4s, v10.8h
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069b1 // sadalp v17.4s, v13.8h
@@ -66,7 +65,7 @@ loop2:
 tail3:
 	MOVD 32(R0), R11
 	CBZ R11, done4
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6
@@ -145,9 +144,10 @@ TEXT s8NeonWideR2x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile12:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
-	ADD R21, R2, R20
+	SUB R19, R2, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -159,16 +159,15 @@ tile12:
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
 	CBZ R11, tail14
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	FMOVQ 0(R10), F4
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop13:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -200,13 +199,12 @@ loop13:
 	WORD $0x4e606956 // sadalp v22.4s, v10.8h
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069b5 // sadalp v21.4s, v13.8h
@@ -217,7 +215,7 @@ loop13:
 tail14:
 	MOVD 32(R0), R11
 	CBZ R11, done15
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6
@@ -329,10 +327,11 @@ TEXT s8NeonWideR3x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile25:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
-	ADD R21, R3, R20
+	SUB R19, R3, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -348,7 +347,7 @@ tile25:
 	VEOR V26.B16, V26.B16, V26.B16
 	VEOR V27.B16, V27.B16, V27.B16
 	CBZ R11, tail27
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -356,9 +355,8 @@ tile25:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop26:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -407,13 +405,12 @@ loop26:
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069b9 // sadalp v25.4s, v13.8h
@@ -424,7 +421,7 @@ loop26:
 tail27:
 	MOVD 32(R0), R11
 	CBZ R11, done28
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6
@@ -571,11 +568,12 @@ TEXT s8NeonWideR4x4<>(SB), NOSPLIT, $0-8
 	SUB $16, R19
 	MOVD 88(R0), R25
 tile40:
-	MOVD R20, R1
+	ADD R19, R20, R1
 	ADD R21, R1, R2
 	ADD R21, R2, R3
 	ADD R21, R3, R4
-	ADD R21, R4, R20
+	SUB R19, R4, R20
+	ADD R21, R20
 	MOVD 16(R0), R10
 	MOVD 24(R0), R11
 	VEOR V16.B16, V16.B16, V16.B16
@@ -595,7 +593,7 @@ tile40:
 	VEOR V30.B16, V30.B16, V30.B16
 	VEOR V31.B16, V31.B16, V31.B16
 	CBZ R11, tail42
-	MOVD $0, R9
+	NEG R19, R9
 	WORD $0x3ce96820 // ldr q0, [x1, x9]
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
@@ -604,9 +602,8 @@ tile40:
 	FMOVQ 16(R10), F5
 	FMOVQ 32(R10), F6
 	FMOVQ 48(R10), F7
-	ADD $16, R9
-	CMP R19, R9
-	CSEL LT, R9, R19, R9
+	ADDS $16, R9
+	CSEL LT, R9, ZR, R9
 loop41:
 	WORD $0x0e24c008 // smull v8.8h, v0.8b, v4.8b
 	WORD $0x4e24c00c // smull2 v12.8h, v0.16b, v4.16b
@@ -672,13 +669,12 @@ loop41:
 	WORD $0x3ce96841 // ldr q1, [x2, x9]
 	WORD $0x3ce96862 // ldr q2, [x3, x9]
 	WORD $0x3ce96883 // ldr q3, [x4, x9]
-	ADD $16, R9
 	FMOVQ 64(R10), F4
-	CMP R19, R9
+	ADDS $16, R9
 	FMOVQ 80(R10), F5
 	SUB $1, R11
 	FMOVQ 96(R10), F6
-	CSEL LT, R9, R19, R9
+	CSEL LT, R9, ZR, R9
 	FMOVQ 112(R10), F7
 	ADD $64, R10
 	WORD $0x4e6069bd // sadalp v29.4s, v13.8h
@@ -689,7 +685,7 @@ loop41:
 tail42:
 	MOVD 32(R0), R11
 	CBZ R11, done43
-	ADD $8, R19, R9
+	MOVD $8, R9
 	FMOVD 0(R10), F4
 	FMOVD 8(R10), F5
 	FMOVD 16(R10), F6

@@ -4,12 +4,12 @@ import "fmt"
 
 // The tiles of the matrix products on ARMv8. All take gemm.armTile, whose offsets stand here, and read the rows where they lie: no row is packed.
 //
-// Register use: R0 argument; R1 to R8 rows; R9 offset in the rows; R10 weights; R11 count; R12 output, R13 its stride; R14 parameters; R15
+// Register use: R0 argument; R1 to R8 the last 16 bytes of rows; R9 offset from there; R10 weights; R11 count; R12 output, R13 its stride; R14 parameters; R15
 // tiles left; R19 offset of a row's last 16 bytes; R20 first row of the tile, R21 their stride; R22 and R23 free; R24 offset of the last
 // short group; R25 addends of the rows, or nil. V16 to V31 are sums; below lie rows, weights and temporaries.
 //
 // The loop over blocks of 16 bytes loads the next block behind the work on the present one. Behind the last block of a row there may be nothing
-// to load, so the offset stops at the row's last 16 bytes: a last block that is not full overlaps the one before it, with weights of zero
+// to load, so the offset stops at 0, the row's last 16 bytes: a last block that is not full overlaps the one before it, with weights of zero
 // for what counts already. Weights are followed by a block that may be read.
 const (
 	argA      = 0
@@ -87,11 +87,12 @@ func (a arm64) begin(rows int) string {
 	a.op("MOVD %d(R0), R25", argFix)
 	tile := a.label("tile")
 	a.at(tile)
-	a.op("MOVD R20, R1")
+	a.op("ADD R19, R20, R1")
 	for r := 1; r < rows; r++ {
 		a.op("ADD R21, R%d, R%d", r, r+1)
 	}
-	a.op("ADD R21, R%d, R20", rows)
+	a.op("SUB R19, R%d, R20", rows)
+	a.op("ADD R21, R20")
 	a.op("MOVD %d(R0), R10", argW)
 	a.op("MOVD %d(R0), R11", argBlocks)
 	return tile
@@ -104,10 +105,10 @@ func (a arm64) end(tile string) {
 	a.op("RET")
 }
 
-// step moves the offset in the rows by n bytes, at most to the one in register limit.
-func (a arm64) step(n int, limit string) {
-	a.op("ADD $%d, R9", n)
-	a.atMost(limit)
+// step moves the offset in the rows by 16 bytes, at most to 0.
+func (a arm64) step() {
+	a.op("ADDS $16, R9")
+	a.op("CSEL LT, R9, ZR, R9")
 }
 
 // next loads the next block of the rows into V0 and up and of the weights into as many registers from w on, and moves on. In-order cores let no result
@@ -117,8 +118,7 @@ func (a arm64) next(rows, w, weights int) {
 	for r := range rows {
 		a.ldrq(r, r+1, 9)
 	}
-	a.op("ADD $16, R9")
-	beside := map[int]string{0: "CMP R19, R9", 1: "SUB $1, R11", weights - 2: "CSEL LT, R9, R19, R9"}
+	beside := map[int]string{0: "ADDS $16, R9", 1: "SUB $1, R11", weights - 2: "CSEL LT, R9, ZR, R9"}
 	for i := range weights {
 		a.load(w+i, 16*(weights+i), "R10")
 		if beside[i] != "" {
@@ -175,14 +175,14 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 	}
 	loop, tail, short, done := a.label("loop"), a.label("tail"), a.label("short"), a.label("done")
 	a.op("CBZ R11, %s", tail)
-	a.op("MOVD $0, R9")
+	a.op("NEG R19, R9")
 	for r := range rows {
 		a.ldrq(r, r+1, 9)
 	}
 	for i := range loads {
 		a.load(raw+i, 16*i, "R10")
 	}
-	a.step(16, "R19")
+	a.step()
 	a.at(loop)
 	for g := range 4 {
 		words(g)
@@ -204,7 +204,8 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 	a.op("CBZ R11, %s", done)
 	a.op("MOVD %d(R0), R9", argBlocks)
 	a.op("LSL $4, R9")
-	a.op("ADD $12, R19, R24")
+	a.op("SUB R19, R9")
+	a.op("MOVD $12, R24")
 	a.atMost("R24")
 	a.at(short)
 	for i := range loads / 4 {
@@ -221,7 +222,8 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 		mul(0, r, 0, 8)
 		mul(0, r, 1, 9)
 	}
-	a.step(4, "R24")
+	a.op("ADD $4, R9")
+	a.atMost("R24")
 	a.op("ADD $%d, R10", 4*loads)
 	a.op("SUBS $1, R11")
 	a.op("BNE %s", short)
@@ -258,14 +260,14 @@ func tileNeon(a arm64, rows int, wide bool, to store) {
 	}
 	loop, tail, done := a.label("loop"), a.label("tail"), a.label("done")
 	a.op("CBZ R11, %s", tail)
-	a.op("MOVD $0, R9")
+	a.op("NEG R19, R9")
 	for r := range rows {
 		a.ldrq(r, r+1, 9)
 	}
 	for c := range cols {
 		a.load(4+c, 16*c, "R10")
 	}
-	a.step(16, "R19")
+	a.step()
 	a.at(loop)
 	// Between the steps of one output stand those of others: in-order cores wait for nothing. The second step comes lag outputs behind the first, the
 	// third twice as much, as far as the temporaries allow.
@@ -307,7 +309,7 @@ func tileNeon(a arm64, rows int, wide bool, to store) {
 	a.at(tail)
 	a.op("MOVD %d(R0), R11", argGroups)
 	a.op("CBZ R11, %s", done)
-	a.op("ADD $8, R19, R9") // the row's last eight bytes
+	a.op("MOVD $8, R9") // the row's last eight bytes
 	for c := range cols {
 		a.op("FMOVD %d(R10), F%d", 8*c, 4+c)
 	}
@@ -382,7 +384,7 @@ func tileI8mm(a arm64, rows int) {
 	}
 	loop, tail, done := a.label("loop"), a.label("tail"), a.label("done")
 	a.op("CBZ R11, %s", tail)
-	a.op("MOVD $0, R9")
+	a.op("NEG R19, R9")
 	for r := range 2 * pairs {
 		a.ldrq(r, row(r), 9)
 	}
@@ -390,7 +392,7 @@ func tileI8mm(a arm64, rows int) {
 		a.load(8+c, 16*c, "R10")
 	}
 	a.at(loop)
-	a.step(16, "R19")
+	a.step()
 	a.op("ADD $128, R10")
 	// V15, V0, V2 and V4 become the first halves of the pairs, V1, V3, V5 and V7 the second ones.
 	first := func(p int) int { return [...]int{15, 0, 2, 4}[p] }
@@ -421,7 +423,7 @@ func tileI8mm(a arm64, rows int) {
 	a.at(tail)
 	a.op("MOVD %d(R0), R11", argGroups)
 	a.op("CBZ R11, %s", done)
-	a.op("ADD $8, R19, R9") // the row's last eight bytes
+	a.op("MOVD $8, R9") // the row's last eight bytes
 	for c := range 4 {
 		a.load(8+c, 16*c, "R10")
 	}

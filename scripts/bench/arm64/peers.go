@@ -31,6 +31,7 @@ type muls struct {
 	macs map[string]int // by kind
 	sums int            // registers that they add to
 	wide bool           // SADALP adds pairs of products to sums
+	rows bool           // there are more of them than vectors that are loaded: a vector of weights serves several rows
 }
 
 var jobs = []job{
@@ -42,9 +43,9 @@ var jobs = []job{
 		return either(m.wide && m.sums <= 8 && m.sums >= 4, m.macs["smlal.8h"]) + either(m.sums <= 4, m.macs["smlal lane"])
 	}},
 	{"int8 tile with dot product", "s8DotprodR8x8", func(m muls) int { return either(m.sums >= 16, m.macs["sdot"]) }},
-	{"one row of it", "s8DotprodR1x8", func(m muls) int { return either(m.sums <= 4, m.macs["sdot"]) }},
+	{"one row of it", "s8DotprodR1x8", func(m muls) int { return either(m.sums <= 8 && !m.rows, m.macs["sdot"]) }},
 	{"float32 tile", "f32NeonR8x8", func(m muls) int { return either(m.sums >= 12, m.macs["fmla lane"]) }},
-	{"one row of it", "f32NeonR1x8", func(m muls) int { return either(m.sums <= 4, m.macs["fmla lane"]) }},
+	{"one row of it", "f32NeonR1x8", func(m muls) int { return either(m.sums <= 8 && !m.rows, m.macs["fmla lane"]) }},
 	{"depthwise int8, nine taps", "dwS8x16Nine", func(m muls) int {
 		if m.wide {
 			return 0
@@ -65,6 +66,7 @@ func either(is bool, macs int) int {
 func count(body []string) muls {
 	m := muls{macs: make(map[string]int)}
 	sums := make(map[string]bool)
+	loaded, used := 0, 0 // vectors, and multiplications that take them
 	for _, text := range body {
 		op, rest, _ := strings.Cut(text, " ")
 		to, _, _ := strings.Cut(rest, ",")
@@ -73,8 +75,23 @@ func count(body []string) muls {
 			lane = " lane"
 		}
 		switch {
+		case op == "ldr" && (to[0] == 'q' || to[0] == 'd'):
+			loaded++
+		case op == "ldp" && to[0] == 'q':
+			loaded += 2
+		case op == "ld1":
+			loaded += strings.Count(rest, "v")
+			if from, last, ok := strings.Cut(rest, " - v"); ok { // a range
+				var a, b int
+				_, _ = fmt.Sscanf(from, "{ v%d.", &a)
+				_, _ = fmt.Sscanf(last, "%d.", &b)
+				loaded += b - a - 1
+			}
+		}
+		switch {
 		case op == "sdot" && strings.HasSuffix(to, ".4s"):
 			m.macs["sdot"] += 16
+			used++
 		case strings.HasPrefix(op, "smlal") && strings.HasSuffix(to, ".4s"):
 			m.macs["smlal"+lane] += 4
 		case strings.HasPrefix(op, "smull") && strings.HasSuffix(to, ".4s"):
@@ -87,12 +104,13 @@ func count(body []string) muls {
 			m.wide = true
 		case op == "fmla" && strings.HasSuffix(to, ".4s"):
 			m.macs["fmla"+lane] += 4
+			used++
 		default:
 			continue
 		}
 		sums[to] = true
 	}
-	m.sums = len(sums)
+	m.sums, m.rows = len(sums), used > loaded
 	return m
 }
 
