@@ -26,7 +26,7 @@ func TestPackS8Layouts(t *testing.T) {
 
 // TestS8Inner tests the tiles of the inner kind with rows of every length, also of those that they are not chosen for.
 func TestS8Inner(t *testing.T) {
-	defer func(rows, k int) { innerRows, innerK = rows, k }(innerRows, innerK)
+	defer func(rows, k, wide int) { innerRows, innerK, wideRows = rows, k, wide }(innerRows, innerK, wideRows)
 	innerRows, innerK = 0, 0
 	kerneltest.EachTier(t, func(t *testing.T) {
 		if cpu.Best() != cpu.AVX2 {
@@ -36,6 +36,7 @@ func TestS8Inner(t *testing.T) {
 		for k := 1; k < 70; k++ {
 			for _, n := range []int{1, 8, 9, 16, 31, 33, 64, 97} {
 				for _, m := range []int{1, 2, 3, 4, 5, 11} {
+					wideRows = []int{1, 64}[r.IntN(2)]
 					c := newCaseS8(t, r, m, n, k, []int32{0, 0, 0, 17, -128}[(k+n+m)%5], []int32{-128, 3}[(k+m)%2], m%2 == 0)
 					if k%5 == 0 { // the largest products and sums of two
 						for i := range c.x {

@@ -30,8 +30,9 @@ type s8Tile struct {
 	mask    uint64 // columns that exist
 	columns int    // how many they are
 	segments
-	next    *int8 // weights that are wanted next, or any; AVX512 fetches them
+	next    *int8 // weights that are wanted next, or any, up to nextEnd; AVX512 fetches them
 	nextEnd uintptr
+	lines   int // AVX2: how many cache lines of them a tile fetches
 }
 
 func s8TilesAVX512() *[50]uintptr
@@ -41,6 +42,8 @@ func s8TilesAVXVNNI() *[14]uintptr
 func s8TilesAVX2() *[14]uintptr
 
 func s8InnerTilesAVX2() *[10]uintptr
+
+func s8WideTilesAVX2() *[4]uintptr
 
 func s4TilesAVX2() *[10]uintptr
 
@@ -71,7 +74,16 @@ var (
 	s4AVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s4TilesAVX2()[:], depth: 2, zipped: true, nibbles: true}
 	// The same for whole rows, with half of the multiplications.
 	s8InnerAVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s8InnerTilesAVX2()[:], depth: 2, zipped: true, inner: true}
+	// The same for many rows, with weights that are int16.
+	s8WideAVX2 = tileSet{isa: "avx2", width: 16, wide: 1, high: 4, sums: 4, table: s8WideTilesAVX2()[:]}
 )
+
+// From how many rows on it is faster to widen a panel of weights before it is multiplied, and up to how many values of a row: so many stay in the first
+// cache, where they take twice the room.
+var wideRows, wideK = 64, 512
+
+// mostLines is how many cache lines of weights a tile fetches at most: more are in the way of its own.
+const mostLines = 24
 
 // place says where column c of a panel stands among its sums and among its outputs. Packing sums to bytes takes four of the first vector, four of the
 // second and so on, and then the next four of each: the columns are dealt out so that they come out in order.
@@ -244,14 +256,20 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 	}
 	for i := first; i < len(p.panels); i++ {
 		q := &p.panels[i]
-		t := q.tile(p, dst, ldd)
-		t.a, t.lda = &a[0], p.lda
-		if i+1 < len(p.panels) {
-			w := p.panels[i+1].w
-			t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(len(w))
-		}
+		t := p.tile(i, dst, ldd, a)
 		p.set.runS8(&t, q.vectors, m)
 	}
+}
+
+// tile is what panel i brings to a tile, with the panel that follows.
+func (p *s8Matrix) tile(i int, dst []int8, ldd int, a []byte) s8Tile {
+	t := p.panels[i].tile(p, dst, ldd)
+	t.a, t.lda = &a[0], p.lda
+	if i+1 < len(p.panels) {
+		w := p.panels[i+1].w
+		t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(len(w))
+	}
+	return t
 }
 
 // tile fills in what a panel brings to a tile.
@@ -268,6 +286,10 @@ func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
 		t.next = t.w
 	}
 	tiles, height, taller := s.split(m, vectors)
+	if t.nextEnd != 0 {
+		lines := int(t.nextEnd-uintptr(unsafe.Pointer(t.next))) / 64
+		t.lines = min((lines+tiles-1)/tiles, mostLines)
+	}
 	if taller > 0 {
 		t.tiles = taller
 		call.Tile(s.tile(vectors, height+1), unsafe.Pointer(t))
@@ -277,6 +299,9 @@ func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
 		}
 		t.a = (*uint8)(unsafe.Add(unsafe.Pointer(t.a), done*t.lda))
 		t.dst = (*int8)(unsafe.Add(unsafe.Pointer(t.dst), done*t.ldd))
+		if at := uintptr(taller * t.lines * 64); at < t.nextEnd-uintptr(unsafe.Pointer(t.next)) {
+			t.next = (*int8)(unsafe.Add(unsafe.Pointer(t.next), at))
+		}
 	}
 	t.tiles = tiles - taller
 	call.Tile(s.tile(vectors, height), unsafe.Pointer(t))
@@ -471,14 +496,55 @@ func (p *s8Inner) part(from, to int) (int, int, s8Packed) {
 	return first, columns, &s8Inner{m}
 }
 
+// wide reports whether panels are widened for m rows.
+func (p *s8Inner) wide(m int) bool {
+	return m >= wideRows && p.k <= wideK && p.panels[0].vectors == s8InnerAVX2.wide
+}
+
+// scratch returns the bytes that run needs for m rows.
+func (p *s8Inner) scratch(m int) int {
+	n := p.s8Matrix.scratch(m)
+	if p.wide(m) {
+		n += 63 + 2*len(p.panels[0].w)
+	}
+	return n
+}
+
 // run computes m rows of x, ldx apart, into dst, ldd apart. scratch has scratch(m) bytes.
 func (p *s8Inner) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byte) {
 	block := p.rowsPerBlock(m)
+	var wide []byte
+	if p.wide(m) {
+		scratch = scratch[-uintptr(unsafe.Pointer(&scratch[0]))%64:] // loads would cross lines
+		wide, scratch = scratch[:2*len(p.panels[0].w)], scratch[2*len(p.panels[0].w):]
+	}
 	_ = scratch[block*p.lda-1]
 	for i := 0; i < m; i += block {
 		n := min(block, m-i)
 		p.widen(scratch, x[i*ldx:], ldx, n)
-		p.multiply(dst[i*ldd:], ldd, scratch, n)
+		if wide == nil {
+			p.multiply(dst[i*ldd:], ldd, scratch, n)
+		} else {
+			p.multiplyWide(dst[i*ldd:], ldd, scratch, n, wide)
+		}
+	}
+}
+
+// multiplyWide is multiply with one panel after another widened first.
+func (p *s8Inner) multiplyWide(dst []int8, ldd int, a []byte, m int, wide []byte) {
+	last := &p.panels[len(p.panels)-1]
+	_ = dst[(m-1)*ldd+last.first+last.n-1]
+	for i := range p.panels {
+		q := &p.panels[i]
+		t := p.tile(i, dst, ldd, a)
+		if q.vectors < p.set.wide {
+			p.set.runS8(&t, q.vectors, m)
+			continue
+		}
+		_ = wide[2*len(q.w)-1]
+		widenAVX2(&wide[0], &q.w[0], len(q.w))
+		t.w = (*int8)(unsafe.Pointer(&wide[0]))
+		s8WideAVX2.runS8(&t, 1, m)
 	}
 }
 

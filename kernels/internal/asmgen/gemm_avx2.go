@@ -16,6 +16,7 @@ type kindAVX2 struct {
 	ahead   int    // bytes of weights: that far before their use the function for one row asks for them, which it reads but once
 	unroll  int    // groups that a round of the loop multiplies: where two threads share a core, each instruction counts
 	fetch   bool   // tiles fetch the weights of the panel that follows, by R11: a line in each round, so that several tiles do it together
+	early   bool   // int8 tiles fetch some of the weights of the panel that follows before they store
 	zero    bool   // sums start with zero instead of the parameters' first block
 	inner   bool   // two groups at a time, by Winograd's inner product: see innerGroups
 	load    string // instructions that load weights, broadcast a group of a row, and add sums
@@ -242,7 +243,7 @@ func narrowAVX2(load string, brain bool) kindAVX2 {
 
 // s8AVX2 multiplies two int16 values of every row with int8 weights, which it widens: exact for all values, at two instructions more than weights
 // kept as int16 would need, for half of their memory.
-var s8AVX2 = kindAVX2{weights: 16, most: 4, ahead: 320, load: "VPMOVSXBW", cast: "VPBROADCASTD", add: "VPADDD",
+var s8AVX2 = kindAVX2{weights: 16, most: 4, ahead: 320, early: true, load: "VPMOVSXBW", cast: "VPBROADCASTD", add: "VPADDD",
 	madd: func(a *asm, weights, row, sum int, last bool) {
 		product := 15
 		if last {
@@ -277,6 +278,13 @@ func gemmS8AVX2() []byte {
 	tilesAVX2(a, "s8TilesAVX2", "s8", rowsAVX2, s8AVX2.tileS8, s8AVX2.oneS8)
 	tilesAVX2(a, "s4TilesAVX2", "s4", rowsInner, s4AVX2.tileS8, s4AVX2.oneS8)
 	tilesAVX2(a, "s8InnerTilesAVX2", "s8inner", rowsInner, s8InnerAVX2.tileS8, s8InnerAVX2.oneS8)
+	var wide []string
+	for rows := 1; rows <= rowsInner; rows++ {
+		name := fmt.Sprintf("s8wider%dx16", rows)
+		wide = append(wide, name)
+		s8WideAVX2.tileS8(a, name, rows, 2)
+	}
+	a.table("s8WideTilesAVX2", wide)
 	widenAVX2(a)
 	widenInnerAVX2(a)
 	sumAVX2(a)
@@ -418,8 +426,23 @@ func (k *kindAVX2) tileS8(a *asm, name string, rows, vectors int) {
 	a.fn(name, fmt.Sprintf("%d rows, %d columns; the argument is an s8Tile", rows, 8*vectors))
 	beginAVX2(a, 64, 80)
 	next, exact, pack, full, done := a.label("tile"), a.label("exact"), a.label("pack"), a.label("full"), a.label("stored")
+	if k.early {
+		a.op("MOVQ 120(R13), R11")
+	}
 	a.at(next)
 	acc := k.multiply(a, rows, vectors)
+	if k.early {
+		fetch, fetched := a.label("fetch"), a.label("fetched")
+		a.op("MOVQ 136(R13), CX")
+		a.op("TESTQ CX, CX")
+		a.op("JEQ %s", fetched)
+		a.at(fetch)
+		a.op("PREFETCHT1 (R11)")
+		a.op("ADDQ $64, R11")
+		a.op("DECQ CX")
+		a.op("JNE %s", fetch)
+		a.at(fetched)
+	}
 	plain := a.label("plain")
 	a.op("CMPB 59(R13), $0")
 	a.op("JEQ %s", plain)

@@ -7,6 +7,13 @@ var s8InnerAVX2 = func() kindAVX2 {
 	return k
 }()
 
+// s8WideAVX2 is s8InnerAVX2 with weights that are int16 already, for many rows: widening them takes ports that the additions need.
+var s8WideAVX2 = func() kindAVX2 {
+	k := s8InnerAVX2
+	k.weights, k.load = s16AVX2.weights, s16AVX2.load
+	return k
+}()
+
 // rowsInner is how many rows the tiles of such a kind have at most: their weights take two registers more, and so do their temporaries.
 const rowsInner = 4
 
