@@ -31,8 +31,6 @@ const (
 	maxBands    = 4  // of a layer
 	bandUnit    = 16 // units that bounds of bands are multiples of: whole vectors and cache lines
 	macsPerNano = 20 // of one thread, roughly
-	// Threads that meet at every step are awake and have their weights in their caches: so many times less work is worth sharing than of a layer.
-	stepGain = 4
 )
 
 type packedKind uint8
@@ -147,11 +145,11 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 	return p
 }
 
-// bandsOf returns into how many bands a layer is divided that has so many groups of units and products with the state in a step. The number of threads does
-// not count, so that sums have the same order for all.
+// bandsOf returns into how many bands a layer is divided that has so many groups of units and products with the state in a step: as many of which any two
+// are worth sharing. The number of threads does not count, so that sums have the same order for all.
 func bandsOf(groups, products int) int {
 	n := maxBands
-	for n > 1 && (n > groups || !par.Worth(stepGain*int64(products/n/macsPerNano))) {
+	for n > 1 && (n > groups || !par.Worth(2*int64(products/n/macsPerNano))) {
 		n /= 2
 	}
 	return n
