@@ -267,7 +267,7 @@ func packIntLSTM(k *graph.Kernel, cell *rnn.IntCell, w *walk, micro bool) {
 	if w.timeMajor || w.flat {
 		stride = w.batch
 	}
-	k.Run = func(a *graph.Args) error {
+	run := func(a *graph.Args, walk *rnn.IntWalk) error {
 		f, q := tensor.As[int16](a.Scratch[:first], 2), tensor.As[int8](a.Scratch[first:second], 1)
 		sums, flipped := tensor.As[int32](a.Scratch[second:third], 4), a.Scratch[third:]
 		y, hidden, state, x := a.Out[0].S8(), a.In[lstmHidden].S8(), a.In[lstmCell].S16(), a.In[0].S8()
@@ -276,8 +276,12 @@ func packIntLSTM(k *graph.Kernel, cell *rnn.IntCell, w *walk, micro bool) {
 			if w.reverse {
 				at = w.at(w.steps-1, b)
 			}
-			cell.RunPacked(micro, y[at*o:], stride*o, hidden[b*o:(b+1)*o], state[b*m:(b+1)*m], x[at*n:], stride*n, w.steps, w.reverse, f, q, sums, flipped)
+			walk.Run(micro, y[at*o:], stride*o, hidden[b*o:(b+1)*o], state[b*m:(b+1)*m], x[at*n:], stride*n, w.steps, w.reverse, f, q, sums, flipped)
 		}
 		return nil
+	}
+	k.Bind = func(*graph.Args) (func(*graph.Args) error, error) {
+		walk := cell.Walk()
+		return func(a *graph.Args) error { return run(a, walk) }, nil
 	}
 }

@@ -51,7 +51,7 @@ type IntCell struct {
 	OutZero   int32
 	ProjClip  int8 // 0 for none
 
-	packed *intPacked // nil for the plain loops
+	bands []intBand // nil for the plain loops
 }
 
 // Scratch returns the numbers of int16 and int8 elements that a step needs.
@@ -104,9 +104,9 @@ func StepMicro[T int8 | int16](c *IntCell, h []T, s []int16, x []T, f []int16) {
 	finishMicro(c, h, s, f, lo, hi)
 }
 
-// finishMicro is StepMicro behind the sums of the gates.
+// finishMicro is StepMicro behind the sums of the gates, for all cells or some of them.
 func finishMicro[T int8 | int16](c *IntCell, h []T, s, f []int16, lo, hi int32) {
-	n := c.Cells
+	n := len(s)
 	for k := range c.Gates {
 		g, dst := &c.Gates[k], f[k*n:(k+1)*n]
 		for i, v := range dst {
@@ -164,9 +164,9 @@ func (c *IntCell) StepFixed(h []int8, s []int16, x []int8, f []int16, q []int8) 
 	c.finishFixed(h, s, f, q)
 }
 
-// finishFixed is StepFixed behind the sums of the gates.
+// finishFixed is StepFixed behind the sums of the gates, for all cells or some of them.
 func (c *IntCell) finishFixed(h []int8, s, f []int16, q []int8) {
-	n := c.Cells
+	n := len(s)
 	in, forget, cell, out := f[:n], f[n:2*n], f[2*n:3*n], f[3*n:4*n]
 	for k := range c.Gates {
 		if k == GateOutput { // its peephole sees the new cell state

@@ -134,7 +134,7 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 		half = half || q.w.BF16 != nil || q.r.BF16 != nil
 	}
 	groups := (p.units + bandUnit - 1) / bandUnit
-	count := bandsOf(groups, len(parts)*hidden*hidden)
+	count := bandsOf(groups, int64(len(parts)*hidden*hidden/macsPerNano))
 	for i := range count {
 		b := band{from: i * groups / count * bandUnit}
 		b.width = min((i+1)*groups/count*bandUnit, p.units) - b.from
@@ -145,11 +145,11 @@ func pack(kind packedKind, input, hidden int, parts []part, products int) *Packe
 	return p
 }
 
-// bandsOf returns into how many bands a layer is divided that has so many groups of units and products with the state in a step: as many of which any two
+// bandsOf returns into how many bands a layer is divided that has so many groups of units and whose step takes a thread so long: as many of which any two
 // are worth sharing. The number of threads does not count, so that sums have the same order for all.
-func bandsOf(groups, products int) int {
+func bandsOf(groups int, nanos int64) int {
 	n := maxBands
-	for n > 1 && (n > groups || !par.Worth(2*int64(products/n/macsPerNano))) {
+	for n > 1 && (n > groups || !par.Worth(2*nanos/int64(n))) {
 		n /= 2
 	}
 	return n

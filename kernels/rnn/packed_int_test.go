@@ -2,14 +2,19 @@ package rnn
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
 	"wayside/kernels/internal/kerneltest"
+	"wayside/kernels/par"
 )
 
-// TestPackedInt compares packed integer cells with their plain steps: every value must be the same.
+// TestPackedInt compares packed integer cells with their plain steps: every value must be the same, in one band and in several that threads share.
 func TestPackedInt(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	defer par.SetLeast(par.SetLeast(0))
+	defer par.Set(1)
 	kerneltest.EachTier(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 2))
 		bytes := func(n int) []int8 {
@@ -20,6 +25,7 @@ func TestPackedInt(t *testing.T) {
 			return s
 		}
 		for turn := range 60 {
+			par.Set(1 + turn%4)
 			n, input, steps := 1+r.IntN(70), 1+r.IntN(40), 1+r.IntN(30)
 			micro, backwards := turn%2 == 0, turn%3 == 0
 			out := n
@@ -43,6 +49,9 @@ func TestPackedInt(t *testing.T) {
 			if !c.Pack() {
 				t.Skip("skipped: this tier has no kernel")
 			}
+			if shared := len(c.bands) > 1; shared != (n > bandUnit && c.Proj == nil) {
+				t.Fatalf("%d cells, %d outputs: shared: %v", n, out, shared)
+			}
 			x := bytes(steps * input)
 			h, s := bytes(out), make([]int16, n)
 			gotH, gotS, got, want := slices.Clone(h), slices.Clone(s), make([]int8, steps*out), make([]int8, steps*out)
@@ -59,7 +68,7 @@ func TestPackedInt(t *testing.T) {
 				copy(want[i*out:], h)
 			}
 			sums, flipped := c.PackedScratch(steps)
-			c.RunPacked(micro, got, out, gotH, gotS, x, input, steps, backwards, f, q, make([]int32, sums), make([]byte, flipped))
+			c.Walk().Run(micro, got, out, gotH, gotS, x, input, steps, backwards, f, q, make([]int32, sums), make([]byte, flipped))
 			if !slices.Equal(got, want) || !slices.Equal(gotH, h) || !slices.Equal(gotS, s) {
 				t.Fatalf("turn %d: %d cells, %d inputs, %d outputs, %d steps: got %v, want %v", turn, n, input, out, steps, got, want)
 			}
