@@ -17,8 +17,11 @@ var (
 	f32Neon = armShape{isa: "neon", tiles: f32NeonTiles()[:], rows: 4, cols: 8, group: 4, depth: 4}
 )
 
-// f32Forms are the float32 tiles by the form of weights. Not all cores with NEON widen binary16.
-var f32Forms = [3][]uintptr{full: f32Neon.tiles, brain: f32bf16NeonTiles()[:]}
+// f32Tiles returns the tiles for float32 weights.
+func f32Tiles() []uintptr { return f32Neon.tiles }
+
+// f32Forms are the float32 tiles for narrow weights, by their form. Not all cores with NEON widen binary16.
+var f32Forms = [3][]uintptr{brain: f32bf16NeonTiles()[:]}
 
 // s8Shape returns the best int8 tiles that the limit allows, nil for none.
 func s8Shape() *armShape {

@@ -9,6 +9,7 @@ func s8DotprodTiles() *[8]uintptr
 func s8I8mmTiles() *[8]uintptr
 func s4DotprodTiles() *[4]uintptr
 func f32NeonTiles() *[8]uintptr
+func f32MixedTiles() *[8]uintptr
 func f32bf16NeonTiles() *[8]uintptr
 func f32f16NeonTiles() *[8]uintptr
 func s32NeonTiles() *[4]uintptr
@@ -26,8 +27,19 @@ var (
 	f32Neon    = armShape{isa: "neon", tiles: f32NeonTiles()[:], rows: 8, cols: 8, group: 4, depth: 4}
 )
 
-// f32Forms are the float32 tiles by the form of weights. Otherwise they are like f32Neon.
-var f32Forms = [3][]uintptr{full: f32Neon.tiles, brain: f32bf16NeonTiles()[:], half: f32f16NeonTiles()[:]}
+// f32Mixed are the tiles for cores with dot products, all of which but Cortex-A55 take their instructions in an order of their own.
+var f32Mixed = f32MixedTiles()[:]
+
+// f32Tiles returns the tiles for float32 weights.
+func f32Tiles() []uintptr {
+	if cpu.Has(cpu.Dotprod) {
+		return f32Mixed
+	}
+	return f32Neon.tiles
+}
+
+// f32Forms are the float32 tiles for narrow weights, by their form. Otherwise they are like f32Neon.
+var f32Forms = [3][]uintptr{brain: f32bf16NeonTiles()[:], half: f32f16NeonTiles()[:]}
 
 // s8Shape returns the best int8 tiles that the limit allows, nil for none.
 func s8Shape() *armShape {

@@ -33,11 +33,12 @@ func packF32Arch(store Store, form form, w []float32, n, k int, bias []float32, 
 	if !cpu.Has(cpu.Neon) {
 		return nil
 	}
-	if f32Forms[form] == nil {
-		form = full
+	tiles := f32Forms[form]
+	if tiles == nil {
+		form, tiles = full, f32Tiles()
 	}
 	p := &f32Arm{n: n, k: k, form: form, shape: f32Neon}
-	p.shape.tiles = f32Forms[form]
+	p.shape.tiles = tiles
 	var list []armChunk
 	list, p.blocks, p.groups = f32Neon.chunks(4 * k)
 	size := f32Neon.panel(list) / 4

@@ -2059,3 +2059,1745 @@ TEXT ·f32NeonTiles(SB), NOSPLIT, $0-8
 	MOVD $f32NeonTiles<>(SB), R0
 	MOVD R0, ret+0(FP)
 	RET
+
+// 3 rows, 8 columns, loads between the multiplications.
+TEXT f32MixedR3x8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 56(R0), R13
+	MOVD 64(R0), R14
+	MOVD 72(R0), R15
+	MOVD 40(R0), R19
+	SUB $16, R19
+	MOVD 88(R0), R25
+tile165:
+	ADD R19, R20, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	SUB R19, R3, R20
+	ADD R21, R20
+	MOVD 16(R0), R10
+	MOVD 24(R0), R11
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	CBZ R11, tail167
+	NEG R19, R9
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 64(R10), F12
+	FMOVQ 80(R10), F13
+	FMOVQ 96(R10), F14
+	FMOVQ 112(R10), F15
+loop166:
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	ADDS $16, R9
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	SUB $1, R11
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	CSEL LT, R9, ZR, R9
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	ADD $128, R10
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	FMOVQ 0(R10), F8
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	FMOVQ 16(R10), F9
+	WORD $0x4fa01156 // fmla v22.4s, v10.4s, v0.s[1]
+	WORD $0x4fa01177 // fmla v23.4s, v11.4s, v0.s[1]
+	WORD $0x4fa11158 // fmla v24.4s, v10.4s, v1.s[1]
+	WORD $0x4fa11179 // fmla v25.4s, v11.4s, v1.s[1]
+	WORD $0x4fa2115a // fmla v26.4s, v10.4s, v2.s[1]
+	FMOVQ 32(R10), F10
+	WORD $0x4fa2117b // fmla v27.4s, v11.4s, v2.s[1]
+	FMOVQ 48(R10), F11
+	WORD $0x4f801990 // fmla v16.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019b1 // fmla v17.4s, v13.4s, v0.s[2]
+	WORD $0x4f811992 // fmla v18.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119b3 // fmla v19.4s, v13.4s, v1.s[2]
+	WORD $0x4f821994 // fmla v20.4s, v12.4s, v2.s[2]
+	FMOVQ 64(R10), F12
+	WORD $0x4f8219b5 // fmla v21.4s, v13.4s, v2.s[2]
+	FMOVQ 80(R10), F13
+	WORD $0x4fa019d6 // fmla v22.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019f7 // fmla v23.4s, v15.4s, v0.s[3]
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x4fa119d8 // fmla v24.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119f9 // fmla v25.4s, v15.4s, v1.s[3]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x4fa219da // fmla v26.4s, v14.4s, v2.s[3]
+	FMOVQ 96(R10), F14
+	WORD $0x4fa219fb // fmla v27.4s, v15.4s, v2.s[3]
+	FMOVQ 112(R10), F15
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	CBNZ R11, loop166
+tail167:
+	MOVD 32(R0), R11
+	CBZ R11, done169
+	MOVD 24(R0), R9
+	LSL $4, R9
+	SUB R19, R9
+	MOVD $12, R24
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+short168:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVS (R1)(R9), F0
+	FMOVS (R2)(R9), F1
+	FMOVS (R3)(R9), F2
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	ADD $4, R9
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+	ADD $32, R10
+	SUBS $1, R11
+	BNE short168
+done169:
+	WORD $0x4e36d610 // fadd v16.4s, v16.4s, v22.4s
+	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e3ad694 // fadd v20.4s, v20.4s, v26.4s
+	WORD $0x4e3bd6b5 // fadd v21.4s, v21.4s, v27.4s
+	FMOVQ 0(R14), F0
+	FMOVQ 16(R14), F1
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F3
+	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e20d652 // fadd v18.4s, v18.4s, v0.4s
+	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
+	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4e22f610 // fmax v16.4s, v16.4s, v2.4s
+	WORD $0x4e22f631 // fmax v17.4s, v17.4s, v2.4s
+	WORD $0x4e22f652 // fmax v18.4s, v18.4s, v2.4s
+	WORD $0x4e22f673 // fmax v19.4s, v19.4s, v2.4s
+	WORD $0x4e22f694 // fmax v20.4s, v20.4s, v2.4s
+	WORD $0x4e22f6b5 // fmax v21.4s, v21.4s, v2.4s
+	WORD $0x4ea3f610 // fmin v16.4s, v16.4s, v3.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x4ea3f652 // fmin v18.4s, v18.4s, v3.4s
+	WORD $0x4ea3f673 // fmin v19.4s, v19.4s, v3.4s
+	WORD $0x4ea3f694 // fmin v20.4s, v20.4s, v3.4s
+	WORD $0x4ea3f6b5 // fmin v21.4s, v21.4s, v3.4s
+	MOVD 80(R0), R22
+	CMP $8, R22
+	BNE part170
+	FMOVQ F16, 0(R12)
+	FMOVQ F17, 16(R12)
+	ADD R13, R12
+	FMOVQ F18, 0(R12)
+	FMOVQ F19, 16(R12)
+	ADD R13, R12
+	FMOVQ F20, 0(R12)
+	FMOVQ F21, 16(R12)
+	ADD R13, R12
+	B stored171
+part170:
+	MOVD R12, R23
+	TBZ $2, R22, two172
+	FMOVQ.P F16, 16(R23)
+	VMOV V17.B16, V16.B16
+two172:
+	TBZ $1, R22, one173
+	FMOVD.P F16, 8(R23)
+	VMOV V16.D[1], V16.D[0]
+one173:
+	TBZ $0, R22, row174
+	FMOVS F16, (R23)
+row174:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two175
+	FMOVQ.P F18, 16(R23)
+	VMOV V19.B16, V18.B16
+two175:
+	TBZ $1, R22, one176
+	FMOVD.P F18, 8(R23)
+	VMOV V18.D[1], V18.D[0]
+one176:
+	TBZ $0, R22, row177
+	FMOVS F18, (R23)
+row177:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two178
+	FMOVQ.P F20, 16(R23)
+	VMOV V21.B16, V20.B16
+two178:
+	TBZ $1, R22, one179
+	FMOVD.P F20, 8(R23)
+	VMOV V20.D[1], V20.D[0]
+one179:
+	TBZ $0, R22, row180
+	FMOVS F20, (R23)
+row180:
+	ADD R13, R12
+stored171:
+	SUBS $1, R15
+	BNE tile165
+	RET
+
+// 4 rows, 8 columns, loads between the multiplications.
+TEXT f32MixedR4x8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 56(R0), R13
+	MOVD 64(R0), R14
+	MOVD 72(R0), R15
+	MOVD 40(R0), R19
+	SUB $16, R19
+	MOVD 88(R0), R25
+tile181:
+	ADD R19, R20, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	SUB R19, R4, R20
+	ADD R21, R20
+	MOVD 16(R0), R10
+	MOVD 24(R0), R11
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	CBZ R11, tail183
+	NEG R19, R9
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 64(R10), F12
+	FMOVQ 80(R10), F13
+	FMOVQ 96(R10), F14
+	FMOVQ 112(R10), F15
+loop182:
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	ADDS $16, R9
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	SUB $1, R11
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	CSEL LT, R9, ZR, R9
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	ADD $128, R10
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	FMOVQ 0(R10), F8
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	FMOVQ 16(R10), F9
+	WORD $0x4fa01158 // fmla v24.4s, v10.4s, v0.s[1]
+	WORD $0x4fa01179 // fmla v25.4s, v11.4s, v0.s[1]
+	WORD $0x4fa1115a // fmla v26.4s, v10.4s, v1.s[1]
+	WORD $0x4fa1117b // fmla v27.4s, v11.4s, v1.s[1]
+	WORD $0x4fa2115c // fmla v28.4s, v10.4s, v2.s[1]
+	WORD $0x4fa2117d // fmla v29.4s, v11.4s, v2.s[1]
+	WORD $0x4fa3115e // fmla v30.4s, v10.4s, v3.s[1]
+	FMOVQ 32(R10), F10
+	WORD $0x4fa3117f // fmla v31.4s, v11.4s, v3.s[1]
+	FMOVQ 48(R10), F11
+	WORD $0x4f801990 // fmla v16.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019b1 // fmla v17.4s, v13.4s, v0.s[2]
+	WORD $0x4f811992 // fmla v18.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119b3 // fmla v19.4s, v13.4s, v1.s[2]
+	WORD $0x4f821994 // fmla v20.4s, v12.4s, v2.s[2]
+	WORD $0x4f8219b5 // fmla v21.4s, v13.4s, v2.s[2]
+	WORD $0x4f831996 // fmla v22.4s, v12.4s, v3.s[2]
+	FMOVQ 64(R10), F12
+	WORD $0x4f8319b7 // fmla v23.4s, v13.4s, v3.s[2]
+	FMOVQ 80(R10), F13
+	WORD $0x4fa019d8 // fmla v24.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019f9 // fmla v25.4s, v15.4s, v0.s[3]
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x4fa119da // fmla v26.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119fb // fmla v27.4s, v15.4s, v1.s[3]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x4fa219dc // fmla v28.4s, v14.4s, v2.s[3]
+	WORD $0x4fa219fd // fmla v29.4s, v15.4s, v2.s[3]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x4fa319de // fmla v30.4s, v14.4s, v3.s[3]
+	FMOVQ 96(R10), F14
+	WORD $0x4fa319ff // fmla v31.4s, v15.4s, v3.s[3]
+	FMOVQ 112(R10), F15
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	CBNZ R11, loop182
+tail183:
+	MOVD 32(R0), R11
+	CBZ R11, done185
+	MOVD 24(R0), R9
+	LSL $4, R9
+	SUB R19, R9
+	MOVD $12, R24
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+short184:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVS (R1)(R9), F0
+	FMOVS (R2)(R9), F1
+	FMOVS (R3)(R9), F2
+	FMOVS (R4)(R9), F3
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	ADD $4, R9
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+	ADD $32, R10
+	SUBS $1, R11
+	BNE short184
+done185:
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e3fd6f7 // fadd v23.4s, v23.4s, v31.4s
+	FMOVQ 0(R14), F0
+	FMOVQ 16(R14), F1
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F3
+	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e20d652 // fadd v18.4s, v18.4s, v0.4s
+	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
+	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
+	WORD $0x4e22f610 // fmax v16.4s, v16.4s, v2.4s
+	WORD $0x4e22f631 // fmax v17.4s, v17.4s, v2.4s
+	WORD $0x4e22f652 // fmax v18.4s, v18.4s, v2.4s
+	WORD $0x4e22f673 // fmax v19.4s, v19.4s, v2.4s
+	WORD $0x4e22f694 // fmax v20.4s, v20.4s, v2.4s
+	WORD $0x4e22f6b5 // fmax v21.4s, v21.4s, v2.4s
+	WORD $0x4e22f6d6 // fmax v22.4s, v22.4s, v2.4s
+	WORD $0x4e22f6f7 // fmax v23.4s, v23.4s, v2.4s
+	WORD $0x4ea3f610 // fmin v16.4s, v16.4s, v3.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x4ea3f652 // fmin v18.4s, v18.4s, v3.4s
+	WORD $0x4ea3f673 // fmin v19.4s, v19.4s, v3.4s
+	WORD $0x4ea3f694 // fmin v20.4s, v20.4s, v3.4s
+	WORD $0x4ea3f6b5 // fmin v21.4s, v21.4s, v3.4s
+	WORD $0x4ea3f6d6 // fmin v22.4s, v22.4s, v3.4s
+	WORD $0x4ea3f6f7 // fmin v23.4s, v23.4s, v3.4s
+	MOVD 80(R0), R22
+	CMP $8, R22
+	BNE part186
+	FMOVQ F16, 0(R12)
+	FMOVQ F17, 16(R12)
+	ADD R13, R12
+	FMOVQ F18, 0(R12)
+	FMOVQ F19, 16(R12)
+	ADD R13, R12
+	FMOVQ F20, 0(R12)
+	FMOVQ F21, 16(R12)
+	ADD R13, R12
+	FMOVQ F22, 0(R12)
+	FMOVQ F23, 16(R12)
+	ADD R13, R12
+	B stored187
+part186:
+	MOVD R12, R23
+	TBZ $2, R22, two188
+	FMOVQ.P F16, 16(R23)
+	VMOV V17.B16, V16.B16
+two188:
+	TBZ $1, R22, one189
+	FMOVD.P F16, 8(R23)
+	VMOV V16.D[1], V16.D[0]
+one189:
+	TBZ $0, R22, row190
+	FMOVS F16, (R23)
+row190:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two191
+	FMOVQ.P F18, 16(R23)
+	VMOV V19.B16, V18.B16
+two191:
+	TBZ $1, R22, one192
+	FMOVD.P F18, 8(R23)
+	VMOV V18.D[1], V18.D[0]
+one192:
+	TBZ $0, R22, row193
+	FMOVS F18, (R23)
+row193:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two194
+	FMOVQ.P F20, 16(R23)
+	VMOV V21.B16, V20.B16
+two194:
+	TBZ $1, R22, one195
+	FMOVD.P F20, 8(R23)
+	VMOV V20.D[1], V20.D[0]
+one195:
+	TBZ $0, R22, row196
+	FMOVS F20, (R23)
+row196:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two197
+	FMOVQ.P F22, 16(R23)
+	VMOV V23.B16, V22.B16
+two197:
+	TBZ $1, R22, one198
+	FMOVD.P F22, 8(R23)
+	VMOV V22.D[1], V22.D[0]
+one198:
+	TBZ $0, R22, row199
+	FMOVS F22, (R23)
+row199:
+	ADD R13, R12
+stored187:
+	SUBS $1, R15
+	BNE tile181
+	RET
+
+// 5 rows, 8 columns, loads between the multiplications.
+TEXT f32MixedR5x8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 56(R0), R13
+	MOVD 64(R0), R14
+	MOVD 72(R0), R15
+	MOVD 40(R0), R19
+	SUB $16, R19
+	MOVD 88(R0), R25
+tile200:
+	ADD R19, R20, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	SUB R19, R5, R20
+	ADD R21, R20
+	MOVD 16(R0), R10
+	MOVD 24(R0), R11
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	CBZ R11, tail202
+	NEG R19, R9
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 64(R10), F12
+	FMOVQ 80(R10), F13
+	FMOVQ 96(R10), F14
+	FMOVQ 112(R10), F15
+loop201:
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	ADDS $16, R9
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	SUB $1, R11
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	CSEL LT, R9, ZR, R9
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	ADD $128, R10
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	FMOVQ 0(R10), F8
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	FMOVQ 16(R10), F9
+	WORD $0x4fa01150 // fmla v16.4s, v10.4s, v0.s[1]
+	WORD $0x4fa01171 // fmla v17.4s, v11.4s, v0.s[1]
+	WORD $0x4fa11152 // fmla v18.4s, v10.4s, v1.s[1]
+	WORD $0x4fa11173 // fmla v19.4s, v11.4s, v1.s[1]
+	WORD $0x4fa21154 // fmla v20.4s, v10.4s, v2.s[1]
+	WORD $0x4fa21175 // fmla v21.4s, v11.4s, v2.s[1]
+	WORD $0x4fa31156 // fmla v22.4s, v10.4s, v3.s[1]
+	WORD $0x4fa31177 // fmla v23.4s, v11.4s, v3.s[1]
+	WORD $0x4fa41158 // fmla v24.4s, v10.4s, v4.s[1]
+	FMOVQ 32(R10), F10
+	WORD $0x4fa41179 // fmla v25.4s, v11.4s, v4.s[1]
+	FMOVQ 48(R10), F11
+	WORD $0x4f801990 // fmla v16.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019b1 // fmla v17.4s, v13.4s, v0.s[2]
+	WORD $0x4f811992 // fmla v18.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119b3 // fmla v19.4s, v13.4s, v1.s[2]
+	WORD $0x4f821994 // fmla v20.4s, v12.4s, v2.s[2]
+	WORD $0x4f8219b5 // fmla v21.4s, v13.4s, v2.s[2]
+	WORD $0x4f831996 // fmla v22.4s, v12.4s, v3.s[2]
+	WORD $0x4f8319b7 // fmla v23.4s, v13.4s, v3.s[2]
+	WORD $0x4f841998 // fmla v24.4s, v12.4s, v4.s[2]
+	FMOVQ 64(R10), F12
+	WORD $0x4f8419b9 // fmla v25.4s, v13.4s, v4.s[2]
+	FMOVQ 80(R10), F13
+	WORD $0x4fa019d0 // fmla v16.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019f1 // fmla v17.4s, v15.4s, v0.s[3]
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x4fa119d2 // fmla v18.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119f3 // fmla v19.4s, v15.4s, v1.s[3]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x4fa219d4 // fmla v20.4s, v14.4s, v2.s[3]
+	WORD $0x4fa219f5 // fmla v21.4s, v15.4s, v2.s[3]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x4fa319d6 // fmla v22.4s, v14.4s, v3.s[3]
+	WORD $0x4fa319f7 // fmla v23.4s, v15.4s, v3.s[3]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x4fa419d8 // fmla v24.4s, v14.4s, v4.s[3]
+	FMOVQ 96(R10), F14
+	WORD $0x4fa419f9 // fmla v25.4s, v15.4s, v4.s[3]
+	FMOVQ 112(R10), F15
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	CBNZ R11, loop201
+tail202:
+	MOVD 32(R0), R11
+	CBZ R11, done204
+	MOVD 24(R0), R9
+	LSL $4, R9
+	SUB R19, R9
+	MOVD $12, R24
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+short203:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVS (R1)(R9), F0
+	FMOVS (R2)(R9), F1
+	FMOVS (R3)(R9), F2
+	FMOVS (R4)(R9), F3
+	FMOVS (R5)(R9), F4
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	ADD $4, R9
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+	ADD $32, R10
+	SUBS $1, R11
+	BNE short203
+done204:
+	FMOVQ 0(R14), F0
+	FMOVQ 16(R14), F1
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F3
+	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e20d652 // fadd v18.4s, v18.4s, v0.4s
+	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
+	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
+	WORD $0x4e20d718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4e21d739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4e22f610 // fmax v16.4s, v16.4s, v2.4s
+	WORD $0x4e22f631 // fmax v17.4s, v17.4s, v2.4s
+	WORD $0x4e22f652 // fmax v18.4s, v18.4s, v2.4s
+	WORD $0x4e22f673 // fmax v19.4s, v19.4s, v2.4s
+	WORD $0x4e22f694 // fmax v20.4s, v20.4s, v2.4s
+	WORD $0x4e22f6b5 // fmax v21.4s, v21.4s, v2.4s
+	WORD $0x4e22f6d6 // fmax v22.4s, v22.4s, v2.4s
+	WORD $0x4e22f6f7 // fmax v23.4s, v23.4s, v2.4s
+	WORD $0x4e22f718 // fmax v24.4s, v24.4s, v2.4s
+	WORD $0x4e22f739 // fmax v25.4s, v25.4s, v2.4s
+	WORD $0x4ea3f610 // fmin v16.4s, v16.4s, v3.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x4ea3f652 // fmin v18.4s, v18.4s, v3.4s
+	WORD $0x4ea3f673 // fmin v19.4s, v19.4s, v3.4s
+	WORD $0x4ea3f694 // fmin v20.4s, v20.4s, v3.4s
+	WORD $0x4ea3f6b5 // fmin v21.4s, v21.4s, v3.4s
+	WORD $0x4ea3f6d6 // fmin v22.4s, v22.4s, v3.4s
+	WORD $0x4ea3f6f7 // fmin v23.4s, v23.4s, v3.4s
+	WORD $0x4ea3f718 // fmin v24.4s, v24.4s, v3.4s
+	WORD $0x4ea3f739 // fmin v25.4s, v25.4s, v3.4s
+	MOVD 80(R0), R22
+	CMP $8, R22
+	BNE part205
+	FMOVQ F16, 0(R12)
+	FMOVQ F17, 16(R12)
+	ADD R13, R12
+	FMOVQ F18, 0(R12)
+	FMOVQ F19, 16(R12)
+	ADD R13, R12
+	FMOVQ F20, 0(R12)
+	FMOVQ F21, 16(R12)
+	ADD R13, R12
+	FMOVQ F22, 0(R12)
+	FMOVQ F23, 16(R12)
+	ADD R13, R12
+	FMOVQ F24, 0(R12)
+	FMOVQ F25, 16(R12)
+	ADD R13, R12
+	B stored206
+part205:
+	MOVD R12, R23
+	TBZ $2, R22, two207
+	FMOVQ.P F16, 16(R23)
+	VMOV V17.B16, V16.B16
+two207:
+	TBZ $1, R22, one208
+	FMOVD.P F16, 8(R23)
+	VMOV V16.D[1], V16.D[0]
+one208:
+	TBZ $0, R22, row209
+	FMOVS F16, (R23)
+row209:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two210
+	FMOVQ.P F18, 16(R23)
+	VMOV V19.B16, V18.B16
+two210:
+	TBZ $1, R22, one211
+	FMOVD.P F18, 8(R23)
+	VMOV V18.D[1], V18.D[0]
+one211:
+	TBZ $0, R22, row212
+	FMOVS F18, (R23)
+row212:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two213
+	FMOVQ.P F20, 16(R23)
+	VMOV V21.B16, V20.B16
+two213:
+	TBZ $1, R22, one214
+	FMOVD.P F20, 8(R23)
+	VMOV V20.D[1], V20.D[0]
+one214:
+	TBZ $0, R22, row215
+	FMOVS F20, (R23)
+row215:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two216
+	FMOVQ.P F22, 16(R23)
+	VMOV V23.B16, V22.B16
+two216:
+	TBZ $1, R22, one217
+	FMOVD.P F22, 8(R23)
+	VMOV V22.D[1], V22.D[0]
+one217:
+	TBZ $0, R22, row218
+	FMOVS F22, (R23)
+row218:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two219
+	FMOVQ.P F24, 16(R23)
+	VMOV V25.B16, V24.B16
+two219:
+	TBZ $1, R22, one220
+	FMOVD.P F24, 8(R23)
+	VMOV V24.D[1], V24.D[0]
+one220:
+	TBZ $0, R22, row221
+	FMOVS F24, (R23)
+row221:
+	ADD R13, R12
+stored206:
+	SUBS $1, R15
+	BNE tile200
+	RET
+
+// 6 rows, 8 columns, loads between the multiplications.
+TEXT f32MixedR6x8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 56(R0), R13
+	MOVD 64(R0), R14
+	MOVD 72(R0), R15
+	MOVD 40(R0), R19
+	SUB $16, R19
+	MOVD 88(R0), R25
+tile222:
+	ADD R19, R20, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	ADD R21, R5, R6
+	SUB R19, R6, R20
+	ADD R21, R20
+	MOVD 16(R0), R10
+	MOVD 24(R0), R11
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	CBZ R11, tail224
+	NEG R19, R9
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 64(R10), F12
+	FMOVQ 80(R10), F13
+	FMOVQ 96(R10), F14
+	FMOVQ 112(R10), F15
+loop223:
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	ADDS $16, R9
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	SUB $1, R11
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	CSEL LT, R9, ZR, R9
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	ADD $128, R10
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	WORD $0x4f85111a // fmla v26.4s, v8.4s, v5.s[0]
+	FMOVQ 0(R10), F8
+	WORD $0x4f85113b // fmla v27.4s, v9.4s, v5.s[0]
+	FMOVQ 16(R10), F9
+	WORD $0x4fa01150 // fmla v16.4s, v10.4s, v0.s[1]
+	WORD $0x4fa01171 // fmla v17.4s, v11.4s, v0.s[1]
+	WORD $0x4fa11152 // fmla v18.4s, v10.4s, v1.s[1]
+	WORD $0x4fa11173 // fmla v19.4s, v11.4s, v1.s[1]
+	WORD $0x4fa21154 // fmla v20.4s, v10.4s, v2.s[1]
+	WORD $0x4fa21175 // fmla v21.4s, v11.4s, v2.s[1]
+	WORD $0x4fa31156 // fmla v22.4s, v10.4s, v3.s[1]
+	WORD $0x4fa31177 // fmla v23.4s, v11.4s, v3.s[1]
+	WORD $0x4fa41158 // fmla v24.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41179 // fmla v25.4s, v11.4s, v4.s[1]
+	WORD $0x4fa5115a // fmla v26.4s, v10.4s, v5.s[1]
+	FMOVQ 32(R10), F10
+	WORD $0x4fa5117b // fmla v27.4s, v11.4s, v5.s[1]
+	FMOVQ 48(R10), F11
+	WORD $0x4f801990 // fmla v16.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019b1 // fmla v17.4s, v13.4s, v0.s[2]
+	WORD $0x4f811992 // fmla v18.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119b3 // fmla v19.4s, v13.4s, v1.s[2]
+	WORD $0x4f821994 // fmla v20.4s, v12.4s, v2.s[2]
+	WORD $0x4f8219b5 // fmla v21.4s, v13.4s, v2.s[2]
+	WORD $0x4f831996 // fmla v22.4s, v12.4s, v3.s[2]
+	WORD $0x4f8319b7 // fmla v23.4s, v13.4s, v3.s[2]
+	WORD $0x4f841998 // fmla v24.4s, v12.4s, v4.s[2]
+	WORD $0x4f8419b9 // fmla v25.4s, v13.4s, v4.s[2]
+	WORD $0x4f85199a // fmla v26.4s, v12.4s, v5.s[2]
+	FMOVQ 64(R10), F12
+	WORD $0x4f8519bb // fmla v27.4s, v13.4s, v5.s[2]
+	FMOVQ 80(R10), F13
+	WORD $0x4fa019d0 // fmla v16.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019f1 // fmla v17.4s, v15.4s, v0.s[3]
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x4fa119d2 // fmla v18.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119f3 // fmla v19.4s, v15.4s, v1.s[3]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x4fa219d4 // fmla v20.4s, v14.4s, v2.s[3]
+	WORD $0x4fa219f5 // fmla v21.4s, v15.4s, v2.s[3]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x4fa319d6 // fmla v22.4s, v14.4s, v3.s[3]
+	WORD $0x4fa319f7 // fmla v23.4s, v15.4s, v3.s[3]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x4fa419d8 // fmla v24.4s, v14.4s, v4.s[3]
+	WORD $0x4fa419f9 // fmla v25.4s, v15.4s, v4.s[3]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x4fa519da // fmla v26.4s, v14.4s, v5.s[3]
+	FMOVQ 96(R10), F14
+	WORD $0x4fa519fb // fmla v27.4s, v15.4s, v5.s[3]
+	FMOVQ 112(R10), F15
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	CBNZ R11, loop223
+tail224:
+	MOVD 32(R0), R11
+	CBZ R11, done226
+	MOVD 24(R0), R9
+	LSL $4, R9
+	SUB R19, R9
+	MOVD $12, R24
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+short225:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVS (R1)(R9), F0
+	FMOVS (R2)(R9), F1
+	FMOVS (R3)(R9), F2
+	FMOVS (R4)(R9), F3
+	FMOVS (R5)(R9), F4
+	FMOVS (R6)(R9), F5
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	WORD $0x4f85111a // fmla v26.4s, v8.4s, v5.s[0]
+	WORD $0x4f85113b // fmla v27.4s, v9.4s, v5.s[0]
+	ADD $4, R9
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+	ADD $32, R10
+	SUBS $1, R11
+	BNE short225
+done226:
+	FMOVQ 0(R14), F0
+	FMOVQ 16(R14), F1
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F3
+	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e20d652 // fadd v18.4s, v18.4s, v0.4s
+	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
+	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
+	WORD $0x4e20d718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4e21d739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4e20d75a // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4e21d77b // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4e22f610 // fmax v16.4s, v16.4s, v2.4s
+	WORD $0x4e22f631 // fmax v17.4s, v17.4s, v2.4s
+	WORD $0x4e22f652 // fmax v18.4s, v18.4s, v2.4s
+	WORD $0x4e22f673 // fmax v19.4s, v19.4s, v2.4s
+	WORD $0x4e22f694 // fmax v20.4s, v20.4s, v2.4s
+	WORD $0x4e22f6b5 // fmax v21.4s, v21.4s, v2.4s
+	WORD $0x4e22f6d6 // fmax v22.4s, v22.4s, v2.4s
+	WORD $0x4e22f6f7 // fmax v23.4s, v23.4s, v2.4s
+	WORD $0x4e22f718 // fmax v24.4s, v24.4s, v2.4s
+	WORD $0x4e22f739 // fmax v25.4s, v25.4s, v2.4s
+	WORD $0x4e22f75a // fmax v26.4s, v26.4s, v2.4s
+	WORD $0x4e22f77b // fmax v27.4s, v27.4s, v2.4s
+	WORD $0x4ea3f610 // fmin v16.4s, v16.4s, v3.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x4ea3f652 // fmin v18.4s, v18.4s, v3.4s
+	WORD $0x4ea3f673 // fmin v19.4s, v19.4s, v3.4s
+	WORD $0x4ea3f694 // fmin v20.4s, v20.4s, v3.4s
+	WORD $0x4ea3f6b5 // fmin v21.4s, v21.4s, v3.4s
+	WORD $0x4ea3f6d6 // fmin v22.4s, v22.4s, v3.4s
+	WORD $0x4ea3f6f7 // fmin v23.4s, v23.4s, v3.4s
+	WORD $0x4ea3f718 // fmin v24.4s, v24.4s, v3.4s
+	WORD $0x4ea3f739 // fmin v25.4s, v25.4s, v3.4s
+	WORD $0x4ea3f75a // fmin v26.4s, v26.4s, v3.4s
+	WORD $0x4ea3f77b // fmin v27.4s, v27.4s, v3.4s
+	MOVD 80(R0), R22
+	CMP $8, R22
+	BNE part227
+	FMOVQ F16, 0(R12)
+	FMOVQ F17, 16(R12)
+	ADD R13, R12
+	FMOVQ F18, 0(R12)
+	FMOVQ F19, 16(R12)
+	ADD R13, R12
+	FMOVQ F20, 0(R12)
+	FMOVQ F21, 16(R12)
+	ADD R13, R12
+	FMOVQ F22, 0(R12)
+	FMOVQ F23, 16(R12)
+	ADD R13, R12
+	FMOVQ F24, 0(R12)
+	FMOVQ F25, 16(R12)
+	ADD R13, R12
+	FMOVQ F26, 0(R12)
+	FMOVQ F27, 16(R12)
+	ADD R13, R12
+	B stored228
+part227:
+	MOVD R12, R23
+	TBZ $2, R22, two229
+	FMOVQ.P F16, 16(R23)
+	VMOV V17.B16, V16.B16
+two229:
+	TBZ $1, R22, one230
+	FMOVD.P F16, 8(R23)
+	VMOV V16.D[1], V16.D[0]
+one230:
+	TBZ $0, R22, row231
+	FMOVS F16, (R23)
+row231:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two232
+	FMOVQ.P F18, 16(R23)
+	VMOV V19.B16, V18.B16
+two232:
+	TBZ $1, R22, one233
+	FMOVD.P F18, 8(R23)
+	VMOV V18.D[1], V18.D[0]
+one233:
+	TBZ $0, R22, row234
+	FMOVS F18, (R23)
+row234:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two235
+	FMOVQ.P F20, 16(R23)
+	VMOV V21.B16, V20.B16
+two235:
+	TBZ $1, R22, one236
+	FMOVD.P F20, 8(R23)
+	VMOV V20.D[1], V20.D[0]
+one236:
+	TBZ $0, R22, row237
+	FMOVS F20, (R23)
+row237:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two238
+	FMOVQ.P F22, 16(R23)
+	VMOV V23.B16, V22.B16
+two238:
+	TBZ $1, R22, one239
+	FMOVD.P F22, 8(R23)
+	VMOV V22.D[1], V22.D[0]
+one239:
+	TBZ $0, R22, row240
+	FMOVS F22, (R23)
+row240:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two241
+	FMOVQ.P F24, 16(R23)
+	VMOV V25.B16, V24.B16
+two241:
+	TBZ $1, R22, one242
+	FMOVD.P F24, 8(R23)
+	VMOV V24.D[1], V24.D[0]
+one242:
+	TBZ $0, R22, row243
+	FMOVS F24, (R23)
+row243:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two244
+	FMOVQ.P F26, 16(R23)
+	VMOV V27.B16, V26.B16
+two244:
+	TBZ $1, R22, one245
+	FMOVD.P F26, 8(R23)
+	VMOV V26.D[1], V26.D[0]
+one245:
+	TBZ $0, R22, row246
+	FMOVS F26, (R23)
+row246:
+	ADD R13, R12
+stored228:
+	SUBS $1, R15
+	BNE tile222
+	RET
+
+// 7 rows, 8 columns, loads between the multiplications.
+TEXT f32MixedR7x8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 56(R0), R13
+	MOVD 64(R0), R14
+	MOVD 72(R0), R15
+	MOVD 40(R0), R19
+	SUB $16, R19
+	MOVD 88(R0), R25
+tile247:
+	ADD R19, R20, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	ADD R21, R5, R6
+	ADD R21, R6, R7
+	SUB R19, R7, R20
+	ADD R21, R20
+	MOVD 16(R0), R10
+	MOVD 24(R0), R11
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	CBZ R11, tail249
+	NEG R19, R9
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	WORD $0x3ce968e6 // ldr q6, [x7, x9]
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 64(R10), F12
+	FMOVQ 80(R10), F13
+	FMOVQ 96(R10), F14
+	FMOVQ 112(R10), F15
+loop248:
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	ADDS $16, R9
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	SUB $1, R11
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	CSEL LT, R9, ZR, R9
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	ADD $128, R10
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	WORD $0x4f85111a // fmla v26.4s, v8.4s, v5.s[0]
+	WORD $0x4f85113b // fmla v27.4s, v9.4s, v5.s[0]
+	WORD $0x4f86111c // fmla v28.4s, v8.4s, v6.s[0]
+	FMOVQ 0(R10), F8
+	WORD $0x4f86113d // fmla v29.4s, v9.4s, v6.s[0]
+	FMOVQ 16(R10), F9
+	WORD $0x4fa01150 // fmla v16.4s, v10.4s, v0.s[1]
+	WORD $0x4fa01171 // fmla v17.4s, v11.4s, v0.s[1]
+	WORD $0x4fa11152 // fmla v18.4s, v10.4s, v1.s[1]
+	WORD $0x4fa11173 // fmla v19.4s, v11.4s, v1.s[1]
+	WORD $0x4fa21154 // fmla v20.4s, v10.4s, v2.s[1]
+	WORD $0x4fa21175 // fmla v21.4s, v11.4s, v2.s[1]
+	WORD $0x4fa31156 // fmla v22.4s, v10.4s, v3.s[1]
+	WORD $0x4fa31177 // fmla v23.4s, v11.4s, v3.s[1]
+	WORD $0x4fa41158 // fmla v24.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41179 // fmla v25.4s, v11.4s, v4.s[1]
+	WORD $0x4fa5115a // fmla v26.4s, v10.4s, v5.s[1]
+	WORD $0x4fa5117b // fmla v27.4s, v11.4s, v5.s[1]
+	WORD $0x4fa6115c // fmla v28.4s, v10.4s, v6.s[1]
+	FMOVQ 32(R10), F10
+	WORD $0x4fa6117d // fmla v29.4s, v11.4s, v6.s[1]
+	FMOVQ 48(R10), F11
+	WORD $0x4f801990 // fmla v16.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019b1 // fmla v17.4s, v13.4s, v0.s[2]
+	WORD $0x4f811992 // fmla v18.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119b3 // fmla v19.4s, v13.4s, v1.s[2]
+	WORD $0x4f821994 // fmla v20.4s, v12.4s, v2.s[2]
+	WORD $0x4f8219b5 // fmla v21.4s, v13.4s, v2.s[2]
+	WORD $0x4f831996 // fmla v22.4s, v12.4s, v3.s[2]
+	WORD $0x4f8319b7 // fmla v23.4s, v13.4s, v3.s[2]
+	WORD $0x4f841998 // fmla v24.4s, v12.4s, v4.s[2]
+	WORD $0x4f8419b9 // fmla v25.4s, v13.4s, v4.s[2]
+	WORD $0x4f85199a // fmla v26.4s, v12.4s, v5.s[2]
+	WORD $0x4f8519bb // fmla v27.4s, v13.4s, v5.s[2]
+	WORD $0x4f86199c // fmla v28.4s, v12.4s, v6.s[2]
+	FMOVQ 64(R10), F12
+	WORD $0x4f8619bd // fmla v29.4s, v13.4s, v6.s[2]
+	FMOVQ 80(R10), F13
+	WORD $0x4fa019d0 // fmla v16.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019f1 // fmla v17.4s, v15.4s, v0.s[3]
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x4fa119d2 // fmla v18.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119f3 // fmla v19.4s, v15.4s, v1.s[3]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x4fa219d4 // fmla v20.4s, v14.4s, v2.s[3]
+	WORD $0x4fa219f5 // fmla v21.4s, v15.4s, v2.s[3]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x4fa319d6 // fmla v22.4s, v14.4s, v3.s[3]
+	WORD $0x4fa319f7 // fmla v23.4s, v15.4s, v3.s[3]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x4fa419d8 // fmla v24.4s, v14.4s, v4.s[3]
+	WORD $0x4fa419f9 // fmla v25.4s, v15.4s, v4.s[3]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x4fa519da // fmla v26.4s, v14.4s, v5.s[3]
+	WORD $0x4fa519fb // fmla v27.4s, v15.4s, v5.s[3]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	WORD $0x4fa619dc // fmla v28.4s, v14.4s, v6.s[3]
+	FMOVQ 96(R10), F14
+	WORD $0x4fa619fd // fmla v29.4s, v15.4s, v6.s[3]
+	FMOVQ 112(R10), F15
+	WORD $0x3ce968e6 // ldr q6, [x7, x9]
+	CBNZ R11, loop248
+tail249:
+	MOVD 32(R0), R11
+	CBZ R11, done251
+	MOVD 24(R0), R9
+	LSL $4, R9
+	SUB R19, R9
+	MOVD $12, R24
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+short250:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVS (R1)(R9), F0
+	FMOVS (R2)(R9), F1
+	FMOVS (R3)(R9), F2
+	FMOVS (R4)(R9), F3
+	FMOVS (R5)(R9), F4
+	FMOVS (R6)(R9), F5
+	FMOVS (R7)(R9), F6
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	WORD $0x4f85111a // fmla v26.4s, v8.4s, v5.s[0]
+	WORD $0x4f85113b // fmla v27.4s, v9.4s, v5.s[0]
+	WORD $0x4f86111c // fmla v28.4s, v8.4s, v6.s[0]
+	WORD $0x4f86113d // fmla v29.4s, v9.4s, v6.s[0]
+	ADD $4, R9
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+	ADD $32, R10
+	SUBS $1, R11
+	BNE short250
+done251:
+	FMOVQ 0(R14), F0
+	FMOVQ 16(R14), F1
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F3
+	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e20d652 // fadd v18.4s, v18.4s, v0.4s
+	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
+	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
+	WORD $0x4e20d718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4e21d739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4e20d75a // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4e21d77b // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4e20d79c // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4e21d7bd // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4e22f610 // fmax v16.4s, v16.4s, v2.4s
+	WORD $0x4e22f631 // fmax v17.4s, v17.4s, v2.4s
+	WORD $0x4e22f652 // fmax v18.4s, v18.4s, v2.4s
+	WORD $0x4e22f673 // fmax v19.4s, v19.4s, v2.4s
+	WORD $0x4e22f694 // fmax v20.4s, v20.4s, v2.4s
+	WORD $0x4e22f6b5 // fmax v21.4s, v21.4s, v2.4s
+	WORD $0x4e22f6d6 // fmax v22.4s, v22.4s, v2.4s
+	WORD $0x4e22f6f7 // fmax v23.4s, v23.4s, v2.4s
+	WORD $0x4e22f718 // fmax v24.4s, v24.4s, v2.4s
+	WORD $0x4e22f739 // fmax v25.4s, v25.4s, v2.4s
+	WORD $0x4e22f75a // fmax v26.4s, v26.4s, v2.4s
+	WORD $0x4e22f77b // fmax v27.4s, v27.4s, v2.4s
+	WORD $0x4e22f79c // fmax v28.4s, v28.4s, v2.4s
+	WORD $0x4e22f7bd // fmax v29.4s, v29.4s, v2.4s
+	WORD $0x4ea3f610 // fmin v16.4s, v16.4s, v3.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x4ea3f652 // fmin v18.4s, v18.4s, v3.4s
+	WORD $0x4ea3f673 // fmin v19.4s, v19.4s, v3.4s
+	WORD $0x4ea3f694 // fmin v20.4s, v20.4s, v3.4s
+	WORD $0x4ea3f6b5 // fmin v21.4s, v21.4s, v3.4s
+	WORD $0x4ea3f6d6 // fmin v22.4s, v22.4s, v3.4s
+	WORD $0x4ea3f6f7 // fmin v23.4s, v23.4s, v3.4s
+	WORD $0x4ea3f718 // fmin v24.4s, v24.4s, v3.4s
+	WORD $0x4ea3f739 // fmin v25.4s, v25.4s, v3.4s
+	WORD $0x4ea3f75a // fmin v26.4s, v26.4s, v3.4s
+	WORD $0x4ea3f77b // fmin v27.4s, v27.4s, v3.4s
+	WORD $0x4ea3f79c // fmin v28.4s, v28.4s, v3.4s
+	WORD $0x4ea3f7bd // fmin v29.4s, v29.4s, v3.4s
+	MOVD 80(R0), R22
+	CMP $8, R22
+	BNE part252
+	FMOVQ F16, 0(R12)
+	FMOVQ F17, 16(R12)
+	ADD R13, R12
+	FMOVQ F18, 0(R12)
+	FMOVQ F19, 16(R12)
+	ADD R13, R12
+	FMOVQ F20, 0(R12)
+	FMOVQ F21, 16(R12)
+	ADD R13, R12
+	FMOVQ F22, 0(R12)
+	FMOVQ F23, 16(R12)
+	ADD R13, R12
+	FMOVQ F24, 0(R12)
+	FMOVQ F25, 16(R12)
+	ADD R13, R12
+	FMOVQ F26, 0(R12)
+	FMOVQ F27, 16(R12)
+	ADD R13, R12
+	FMOVQ F28, 0(R12)
+	FMOVQ F29, 16(R12)
+	ADD R13, R12
+	B stored253
+part252:
+	MOVD R12, R23
+	TBZ $2, R22, two254
+	FMOVQ.P F16, 16(R23)
+	VMOV V17.B16, V16.B16
+two254:
+	TBZ $1, R22, one255
+	FMOVD.P F16, 8(R23)
+	VMOV V16.D[1], V16.D[0]
+one255:
+	TBZ $0, R22, row256
+	FMOVS F16, (R23)
+row256:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two257
+	FMOVQ.P F18, 16(R23)
+	VMOV V19.B16, V18.B16
+two257:
+	TBZ $1, R22, one258
+	FMOVD.P F18, 8(R23)
+	VMOV V18.D[1], V18.D[0]
+one258:
+	TBZ $0, R22, row259
+	FMOVS F18, (R23)
+row259:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two260
+	FMOVQ.P F20, 16(R23)
+	VMOV V21.B16, V20.B16
+two260:
+	TBZ $1, R22, one261
+	FMOVD.P F20, 8(R23)
+	VMOV V20.D[1], V20.D[0]
+one261:
+	TBZ $0, R22, row262
+	FMOVS F20, (R23)
+row262:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two263
+	FMOVQ.P F22, 16(R23)
+	VMOV V23.B16, V22.B16
+two263:
+	TBZ $1, R22, one264
+	FMOVD.P F22, 8(R23)
+	VMOV V22.D[1], V22.D[0]
+one264:
+	TBZ $0, R22, row265
+	FMOVS F22, (R23)
+row265:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two266
+	FMOVQ.P F24, 16(R23)
+	VMOV V25.B16, V24.B16
+two266:
+	TBZ $1, R22, one267
+	FMOVD.P F24, 8(R23)
+	VMOV V24.D[1], V24.D[0]
+one267:
+	TBZ $0, R22, row268
+	FMOVS F24, (R23)
+row268:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two269
+	FMOVQ.P F26, 16(R23)
+	VMOV V27.B16, V26.B16
+two269:
+	TBZ $1, R22, one270
+	FMOVD.P F26, 8(R23)
+	VMOV V26.D[1], V26.D[0]
+one270:
+	TBZ $0, R22, row271
+	FMOVS F26, (R23)
+row271:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two272
+	FMOVQ.P F28, 16(R23)
+	VMOV V29.B16, V28.B16
+two272:
+	TBZ $1, R22, one273
+	FMOVD.P F28, 8(R23)
+	VMOV V28.D[1], V28.D[0]
+one273:
+	TBZ $0, R22, row274
+	FMOVS F28, (R23)
+row274:
+	ADD R13, R12
+stored253:
+	SUBS $1, R15
+	BNE tile247
+	RET
+
+// 8 rows, 8 columns, loads between the multiplications.
+TEXT f32MixedR8x8<>(SB), NOSPLIT, $0-8
+	MOVD t+0(FP), R0
+	MOVD 0(R0), R20
+	MOVD 8(R0), R21
+	MOVD 48(R0), R12
+	MOVD 56(R0), R13
+	MOVD 64(R0), R14
+	MOVD 72(R0), R15
+	MOVD 40(R0), R19
+	SUB $16, R19
+	MOVD 88(R0), R25
+tile275:
+	ADD R19, R20, R1
+	ADD R21, R1, R2
+	ADD R21, R2, R3
+	ADD R21, R3, R4
+	ADD R21, R4, R5
+	ADD R21, R5, R6
+	ADD R21, R6, R7
+	ADD R21, R7, R8
+	SUB R19, R8, R20
+	ADD R21, R20
+	MOVD 16(R0), R10
+	MOVD 24(R0), R11
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	VEOR V28.B16, V28.B16, V28.B16
+	VEOR V29.B16, V29.B16, V29.B16
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V31.B16, V31.B16, V31.B16
+	CBZ R11, tail277
+	NEG R19, R9
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	WORD $0x3ce968e6 // ldr q6, [x7, x9]
+	WORD $0x3ce96907 // ldr q7, [x8, x9]
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVQ 32(R10), F10
+	FMOVQ 48(R10), F11
+	FMOVQ 64(R10), F12
+	FMOVQ 80(R10), F13
+	FMOVQ 96(R10), F14
+	FMOVQ 112(R10), F15
+loop276:
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	ADDS $16, R9
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	SUB $1, R11
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	CSEL LT, R9, ZR, R9
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	ADD $128, R10
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	WORD $0x4f85111a // fmla v26.4s, v8.4s, v5.s[0]
+	WORD $0x4f85113b // fmla v27.4s, v9.4s, v5.s[0]
+	WORD $0x4f86111c // fmla v28.4s, v8.4s, v6.s[0]
+	WORD $0x4f86113d // fmla v29.4s, v9.4s, v6.s[0]
+	WORD $0x4f87111e // fmla v30.4s, v8.4s, v7.s[0]
+	FMOVQ 0(R10), F8
+	WORD $0x4f87113f // fmla v31.4s, v9.4s, v7.s[0]
+	FMOVQ 16(R10), F9
+	WORD $0x4fa01150 // fmla v16.4s, v10.4s, v0.s[1]
+	WORD $0x4fa01171 // fmla v17.4s, v11.4s, v0.s[1]
+	WORD $0x4fa11152 // fmla v18.4s, v10.4s, v1.s[1]
+	WORD $0x4fa11173 // fmla v19.4s, v11.4s, v1.s[1]
+	WORD $0x4fa21154 // fmla v20.4s, v10.4s, v2.s[1]
+	WORD $0x4fa21175 // fmla v21.4s, v11.4s, v2.s[1]
+	WORD $0x4fa31156 // fmla v22.4s, v10.4s, v3.s[1]
+	WORD $0x4fa31177 // fmla v23.4s, v11.4s, v3.s[1]
+	WORD $0x4fa41158 // fmla v24.4s, v10.4s, v4.s[1]
+	WORD $0x4fa41179 // fmla v25.4s, v11.4s, v4.s[1]
+	WORD $0x4fa5115a // fmla v26.4s, v10.4s, v5.s[1]
+	WORD $0x4fa5117b // fmla v27.4s, v11.4s, v5.s[1]
+	WORD $0x4fa6115c // fmla v28.4s, v10.4s, v6.s[1]
+	WORD $0x4fa6117d // fmla v29.4s, v11.4s, v6.s[1]
+	WORD $0x4fa7115e // fmla v30.4s, v10.4s, v7.s[1]
+	FMOVQ 32(R10), F10
+	WORD $0x4fa7117f // fmla v31.4s, v11.4s, v7.s[1]
+	FMOVQ 48(R10), F11
+	WORD $0x4f801990 // fmla v16.4s, v12.4s, v0.s[2]
+	WORD $0x4f8019b1 // fmla v17.4s, v13.4s, v0.s[2]
+	WORD $0x4f811992 // fmla v18.4s, v12.4s, v1.s[2]
+	WORD $0x4f8119b3 // fmla v19.4s, v13.4s, v1.s[2]
+	WORD $0x4f821994 // fmla v20.4s, v12.4s, v2.s[2]
+	WORD $0x4f8219b5 // fmla v21.4s, v13.4s, v2.s[2]
+	WORD $0x4f831996 // fmla v22.4s, v12.4s, v3.s[2]
+	WORD $0x4f8319b7 // fmla v23.4s, v13.4s, v3.s[2]
+	WORD $0x4f841998 // fmla v24.4s, v12.4s, v4.s[2]
+	WORD $0x4f8419b9 // fmla v25.4s, v13.4s, v4.s[2]
+	WORD $0x4f85199a // fmla v26.4s, v12.4s, v5.s[2]
+	WORD $0x4f8519bb // fmla v27.4s, v13.4s, v5.s[2]
+	WORD $0x4f86199c // fmla v28.4s, v12.4s, v6.s[2]
+	WORD $0x4f8619bd // fmla v29.4s, v13.4s, v6.s[2]
+	WORD $0x4f87199e // fmla v30.4s, v12.4s, v7.s[2]
+	FMOVQ 64(R10), F12
+	WORD $0x4f8719bf // fmla v31.4s, v13.4s, v7.s[2]
+	FMOVQ 80(R10), F13
+	WORD $0x4fa019d0 // fmla v16.4s, v14.4s, v0.s[3]
+	WORD $0x4fa019f1 // fmla v17.4s, v15.4s, v0.s[3]
+	WORD $0x3ce96820 // ldr q0, [x1, x9]
+	WORD $0x4fa119d2 // fmla v18.4s, v14.4s, v1.s[3]
+	WORD $0x4fa119f3 // fmla v19.4s, v15.4s, v1.s[3]
+	WORD $0x3ce96841 // ldr q1, [x2, x9]
+	WORD $0x4fa219d4 // fmla v20.4s, v14.4s, v2.s[3]
+	WORD $0x4fa219f5 // fmla v21.4s, v15.4s, v2.s[3]
+	WORD $0x3ce96862 // ldr q2, [x3, x9]
+	WORD $0x4fa319d6 // fmla v22.4s, v14.4s, v3.s[3]
+	WORD $0x4fa319f7 // fmla v23.4s, v15.4s, v3.s[3]
+	WORD $0x3ce96883 // ldr q3, [x4, x9]
+	WORD $0x4fa419d8 // fmla v24.4s, v14.4s, v4.s[3]
+	WORD $0x4fa419f9 // fmla v25.4s, v15.4s, v4.s[3]
+	WORD $0x3ce968a4 // ldr q4, [x5, x9]
+	WORD $0x4fa519da // fmla v26.4s, v14.4s, v5.s[3]
+	WORD $0x4fa519fb // fmla v27.4s, v15.4s, v5.s[3]
+	WORD $0x3ce968c5 // ldr q5, [x6, x9]
+	WORD $0x4fa619dc // fmla v28.4s, v14.4s, v6.s[3]
+	WORD $0x4fa619fd // fmla v29.4s, v15.4s, v6.s[3]
+	WORD $0x3ce968e6 // ldr q6, [x7, x9]
+	WORD $0x4fa719de // fmla v30.4s, v14.4s, v7.s[3]
+	FMOVQ 96(R10), F14
+	WORD $0x4fa719ff // fmla v31.4s, v15.4s, v7.s[3]
+	FMOVQ 112(R10), F15
+	WORD $0x3ce96907 // ldr q7, [x8, x9]
+	CBNZ R11, loop276
+tail277:
+	MOVD 32(R0), R11
+	CBZ R11, done279
+	MOVD 24(R0), R9
+	LSL $4, R9
+	SUB R19, R9
+	MOVD $12, R24
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+short278:
+	FMOVQ 0(R10), F8
+	FMOVQ 16(R10), F9
+	FMOVS (R1)(R9), F0
+	FMOVS (R2)(R9), F1
+	FMOVS (R3)(R9), F2
+	FMOVS (R4)(R9), F3
+	FMOVS (R5)(R9), F4
+	FMOVS (R6)(R9), F5
+	FMOVS (R7)(R9), F6
+	FMOVS (R8)(R9), F7
+	WORD $0x4f801110 // fmla v16.4s, v8.4s, v0.s[0]
+	WORD $0x4f801131 // fmla v17.4s, v9.4s, v0.s[0]
+	WORD $0x4f811112 // fmla v18.4s, v8.4s, v1.s[0]
+	WORD $0x4f811133 // fmla v19.4s, v9.4s, v1.s[0]
+	WORD $0x4f821114 // fmla v20.4s, v8.4s, v2.s[0]
+	WORD $0x4f821135 // fmla v21.4s, v9.4s, v2.s[0]
+	WORD $0x4f831116 // fmla v22.4s, v8.4s, v3.s[0]
+	WORD $0x4f831137 // fmla v23.4s, v9.4s, v3.s[0]
+	WORD $0x4f841118 // fmla v24.4s, v8.4s, v4.s[0]
+	WORD $0x4f841139 // fmla v25.4s, v9.4s, v4.s[0]
+	WORD $0x4f85111a // fmla v26.4s, v8.4s, v5.s[0]
+	WORD $0x4f85113b // fmla v27.4s, v9.4s, v5.s[0]
+	WORD $0x4f86111c // fmla v28.4s, v8.4s, v6.s[0]
+	WORD $0x4f86113d // fmla v29.4s, v9.4s, v6.s[0]
+	WORD $0x4f87111e // fmla v30.4s, v8.4s, v7.s[0]
+	WORD $0x4f87113f // fmla v31.4s, v9.4s, v7.s[0]
+	ADD $4, R9
+	CMP R24, R9
+	CSEL LT, R9, R24, R9
+	ADD $32, R10
+	SUBS $1, R11
+	BNE short278
+done279:
+	FMOVQ 0(R14), F0
+	FMOVQ 16(R14), F1
+	FMOVQ 32(R14), F2
+	FMOVQ 48(R14), F3
+	WORD $0x4e20d610 // fadd v16.4s, v16.4s, v0.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x4e20d652 // fadd v18.4s, v18.4s, v0.4s
+	WORD $0x4e21d673 // fadd v19.4s, v19.4s, v1.4s
+	WORD $0x4e20d694 // fadd v20.4s, v20.4s, v0.4s
+	WORD $0x4e21d6b5 // fadd v21.4s, v21.4s, v1.4s
+	WORD $0x4e20d6d6 // fadd v22.4s, v22.4s, v0.4s
+	WORD $0x4e21d6f7 // fadd v23.4s, v23.4s, v1.4s
+	WORD $0x4e20d718 // fadd v24.4s, v24.4s, v0.4s
+	WORD $0x4e21d739 // fadd v25.4s, v25.4s, v1.4s
+	WORD $0x4e20d75a // fadd v26.4s, v26.4s, v0.4s
+	WORD $0x4e21d77b // fadd v27.4s, v27.4s, v1.4s
+	WORD $0x4e20d79c // fadd v28.4s, v28.4s, v0.4s
+	WORD $0x4e21d7bd // fadd v29.4s, v29.4s, v1.4s
+	WORD $0x4e20d7de // fadd v30.4s, v30.4s, v0.4s
+	WORD $0x4e21d7ff // fadd v31.4s, v31.4s, v1.4s
+	WORD $0x4e22f610 // fmax v16.4s, v16.4s, v2.4s
+	WORD $0x4e22f631 // fmax v17.4s, v17.4s, v2.4s
+	WORD $0x4e22f652 // fmax v18.4s, v18.4s, v2.4s
+	WORD $0x4e22f673 // fmax v19.4s, v19.4s, v2.4s
+	WORD $0x4e22f694 // fmax v20.4s, v20.4s, v2.4s
+	WORD $0x4e22f6b5 // fmax v21.4s, v21.4s, v2.4s
+	WORD $0x4e22f6d6 // fmax v22.4s, v22.4s, v2.4s
+	WORD $0x4e22f6f7 // fmax v23.4s, v23.4s, v2.4s
+	WORD $0x4e22f718 // fmax v24.4s, v24.4s, v2.4s
+	WORD $0x4e22f739 // fmax v25.4s, v25.4s, v2.4s
+	WORD $0x4e22f75a // fmax v26.4s, v26.4s, v2.4s
+	WORD $0x4e22f77b // fmax v27.4s, v27.4s, v2.4s
+	WORD $0x4e22f79c // fmax v28.4s, v28.4s, v2.4s
+	WORD $0x4e22f7bd // fmax v29.4s, v29.4s, v2.4s
+	WORD $0x4e22f7de // fmax v30.4s, v30.4s, v2.4s
+	WORD $0x4e22f7ff // fmax v31.4s, v31.4s, v2.4s
+	WORD $0x4ea3f610 // fmin v16.4s, v16.4s, v3.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x4ea3f652 // fmin v18.4s, v18.4s, v3.4s
+	WORD $0x4ea3f673 // fmin v19.4s, v19.4s, v3.4s
+	WORD $0x4ea3f694 // fmin v20.4s, v20.4s, v3.4s
+	WORD $0x4ea3f6b5 // fmin v21.4s, v21.4s, v3.4s
+	WORD $0x4ea3f6d6 // fmin v22.4s, v22.4s, v3.4s
+	WORD $0x4ea3f6f7 // fmin v23.4s, v23.4s, v3.4s
+	WORD $0x4ea3f718 // fmin v24.4s, v24.4s, v3.4s
+	WORD $0x4ea3f739 // fmin v25.4s, v25.4s, v3.4s
+	WORD $0x4ea3f75a // fmin v26.4s, v26.4s, v3.4s
+	WORD $0x4ea3f77b // fmin v27.4s, v27.4s, v3.4s
+	WORD $0x4ea3f79c // fmin v28.4s, v28.4s, v3.4s
+	WORD $0x4ea3f7bd // fmin v29.4s, v29.4s, v3.4s
+	WORD $0x4ea3f7de // fmin v30.4s, v30.4s, v3.4s
+	WORD $0x4ea3f7ff // fmin v31.4s, v31.4s, v3.4s
+	MOVD 80(R0), R22
+	CMP $8, R22
+	BNE part280
+	FMOVQ F16, 0(R12)
+	FMOVQ F17, 16(R12)
+	ADD R13, R12
+	FMOVQ F18, 0(R12)
+	FMOVQ F19, 16(R12)
+	ADD R13, R12
+	FMOVQ F20, 0(R12)
+	FMOVQ F21, 16(R12)
+	ADD R13, R12
+	FMOVQ F22, 0(R12)
+	FMOVQ F23, 16(R12)
+	ADD R13, R12
+	FMOVQ F24, 0(R12)
+	FMOVQ F25, 16(R12)
+	ADD R13, R12
+	FMOVQ F26, 0(R12)
+	FMOVQ F27, 16(R12)
+	ADD R13, R12
+	FMOVQ F28, 0(R12)
+	FMOVQ F29, 16(R12)
+	ADD R13, R12
+	FMOVQ F30, 0(R12)
+	FMOVQ F31, 16(R12)
+	ADD R13, R12
+	B stored281
+part280:
+	MOVD R12, R23
+	TBZ $2, R22, two282
+	FMOVQ.P F16, 16(R23)
+	VMOV V17.B16, V16.B16
+two282:
+	TBZ $1, R22, one283
+	FMOVD.P F16, 8(R23)
+	VMOV V16.D[1], V16.D[0]
+one283:
+	TBZ $0, R22, row284
+	FMOVS F16, (R23)
+row284:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two285
+	FMOVQ.P F18, 16(R23)
+	VMOV V19.B16, V18.B16
+two285:
+	TBZ $1, R22, one286
+	FMOVD.P F18, 8(R23)
+	VMOV V18.D[1], V18.D[0]
+one286:
+	TBZ $0, R22, row287
+	FMOVS F18, (R23)
+row287:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two288
+	FMOVQ.P F20, 16(R23)
+	VMOV V21.B16, V20.B16
+two288:
+	TBZ $1, R22, one289
+	FMOVD.P F20, 8(R23)
+	VMOV V20.D[1], V20.D[0]
+one289:
+	TBZ $0, R22, row290
+	FMOVS F20, (R23)
+row290:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two291
+	FMOVQ.P F22, 16(R23)
+	VMOV V23.B16, V22.B16
+two291:
+	TBZ $1, R22, one292
+	FMOVD.P F22, 8(R23)
+	VMOV V22.D[1], V22.D[0]
+one292:
+	TBZ $0, R22, row293
+	FMOVS F22, (R23)
+row293:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two294
+	FMOVQ.P F24, 16(R23)
+	VMOV V25.B16, V24.B16
+two294:
+	TBZ $1, R22, one295
+	FMOVD.P F24, 8(R23)
+	VMOV V24.D[1], V24.D[0]
+one295:
+	TBZ $0, R22, row296
+	FMOVS F24, (R23)
+row296:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two297
+	FMOVQ.P F26, 16(R23)
+	VMOV V27.B16, V26.B16
+two297:
+	TBZ $1, R22, one298
+	FMOVD.P F26, 8(R23)
+	VMOV V26.D[1], V26.D[0]
+one298:
+	TBZ $0, R22, row299
+	FMOVS F26, (R23)
+row299:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two300
+	FMOVQ.P F28, 16(R23)
+	VMOV V29.B16, V28.B16
+two300:
+	TBZ $1, R22, one301
+	FMOVD.P F28, 8(R23)
+	VMOV V28.D[1], V28.D[0]
+one301:
+	TBZ $0, R22, row302
+	FMOVS F28, (R23)
+row302:
+	ADD R13, R12
+	MOVD R12, R23
+	TBZ $2, R22, two303
+	FMOVQ.P F30, 16(R23)
+	VMOV V31.B16, V30.B16
+two303:
+	TBZ $1, R22, one304
+	FMOVD.P F30, 8(R23)
+	VMOV V30.D[1], V30.D[0]
+one304:
+	TBZ $0, R22, row305
+	FMOVS F30, (R23)
+row305:
+	ADD R13, R12
+stored281:
+	SUBS $1, R15
+	BNE tile275
+	RET
+
+DATA f32MixedTiles<>+0(SB)/8, $f32NeonR1x8<>(SB)
+DATA f32MixedTiles<>+8(SB)/8, $f32NeonR2x8<>(SB)
+DATA f32MixedTiles<>+16(SB)/8, $f32MixedR3x8<>(SB)
+DATA f32MixedTiles<>+24(SB)/8, $f32MixedR4x8<>(SB)
+DATA f32MixedTiles<>+32(SB)/8, $f32MixedR5x8<>(SB)
+DATA f32MixedTiles<>+40(SB)/8, $f32MixedR6x8<>(SB)
+DATA f32MixedTiles<>+48(SB)/8, $f32MixedR7x8<>(SB)
+DATA f32MixedTiles<>+56(SB)/8, $f32MixedR8x8<>(SB)
+GLOBL f32MixedTiles<>(SB), RODATA|NOPTR, $64
+
+// func f32MixedTiles() *[8]uintptr
+TEXT ·f32MixedTiles(SB), NOSPLIT, $0-8
+	MOVD $f32MixedTiles<>(SB), R0
+	MOVD R0, ret+0(FP)
+	RET

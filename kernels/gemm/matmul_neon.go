@@ -35,12 +35,14 @@ func rowsOfProductF32(p *ProductF32, c []float32, ldc int, a []float32, lda, m i
 	for i := range 4 {
 		par[8+i], par[12+i] = p.min, p.max
 	}
-	block := f32Neon.rowsPerBlock(m, 4*p.K)
+	shape := f32Neon
+	shape.tiles = f32Tiles()
+	block := shape.rowsPerBlock(m, 4*p.K)
 	for i := 0; i < m; i += block {
 		for first := 0; first < p.N; first += 8 {
 			copy(par[:8], p.bias[first:])
 			t := armTile{w: unsafe.Pointer(&w[first*p.K]), blocks: p.K / 4, groups: p.K % 4, bytes: 4 * p.K, par: unsafe.Pointer(&par[0]), cols: min(8, p.N-first)}
-			runRows(&f32Neon, &t, c[i*ldc+first:], ldc, a[i*lda:], lda, min(block, m-i))
+			runRows(&shape, &t, c[i*ldc+first:], ldc, a[i*lda:], lda, min(block, m-i))
 		}
 	}
 }

@@ -36,15 +36,18 @@ var armTiles = []struct {
 }{
 	{"s8Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, false, toS8) }},
 	{"s8NeonWide", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true, toS8) }},
-	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS8, nil) }},
+	{"s8Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS8, nil, false) }},
 	{"s8I8mm", 8, 8, tileI8mm},
-	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, nil) }},
+	{"f32Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, nil, false) }},
 	{"s32Neon", 4, 4, func(a arm64, rows int) { tileNeon(a, rows, true, toS32) }},
-	{"s32Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS32, nil) }},
-	{"f32bf16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.shll) }},
-	{"f32f16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.fcvtl) }},
-	{"s4Dotprod", 8, 4, func(a arm64, rows int) { tileElem(a, rows, toS8, arm64.nibble) }},
+	{"s32Dotprod", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toS32, nil, false) }},
+	{"f32bf16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.shll, false) }},
+	{"f32f16Neon", 8, 8, func(a arm64, rows int) { tileElem(a, rows, toF32, arm64.fcvtl, false) }},
+	{"s4Dotprod", 8, 4, func(a arm64, rows int) { tileElem(a, rows, toS8, arm64.nibble, false) }},
 }
+
+// mixedRows is from how many rows on loads between the multiplications are faster on Cortex-A55.
+const mixedRows = 3
 
 // store says what a tile makes of its sums.
 type store int
@@ -67,8 +70,17 @@ func gemmArm64(family int) []byte {
 		names = append(names, name)
 	}
 	a.table(f.name+"Tiles", names)
-	if f.name == "s8Neon" {
+	switch f.name {
+	case "s8Neon":
 		rowSumsArm64(a)
+	case "f32Neon":
+		for rows := mixedRows; rows <= f.rows; rows++ {
+			name := fmt.Sprintf("f32MixedR%dx%d", rows, f.cols)
+			a.fn(name, fmt.Sprintf("%d rows, %d columns, loads between the multiplications.", rows, f.cols))
+			tileElem(a, rows, toF32, nil, true)
+			names[rows-1] = name
+		}
+		a.table("f32MixedTiles", names)
 	}
 	return a.Bytes()
 }
@@ -136,7 +148,8 @@ func (a arm64) atMost(limit string) {
 
 // tileElem is rows × 8 columns with the rows' elements multiplied one by one into vectors of columns: groups of four int8 (SDOT) or one float32
 // (FMLA). A block is four groups, a short group one. Narrow weights are widened first: widen makes a vector of the low or the high half of a register, or of its bytes.
-func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bool)) {
+// With mixed the loads stand between the multiplications, which suits Cortex-A55, where one of each goes at a time, and not A53, whose loads wait.
+func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bool), mixed bool) {
 	float, nibbles := to == toF32, to == toS8 && widen != nil // nibbles are not widened in one step
 	// Few sums would wait for each other: groups then alternate over sets of them.
 	sets := 1
@@ -182,7 +195,9 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 	for i := range loads {
 		a.load(raw+i, 16*i, "R10")
 	}
-	a.step()
+	if !mixed {
+		a.step()
+	}
 	a.at(loop)
 	for g := range 4 {
 		words(g)
@@ -190,14 +205,36 @@ func tileElem(a arm64, rows int, to store, widen func(a arm64, d, n int, high bo
 	for g := 0; nibbles && g < 4; g++ {
 		a.nibble(8+2*g, 8+2*g, true)
 	}
+	// What the multiplications leave room for, in order: what has moved on first, then loads into registers that are free.
+	var beside []func()
+	if mixed {
+		for _, op := range []string{"ADDS $16, R9", "SUB $1, R11", "CSEL LT, R9, ZR, R9", "ADD $128, R10"} {
+			beside = append(beside, func() { a.op("%s", op) })
+		}
+	}
 	for g := range 4 {
 		for r := range rows {
 			for v := range 2 {
 				mul(g, r, v, 8+2*g+v)
+				if mixed && r == rows-1 {
+					beside = append(beside, func() { a.load(8+2*g+v, 16*(2*g+v), "R10") })
+				}
+				if mixed && g == 3 && v == 1 {
+					beside = append(beside, func() { a.ldrq(r, r+1, 9) })
+				}
+				if len(beside) > 0 {
+					beside[0]()
+					beside = beside[1:]
+				}
 			}
 		}
 	}
-	a.next(rows, raw, loads)
+	for _, f := range beside {
+		f()
+	}
+	if !mixed {
+		a.next(rows, raw, loads)
+	}
 	a.op("CBNZ R11, %s", loop)
 	a.at(tail)
 	a.op("MOVD %d(R0), R11", argGroups)

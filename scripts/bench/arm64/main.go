@@ -50,6 +50,8 @@ var kernels = []kernel{
 	{"gemm", "s8DotprodR1x8", 128, dot},
 	{"gemm", "f32NeonR8x8", 256, nil},
 	{"gemm", "f32NeonR4x8", 128, nil},
+	{"gemm", "f32MixedR8x8", 256, dot},
+	{"gemm", "f32MixedR4x8", 128, dot},
 	{"gemm", "f32NeonR1x8", 32, nil},
 	{"conv", "dwS8x16Nine", 144, nil},
 	{"conv", "dwS8x16NineExact", 144, nil},

@@ -45,6 +45,7 @@ var jobs = []job{
 	{"int8 tile with dot product", "s8DotprodR8x8", func(m muls) int { return either(m.sums >= 16, m.macs["sdot"]) }},
 	{"one row of it", "s8DotprodR1x8", func(m muls) int { return either(m.sums <= 8 && !m.rows, m.macs["sdot"]) }},
 	{"float32 tile", "f32NeonR8x8", func(m muls) int { return either(m.sums >= 12, m.macs["fmla lane"]) }},
+	{"the same on ARMv8.2", "f32MixedR8x8", func(m muls) int { return either(m.sums >= 12, m.macs["fmla lane"]) }},
 	{"one row of it", "f32NeonR1x8", func(m muls) int { return either(m.sums <= 8 && !m.rows, m.macs["fmla lane"]) }},
 	{"depthwise int8, nine taps", "dwS8x16Nine", func(m muls) int {
 		if m.wide {
