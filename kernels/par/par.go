@@ -18,24 +18,29 @@ const MaxChunks = 1<<16 - 1
 // not shared lies between them, and waking a parked thread costs the caller more than it saves.
 const spinFor = 200 * time.Microsecond
 
-// pool is the workers beside the caller.
+// pool is the workers beside the caller. The generation, which workers look at while they wait, has a cache line of its own: who writes beside it would
+// wait for them.
 type pool struct {
 	owned      atomic.Bool // a Run is going on
-	generation atomic.Uint32
-	done       atomic.Int32
+	_          [63]byte
 	closed     atomic.Bool
 	task       Task // of the current generation; unchanged until all of its chunks are done
 	parts      []part
 	parked     []atomic.Bool
 	wake       []chan struct{}
+	_          [64]byte
+	generation atomic.Uint32
+	_          [60]byte
 }
 
 // part is the chunks that one worker begins with; workers that have done their own take others' from the end. A worker so computes mostly the same part
 // of every layer, whose inputs it wrote itself and finds in its cache. The word holds generation, next chunk and end (32, 16 and 16 bits), so that
 // one compare-and-swap claims a chunk of a certain generation.
 type part struct {
-	word atomic.Uint64
-	_    [56]byte // a cache line for each
+	word   atomic.Uint64
+	done   atomic.Int32 // of its chunks, whoever did them
+	chunks int32        // for the caller alone
+	_      [48]byte     // a cache line for each
 }
 
 var (
@@ -112,18 +117,23 @@ func Run(t Task, chunks int) {
 		return
 	}
 	p.task = t
-	p.done.Store(0)
 	gen := p.generation.Load() + 1
 	for i := range p.parts {
 		from, to := i*chunks/len(p.parts), (i+1)*chunks/len(p.parts)
-		p.parts[i].word.Store(uint64(gen)<<32 | uint64(from)<<16 | uint64(to))
+		part := &p.parts[i]
+		part.chunks = int32(to - from)
+		part.done.Store(0)
+		part.word.Store(uint64(gen)<<32 | uint64(from)<<16 | uint64(to))
 	}
 	p.generation.Store(gen)
 	p.wakeAll()
 	p.claim(gen, 0)
-	for spin := 0; p.done.Load() != int32(chunks); spin++ {
-		if spin > 1<<12 { // a worker has lost its core in the middle of a chunk
-			runtime.Gosched()
+	for i := range p.parts {
+		part := &p.parts[i]
+		for spin := 0; part.done.Load() != part.chunks; spin++ {
+			if spin > 1<<12 { // a worker has lost its core in the middle of a chunk
+				runtime.Gosched()
+			}
 		}
 	}
 	p.task = nil
@@ -157,7 +167,7 @@ func (p *pool) claim(gen uint32, worker int) {
 			}
 			if part.word.CompareAndSwap(w, rest) {
 				p.task.Do(int(chunk), worker)
-				p.done.Add(1)
+				part.done.Add(1)
 			}
 		}
 	}
