@@ -107,7 +107,7 @@ for dir in "$out"/root/tests/*; do
 	echo "ran   	${n//,//}: $(grep "^@@ end $n " "$out/text" || echo "did not end")" | sed 's/@@ end [^ ]* /exit code /'
 	sed -n "/^@@ begin $n\$/,/^@@ end $n /p" "$out/text" | grep -v '^@@ ' | go tool test2json -p "${n//,//}" >>"$out/json" || true
 	if ! grep -qx "@@ end $n 0" "$out/text"; then # a crash leaves no test that failed
-		sed -n "/^@@ begin $n\$/,/^@@ end $n /p" "$out/text" | grep -vE "^ *(===|--- PASS)" | tail -60
+		sed -n "/^@@ begin $n\$/,/^@@ end $n /p" "$out/text" | sed -nE '/^(panic:|fatal error:|unexpected fault|SIG|runtime:|.*--- FAIL)/,$p' | head -60
 		echo "{\"Action\":\"fail\",\"Package\":\"${n//,//}\"}" >>"$out/json"
 	fi
 done
