@@ -171,10 +171,13 @@ func (s simd) dequantize(name, widen string, bytes int) {
 	s.op("VBROADCASTSS 24(R13), Z31")
 	s.op("VPBROADCASTD 28(R13), Z30")
 	s.loop(4, 16, []pointer{{"DI", 64}, {"SI", bytes}}, func(k int, last bool) {
-		if last {
-			s.op("%s.Z (SI), K1, Z%d", widen, k)
-		} else {
+		switch {
+		case !last:
 			s.op("%s %d(SI), Z%d", widen, bytes*k, k)
+		case bytes == 16:
+			s.lastS8("(SI)", k)
+		default:
+			s.lastS16("(SI)", k)
 		}
 		s.op("VPSUBD Z30, Z%d, Z%d", k, k)
 		s.op("VCVTDQ2PS Z%d, Z%d", k, k)

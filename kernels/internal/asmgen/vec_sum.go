@@ -56,6 +56,12 @@ func (s simd) lastS8(from string, to int) {
 	s.op("VPMOVSXBD X%d, Z%d", to, to)
 }
 
+// lastS16 is lastS8 for int16 values.
+func (s simd) lastS16(from string, to int) {
+	s.op("VMOVDQU16.Z %s, K1, Y%d", from, to)
+	s.op("VPMOVSXWD Y%d, Z%d", to, to)
+}
+
 func (s simd) sumBegin() {
 	s.op("MOVQ t+0(FP), R13")
 	s.op("MOVQ 0(R13), DI")
