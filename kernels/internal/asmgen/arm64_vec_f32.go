@@ -32,11 +32,12 @@ func (r *floatRegs) named(name string) int { return r.of(value(name)) }
 // load copies a constant of the table to register v.
 func (r *floatRegs) load(v int, name string) { r.a.load(v, r.table.at(name), "R9") }
 
-// expDown sets registers 2+v, which are not above 0, or NaN, to their exponentials. 4+v to 11+v are room.
+// expDown sets the registers behind v, as many, which are not above 0, or NaN, to their exponentials. Four times as many behind them are room.
 func (r *floatRegs) expDown(v []int) {
 	var sets []expSet
 	for _, x := range v {
-		sets = append(sets, expSet{2 + x, 4 + x, 6 + x, 8 + x, 10 + x})
+		n := len(v)
+		sets = append(sets, expSet{n + x, 2*n + x, 3*n + x, 4*n + x, 5*n + x})
 	}
 	r.a.expDown(r.table, r.named, sets...)
 }
@@ -50,7 +51,7 @@ func values(names []string) []float64 {
 }
 
 // mapsArm64 are the functions of one input, in the order of vec's constants. want are constants that stand in registers; emit replaces the registers v by
-// the function of them: V0 to V11 are free. V12 and V13 hold the argument's floats.
+// the function of them, two or, where they leave room for it, four at a time: six times as many registers from V0 on are free. Of two, V12 and V13 hold the argument's floats.
 var mapsArm64 = []struct {
 	name string
 	want []float64 // constants
@@ -72,7 +73,7 @@ var mapsArm64 = []struct {
 		a.exp(r, v)
 	}},
 	{"logistic", values(expDownRegs), logisticArm64},
-	{"tanh", values(append([]string{"near", "-two", "sign"}, expDownRegs...)), tanhArm64},
+	{"tanh", values(expDownRegs), tanhArm64},
 	{"hardSwish", []float64{0, 3, 6, 1.0 / 6}, func(a arm64, r *floatRegs, v []int) {
 		for _, x := range v {
 			a.fadd(2+x, x, r.of(3))
@@ -95,7 +96,7 @@ var mapsArm64 = []struct {
 	{"floor", nil, eachArm64(arm64.frintm)},
 	{"ceil", nil, eachArm64(arm64.frintp)},
 	{"gelu", values(append([]string{"root"}, expDownRegs...)), geluArm64},
-	{"geluTanh", values(append([]string{"g3"}, expDownRegs...)), geluTanhArm64},
+	{"geluTanh", values(expDownRegs), geluTanhArm64},
 }
 
 func eachArm64(f func(a arm64, d, n int)) func(a arm64, _ *floatRegs, v []int) {
@@ -183,72 +184,63 @@ func (a arm64) exp(r *floatRegs, v []int) {
 
 func (a arm64) clampOne(x, lo, hi int) { a.clamp([]int{x}, lo, hi) }
 
-// logisticArm64 divides 1, or e^x where x is negative, by 1 + e^−|x|, or by 1 below the float in V12.
+// logisticArm64 divides 1, or e^x where x is negative, by 1 + e^−|x|, or by 1 below the argument's first float.
 func logisticArm64(a arm64, r *floatRegs, v []int) {
+	n := len(v)
 	for _, x := range v {
-		a.fabs(2+x, x)
-		a.fneg(2+x, 2+x)
+		a.fabs(n+x, x)
+		a.fneg(n+x, n+x)
 	}
 	r.expDown(v)
+	a.op("ADD $%d, R0, R7", elemF)
+	a.op("VLD1R (R7), [V%d.S4]", 5*n)
 	for _, x := range v {
-		a.fadd(4+x, 2+x, r.named("one"))
+		a.fadd(2*n+x, n+x, r.named("one"))
 	}
 	for _, x := range v {
-		a.fcmgt(6+x, 12, x)
-		a.choose(6+x, r.named("one"), 4+x)
+		a.fcmgt(3*n+x, 5*n, x)
+		a.choose(3*n+x, r.named("one"), 2*n+x)
 	}
 	for _, x := range v {
-		a.fcmltZero(8+x, x)
-		a.choose(8+x, 2+x, r.named("one"))
+		a.fcmltZero(4*n+x, x)
+		a.choose(4*n+x, n+x, r.named("one"))
 	}
 	for _, x := range v {
-		a.fdiv(x, 8+x, 6+x)
+		a.fdiv(x, 4*n+x, 3*n+x)
 	}
 }
 
 // tanhArm64 is (1 − e^−2|x|) / (1 + e^−2|x|) with the sign of x, near zero an odd polynomial.
 func tanhArm64(a arm64, r *floatRegs, v []int) {
-	for _, x := range v {
-		a.fabs(2+x, x)
-		a.fmul(2+x, 2+x, r.named("-two"))
+	n := len(v)
+	each := func(f func(x int)) {
+		for _, x := range v {
+			f(x)
+		}
 	}
+	r.load(5*n, "-two")
+	each(func(x int) { a.fabs(n+x, x) })
+	each(func(x int) { a.fmul(n+x, n+x, 5*n) })
 	r.expDown(v)
-	for _, x := range v {
-		a.fsub(4+x, r.named("one"), 2+x)
-		a.fadd(6+x, r.named("one"), 2+x)
-	}
-	for _, x := range v {
-		a.fdiv(4+x, 4+x, 6+x)
-	}
-	for _, x := range v {
-		a.fmul(6+x, x, x)
-		r.load(8+x, "q4")
-	}
+	each(func(x int) { a.fsub(2*n+x, r.named("one"), n+x) })
+	each(func(x int) { a.fadd(3*n+x, r.named("one"), n+x) })
+	each(func(x int) { a.fdiv(2*n+x, 2*n+x, 3*n+x) })
+	each(func(x int) { a.fmul(3*n+x, x, x) })
+	each(func(x int) { r.load(4*n+x, "q4") })
 	for i, c := range []string{"q3", "q2", "q1"} {
-		from, to := []int{8, 10}[i%2], []int{10, 8}[i%2]
-		for _, x := range v {
-			r.load(to+x, c)
-		}
-		for _, x := range v {
-			a.fmla(to+x, from+x, 6+x)
-		}
+		from, to := 4*n+i%2*n, 5*n-i%2*n
+		each(func(x int) { r.load(to+x, c) })
+		each(func(x int) { a.fmla(to+x, from+x, 3*n+x) })
 	}
-	for _, x := range v { // x + x³ × polynomial
-		a.fmul(6+x, 6+x, x)
-		a.mov(8+x, x)
-	}
-	for _, x := range v {
-		a.fmla(8+x, 6+x, 10+x)
-		a.mov(6+x, r.named("sign"))
-	}
-	for _, x := range v {
-		a.choose(6+x, x, 4+x)
-		a.fabs(4+x, x)
-	}
-	for _, x := range v {
-		a.fcmgt(x, r.named("near"), 4+x)
-		a.choose(x, 8+x, 6+x)
-	}
+	each(func(x int) { a.fmul(3*n+x, 3*n+x, x) })
+	each(func(x int) { a.mov(4*n+x, x) })
+	each(func(x int) { a.fmla(4*n+x, 3*n+x, 5*n+x) }) // x + x³ × polynomial
+	each(func(x int) { r.load(3*n+x, "sign") })
+	each(func(x int) { a.choose(3*n+x, x, 2*n+x) })
+	r.load(n, "near")
+	each(func(x int) { a.fabs(2*n+x, x) })
+	each(func(x int) { a.fcmgt(x, n, 2*n+x) })
+	each(func(x int) { a.choose(x, 4*n+x, 3*n+x) })
 }
 
 // geluArm64 is x × Φ(x), with Φ(x) = (1 + erf(x/√2)) / 2. Far from zero Φ(−t) comes as half an exponential, so that large negative inputs keep their digits.
@@ -303,31 +295,33 @@ func geluArm64(a arm64, r *floatRegs, v []int) {
 
 // geluTanhArm64 is x / (1 + e^−2u) with u = √(2/π) × (x + 0.044715 × x³), which is x × (1 + tanh u) / 2; for negative x in the form x × e^2u / (1 + e^2u).
 func geluTanhArm64(a arm64, r *floatRegs, v []int) {
+	n := len(v)
+	r.load(5*n, "g3")
 	for _, x := range v {
-		a.fmul(4+x, x, x)
-		r.load(2+x, "g1")
+		a.fmul(2*n+x, x, x)
+		r.load(n+x, "g1")
 	}
 	for _, x := range v {
-		a.fmla(2+x, 4+x, r.named("g3"))
+		a.fmla(n+x, 2*n+x, 5*n)
 	}
 	for _, x := range v {
-		a.fmul(2+x, 2+x, x)
+		a.fmul(n+x, n+x, x)
 	}
 	for _, x := range v {
-		a.fabs(2+x, 2+x)
-		a.fneg(2+x, 2+x)
+		a.fabs(n+x, n+x)
+		a.fneg(n+x, n+x)
 	}
 	r.expDown(v)
 	for _, x := range v {
-		a.fadd(4+x, 2+x, r.named("one"))
-		a.fmul(6+x, 2+x, x)
+		a.fadd(2*n+x, n+x, r.named("one"))
+		a.fmul(3*n+x, n+x, x)
 	}
 	for _, x := range v {
-		a.fcmltZero(8+x, x)
-		a.choose(8+x, 6+x, x)
+		a.fcmltZero(4*n+x, x)
+		a.choose(4*n+x, 3*n+x, x)
 	}
 	for _, x := range v {
-		a.fdiv(x, 8+x, 4+x)
+		a.fdiv(x, 4*n+x, 2*n+x)
 	}
 }
 
@@ -367,7 +361,7 @@ var pairsArm64 = []struct {
 // vecF32Arm64 writes the functions of one and two float32 inputs.
 func vecF32Arm64() []byte {
 	a := arm64{newAsm("Functions of float32, element by element, on ARMv8. Comments beside words have ARM's order of operands.")}
-	table := a.constTable(slices.Concat(expDownLoads, []string{"q1", "q2", "q3", "q4", "g1", "half", "erfEnd", "erfMost", "f0", "f1", "f2", "f3", "f4", "f5", "f6", "n0", "n1", "n2", "n3", "n4", "n5"})...)
+	table := a.constTable(slices.Concat(expDownLoads, []string{"-two", "sign", "near", "q1", "q2", "q3", "q4", "g1", "g3", "half", "erfEnd", "erfMost", "f0", "f1", "f2", "f3", "f4", "f5", "f6", "n0", "n1", "n2", "n3", "n4", "n5"})...)
 	var names []string
 	for _, f := range mapsArm64 {
 		r := &floatRegs{a: a, table: table, next: 32, at: map[float64]int{}}
@@ -377,16 +371,22 @@ func vecF32Arm64() []byte {
 			for _, c := range f.want {
 				r.of(c)
 			}
-			if r.next < 20 && len(f.want) > 8 {
+			if r.next < 20 {
 				panic("asmgen: too many constants")
 			}
 		}, func() {
-			for k := range 2 {
-				a.load(0, 32*k, "R2")
-				a.load(1, 32*k+16, "R2")
-				f.emit(a, r, []int{0, 1})
-				a.store(0, 32*k, "R1")
-				a.store(1, 32*k+16, "R1")
+			v := []int{0, 1}
+			if slices.Contains([]string{"logistic", "tanh", "geluTanh"}, f.name) {
+				v = []int{0, 1, 2, 3}
+			}
+			for k := 0; k < 4; k += len(v) {
+				for _, x := range v {
+					a.load(x, 16*(k+x), "R2")
+				}
+				f.emit(a, r, v)
+				for _, x := range v {
+					a.store(x, 16*(k+x), "R1")
+				}
 			}
 		})
 		names = append(names, f.name+"F32Neon")
