@@ -46,7 +46,7 @@ type dwDirectF32 struct {
 const dwDirectChannels = 128
 
 // dwDirectBlocks is how many blocks of 8 channels an assembly call computes at most: some 50 microseconds.
-const dwDirectBlocks = 4096
+const dwDirectBlocks = 2048
 
 // newDwDirectF32 returns nil for what the lines of dwF32 serve.
 func newDwDirectF32(w, bias []float32, g *Geometry, lo, hi float32) *dwDirectF32 {
