@@ -32,6 +32,15 @@ func (g *Geometry) blockRows() int {
 	return min(g.Batch*g.OutH*g.OutW, max(leastRows, patchElems/max(g.rowElems(), 1)))
 }
 
+// blockRowsS8 is blockRows for int8 products: where tiles read rows of int16, weights are what passes by slowest, and fewer blocks are faster.
+func (g *Geometry) blockRowsS8() int {
+	const wideElems = 128 << 10
+	if !gemm.WideS8Rows() {
+		return g.blockRows()
+	}
+	return min(g.Batch*g.OutH*g.OutW, max(leastRows, wideElems/max(g.rowElems(), 1)))
+}
+
 // pointwise reports whether every output pixel reads exactly one input pixel of the same index.
 func (g *Geometry) pointwise() bool {
 	return g.KH == 1 && g.KW == 1 && g.StrideH == 1 && g.StrideW == 1 && g.PadTop == 0 && g.PadLeft == 0 &&
@@ -86,7 +95,7 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 		c.shared = g.shareColumns()
 		c.parts = w[0].Parts(columnParts * c.shared.workers)
 	} else {
-		c.shared = g.sharePixels(g.blockRows())
+		c.shared = g.sharePixels(g.blockRowsS8())
 	}
 	for _, p := range w {
 		switch lda := p.Stride(); {

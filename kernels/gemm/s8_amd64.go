@@ -237,8 +237,8 @@ func (p *s8Matrix) bytes() (s8, s32 int) {
 	return s8, s32
 }
 
-// blockS8 is how many bytes of rows are prepared at once: they stay in the second-level cache.
-const blockS8 = 128 << 10
+// blockS8 is how many bytes of rows are prepared at once: they stay in the second-level cache. The inner kind, which is also made for many rows, takes more.
+const blockS8, blockInner = 128 << 10, 288 << 10
 
 // rowsPerBlock returns how many of m rows are prepared at once.
 func (p *s8Matrix) rowsPerBlock(m int) int { return min(m, max(blockS8/p.lda, 24)) }
@@ -501,9 +501,12 @@ func (p *s8Inner) wide(m int) bool {
 	return m >= wideRows && p.k <= wideK && p.panels[0].vectors == s8InnerAVX2.wide
 }
 
+// rowsPerBlock is s8Matrix's with larger blocks.
+func (p *s8Inner) rowsPerBlock(m int) int { return min(m, max(blockInner/p.lda, 24)) }
+
 // scratch returns the bytes that run needs for m rows.
 func (p *s8Inner) scratch(m int) int {
-	n := p.s8Matrix.scratch(m)
+	n := p.rowsPerBlock(m) * p.lda
 	if p.wide(m) {
 		n += 63 + 2*len(p.panels[0].w)
 	}
