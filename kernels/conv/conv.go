@@ -28,8 +28,11 @@ const (
 )
 
 // blockRows is how many output pixels are gathered at once.
-func (g *Geometry) blockRows() int {
-	return min(g.Batch*g.OutH*g.OutW, max(leastRows, patchElems/max(g.rowElems(), 1)))
+func (g *Geometry) blockRows() int { return g.rowsOf(patchElems) }
+
+// rowsOf is how many output pixels have so many values of input, but at least leastRows of them.
+func (g *Geometry) rowsOf(elems int) int {
+	return min(g.Batch*g.OutH*g.OutW, max(leastRows, elems/max(g.rowElems(), 1)))
 }
 
 // blockRowsS8 is blockRows for int8 products: where tiles read rows of int16, weights are what passes by slowest, and fewer blocks are faster.
@@ -38,7 +41,7 @@ func (g *Geometry) blockRowsS8() int {
 	if !gemm.WideS8Rows() {
 		return g.blockRows()
 	}
-	return min(g.Batch*g.OutH*g.OutW, max(leastRows, wideElems/max(g.rowElems(), 1)))
+	return g.rowsOf(wideElems)
 }
 
 // pointwise reports whether every output pixel reads exactly one input pixel of the same index.

@@ -28,7 +28,8 @@ type dwDirectTile struct {
 func dwDirectF32AVX2() *[16]uintptr
 
 // dwDirectF32 is a depthwise convolution with 3×3 or 5×5 taps that reads the picture where it lies: columns of padding are left out of the sums, and lines
-// above and below are read as a line of zeros. A group of neighbouring output pixels is computed for all channels before the next.
+// above and below are read as a line of zeros. A group of neighbouring output pixels is computed for a block of channels before the next
+// group, and all rows for that block before the next block.
 type dwDirectF32 struct {
 	Geometry
 	*dwRows[float32]

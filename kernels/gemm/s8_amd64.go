@@ -241,7 +241,13 @@ func (p *s8Matrix) bytes() (s8, s32 int) {
 const blockS8, blockInner = 128 << 10, 288 << 10
 
 // rowsPerBlock returns how many of m rows are prepared at once.
-func (p *s8Matrix) rowsPerBlock(m int) int { return min(m, max(blockS8/p.lda, 24)) }
+func (p *s8Matrix) rowsPerBlock(m int) int {
+	block := blockS8
+	if p.set.inner {
+		block = blockInner
+	}
+	return min(m, max(block/p.lda, 24))
+}
 
 // scratch returns the bytes that run needs for m rows.
 func (p *s8Matrix) scratch(m int) int { return p.rowsPerBlock(m) * p.lda }
@@ -501,12 +507,9 @@ func (p *s8Inner) wide(m int) bool {
 	return m >= wideRows && p.k <= wideK && p.panels[0].vectors == s8InnerAVX2.wide
 }
 
-// rowsPerBlock is s8Matrix's with larger blocks.
-func (p *s8Inner) rowsPerBlock(m int) int { return min(m, max(blockInner/p.lda, 24)) }
-
 // scratch returns the bytes that run needs for m rows.
 func (p *s8Inner) scratch(m int) int {
-	n := p.rowsPerBlock(m) * p.lda
+	n := p.s8Matrix.scratch(m)
 	if p.wide(m) {
 		n += 63 + 2*len(p.panels[0].w)
 	}

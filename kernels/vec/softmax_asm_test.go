@@ -14,7 +14,7 @@ import (
 // TestInverses compares the reciprocals of 16 rows with those of requant, at both ends of the range and between.
 func TestInverses(t *testing.T) {
 	if cpu.Best() == cpu.Generic {
-		t.Skip("only generic kernels run")
+		t.Skip("skipped: only generic kernels run")
 	}
 	r := rand.New(rand.NewPCG(13, 14))
 	for range 20000 {
