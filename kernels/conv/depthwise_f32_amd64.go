@@ -74,10 +74,8 @@ func packDepthwiseF32Arch(w, bias []float32, g *Geometry, lo, hi float32) depthw
 			return nil
 		}
 	}
-	if width == 8 {
-		if d := newDwDirectF32(w, bias, g, lo, hi); d != nil {
-			return d
-		}
+	if d := newDwDirectF32(w, bias, g, lo, hi); d != nil {
+		return d
 	}
 	if p.dwShape = newDwShape(g, width, together, true, true); p.dwShape == nil {
 		return nil

@@ -18,7 +18,7 @@ func TestDepthwiseF32(t *testing.T) {
 		for i := range 600 {
 			g := randomGeometry(r)
 			if i%3 == 1 { // the usual ones
-				g.C = []int{8, 16, 32, 72, 128, 256, 384}[r.IntN(7)]
+				g.C = []int{7, 8, 13, 16, 24, 28, 32, 42, 72, 88, 128, 136, 256, 384}[r.IntN(14)]
 				k := 3 + 2*r.IntN(2)
 				g.KH, g.KW, g.DilW, g.OutC, g.PadTop, g.PadLeft = k, k, 1, g.C, r.IntN(k), r.IntN(1+k/2)
 				g.W = 1 + r.IntN(24)
@@ -67,7 +67,8 @@ func absolutes(s []float32) []float32 {
 }
 
 func BenchmarkDepthwiseF32(b *testing.B) {
-	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {48, 8, 3, 1}, {48, 16, 3, 2}, {28, 256, 3, 1}, {14, 512, 3, 1}, {112, 96, 3, 2}, {56, 144, 3, 1}, {56, 144, 3, 2}, {28, 192, 3, 1}, {14, 384, 3, 1}, {14, 576, 3, 2}, {7, 960, 3, 1}, {64, 28, 5, 1}, {16, 88, 5, 1}} {
+	for _, c := range []struct{ hw, c, k, s int }{{112, 32, 3, 1}, {112, 64, 3, 2}, {48, 8, 3, 1}, {48, 16, 3, 2}, {28, 256, 3, 1}, {14, 512, 3, 1}, {112, 96, 3, 2}, {56, 144, 3, 1}, {56, 144, 3, 2}, {28, 192, 3, 1}, {14, 384, 3, 1}, {14, 576, 3, 2}, {7, 960, 3, 1}, {7, 1024, 3, 1}, {14, 1024, 3, 2}, {64, 24, 5, 1}, {64, 28, 5, 1}, {64, 42, 5, 2},
+		{16, 88, 5, 1}, {14, 96, 5, 1}, {28, 240, 5, 1}, {14, 672, 5, 2}, {7, 1152, 5, 1}} {
 		b.Run(fmt.Sprintf("%dx%d/k%d/s%d", c.hw, c.c, c.k, c.s), func(b *testing.B) {
 			o := (c.hw + c.s - 1) / c.s
 			g := &Geometry{Batch: 1, H: c.hw, W: c.hw, C: c.c, OutH: o, OutW: o, OutC: c.c, KH: c.k, KW: c.k, StrideH: c.s, StrideW: c.s, DilH: 1, DilW: 1, PadTop: c.k / 2, PadLeft: c.k / 2, Groups: 1}

@@ -13,6 +13,7 @@ func depthwiseF32AMD64() []byte {
 	dwF32{"Z", 16}.write(a, "AVX512")
 	dwF32{"Y", 8}.write(a, "AVX2")
 	dwDirectF32AVX2(a)
+	dwDirectF32AVX512(a)
 	return a.Bytes()
 }
 
@@ -245,106 +246,196 @@ func (f dwF32) taps(a *asm, count, n, first, rows int, reg func(int) string) {
 	a.op("JNE %s", tap)
 }
 
-// dwDirectF32AVX2 writes the groups of neighbouring output pixels with 3×3 or 5×5 taps, all channels in blocks of eight: four pixels, or two where they
-// are two input pixels apart. The argument is conv.dwDirectTile. What lies at the left or the right edge of the picture leaves out the columns beyond it.
+// dwDirectF32 writes groups of neighbouring output pixels with 3×3 or 5×5 taps, all channels in blocks of a vector: the argument is conv.dwDirectTile. What
+// lies at the left or the right edge of the picture leaves out the columns beyond it.
+type dwDirectF32 struct {
+	simd
+	k, stride    int
+	pixels, rows int // of a group: output pixels in one output row or in two, which share input rows
+}
+
+// dwDirectF32AVX2 writes four pixels, or two where they are two input pixels apart.
 func dwDirectF32AVX2(a *asm) {
 	var names []string
 	for _, k := range []int{3, 5} {
 		for stride := 1; stride <= 2; stride++ {
-			write := func(edge string, left, right int) {
-				name := fmt.Sprintf("dwDirectF32k%ds%d%sAVX2", k, stride, edge)
-				names = append(names, name)
-				dwDirectF32Groups(a, name, k, stride, left, right)
-			}
-			write("", 0, 0)
-			for out := 1; out <= k/2; out++ {
-				write(fmt.Sprintf("Left%d", out), out, 0)
-			}
-			for out := 1; out <= k/2; out++ {
-				write(fmt.Sprintf("Right%d", out), 0, out)
-			}
+			names = dwDirectF32{simd{a, false}, k, stride, 4 / stride, 1}.write(names)
 		}
 	}
 	a.table("dwDirectF32AVX2", names)
 }
 
-// dwDirectF32Groups writes the function for k×k taps; so many input columns on the left and on the right are left out.
-//
-// Register use: AX, BX, CX, SI and R14 the input rows, R8 to R11 one, three, five and seven pixels, DX output, R15 weights, R12 blocks left, DI groups left,
-// R13 argument. Y0 to Y3 sums, Y4 to Y8 the weights of a row, Y9 to Y12 input, Y13 and Y14 limits.
-func dwDirectF32Groups(a *asm, name string, k, stride, left, right int) {
-	const weights, input, lo, hi = 4, 9, 13, 14
-	pixels := 4 / stride
-	columns := (pixels-1)*stride + k
-	rows := []string{"AX", "BX", "CX", "SI", "R14"}[:k]
-	places := []string{"(%s)", "(%s)(R8*1)", "(%s)(R8*2)", "(%s)(R9*1)", "(%s)(R8*4)", "(%s)(R10*1)", "(%s)(R9*2)", "(%s)(R11*1)"}
-	a.fn(name, fmt.Sprintf("groups of %d output pixels, %d×%d taps, of input columns %d to %d; the argument is a dwDirectTile", pixels, k, k, left, columns-right-1))
-	a.op("MOVQ t+0(FP), R13")
-	for r, row := range rows {
-		a.op("MOVQ %d(R13), %s", 8*r, row)
+// dwDirectF32AVX512 writes four pixels of one output row and of two.
+func dwDirectF32AVX512(a *asm) {
+	var names []string
+	for _, k := range []int{3, 5} {
+		for stride := 1; stride <= 2; stride++ {
+			for rows := 1; rows <= 2; rows++ {
+				names = dwDirectF32{simd{a, true}, k, stride, 4, rows}.write(names)
+			}
+		}
 	}
-	a.op("MOVQ 80(R13), R8")
-	a.op("LEAQ (R8)(R8*2), R9")
-	a.op("LEAQ (R8)(R8*4), R10")
-	a.op("LEAQ (R9)(R8*4), R11")
-	a.op("MOVQ 88(R13), DX")
-	a.op("VBROADCASTSS 152(R13), Y%d", lo)
-	a.op("VBROADCASTSS 156(R13), Y%d", hi)
-	line, group, block := a.label("line"), a.label("group"), a.label("block")
-	a.at(line)
-	a.op("MOVQ 112(R13), DI")
-	a.at(group)
-	a.op("MOVQ 96(R13), R15")
-	a.op("MOVQ 104(R13), R12")
-	a.op("PCALIGN $32")
-	a.at(block)
-	a.op("VMOVUPS (R15), Y0")
-	for p := 1; p < pixels; p++ {
-		a.op("VMOVAPS Y0, Y%d", p)
+	a.table("dwDirectF32AVX512", names)
+}
+
+// write writes the functions for all edges and appends their names.
+func (f dwDirectF32) write(names []string) []string {
+	function := func(edge string, left, right int) {
+		name := fmt.Sprintf("dwDirectF32k%ds%d", f.k, f.stride)
+		if f.wide {
+			name += fmt.Sprintf("r%d", f.rows)
+		}
+		names = append(names, name+edge+map[bool]string{false: "AVX2", true: "AVX512"}[f.wide])
+		f.function(names[len(names)-1], left, right)
+	}
+	function("", 0, 0)
+	for out := 1; out <= f.k/2; out++ {
+		function(fmt.Sprintf("Left%d", out), out, 0)
+	}
+	for out := 1; out <= f.k/2; out++ {
+		function(fmt.Sprintf("Right%d", out), 0, out)
+	}
+	return names
+}
+
+// function writes the function that leaves out so many input columns on the left and on the right.
+//
+// Register use: R8 to R12 one, three, five, seven and nine pixels, DX and DI the output rows, SI weights, BX blocks left, CX groups left, R13 argument. On AVX2
+// AX, DI, R12, R14 and R15 are the input rows; otherwise these lie in memory, AX is one of them, R14 how far the blocks have moved, and R15 for sums. Vectors:
+// sums, weights of as many rows as two output rows need at once, four of input, limits.
+func (f dwDirectF32) function(name string, left, right int) {
+	k, columns, inputs := f.k, (f.pixels-1)*f.stride+f.k, (f.rows-1)*f.stride+f.k
+	sets := 1 // rows of weights that are kept
+	if f.rows == 2 {
+		sets += f.stride
+	}
+	weights := f.rows * f.pixels
+	input := weights + sets*k
+	lo, hi := input+4, input+5
+	const at = 200 // of the places in the input rows in the argument
+	places := []string{"(%s)", "(%s)(R8*1)", "(%s)(R8*2)", "(%s)(R9*1)", "(%s)(R8*4)", "(%s)(R10*1)", "(%s)(R9*2)", "(%s)(R11*1)", "(%s)(R8*8)", "(%s)(R12*1)", "(%s)(R10*2)"}
+	outputs := []string{"DX", "DI"}[:f.rows]
+	f.fn(name, fmt.Sprintf("groups of %d×%d output pixels, %d×%d taps, of input columns %d to %d; the argument is a dwDirectTile", f.rows, f.pixels, k, k, left, columns-right-1))
+	f.op("MOVQ t+0(FP), R13")
+	f.op("MOVQ 112(R13), R8")
+	f.op("LEAQ (R8)(R8*2), R9")
+	f.op("LEAQ (R8)(R8*4), R10")
+	f.op("LEAQ (R9)(R8*4), R11")
+	if columns > 9 {
+		f.op("LEAQ (R8)(R8*8), R12")
+	}
+	rows := []string{"AX", "DI", "R12", "R14", "R15"}
+	for i := range inputs {
+		if f.wide {
+			f.op("MOVQ %d(R13), AX", 8*i)
+			f.op("MOVQ AX, %d(R13)", at+8*i)
+		} else {
+			f.op("MOVQ %d(R13), %s", 8*i, rows[i])
+		}
+	}
+	if f.wide {
+		f.op("XORL R14, R14")
+	}
+	for r, out := range outputs {
+		f.op("MOVQ %d(R13), %s", 120+8*r, out)
+	}
+	f.op("VBROADCASTSS 192(R13), %s", f.r(lo))
+	f.op("VBROADCASTSS 196(R13), %s", f.r(hi))
+	line, group, block := f.label("line"), f.label("group"), f.label("block")
+	f.at(line)
+	f.op("MOVQ 152(R13), CX")
+	f.at(group)
+	f.op("MOVQ 136(R13), SI")
+	f.op("MOVQ 144(R13), BX")
+	f.op("PCALIGN $32")
+	f.at(block)
+	f.op("VMOVUPS (SI), %s", f.r(0))
+	for p := 1; p < weights; p++ {
+		f.op("VMOVAPS %s, %s", f.r(0), f.r(p))
 	}
 	loaded := 0
-	for r, row := range rows {
-		for t := range k {
-			a.op("VMOVUPS %d(R15), Y%d", 32*(1+k*r+t), weights+t)
+	for i := range inputs {
+		row := "AX"
+		if f.wide {
+			f.op("MOVQ %d(R13), AX", at+8*i)
+			f.op("ADDQ R14, AX")
+		} else {
+			row = rows[i]
+		}
+		weight := func(row, t int) string { return f.r(weights + row%sets*k + t) }
+		for t := 0; t < k && i < k; t++ {
+			f.op("VMOVUPS %d(SI), %s", f.size()*(1+k*i+t), weight(i, t))
 		}
 		for c := left; c < columns-right; c++ {
 			x := fmt.Sprintf(places[c-left], row)
-			first, last := max(0, (c-k+stride)/stride), min(c/stride, pixels-1) // the pixels that read it
-			if first < last {
-				a.op("VMOVUPS %s, Y%d", x, input+loaded%4)
-				x = fmt.Sprintf("Y%d", input+loaded%4)
+			first, last := max(0, (c-k+f.stride)/f.stride), min(c/f.stride, f.pixels-1) // the pixels of a row that read it
+			var out []int                                                               // the output rows that read it
+			for r := range f.rows {
+				if row := i - r*f.stride; row >= 0 && row < k {
+					out = append(out, r)
+				}
+			}
+			if len(out)*(last-first+1) > 1 {
+				f.op("VMOVUPS %s, %s", x, f.r(input+loaded%4))
+				x = f.r(input + loaded%4)
 				loaded++
 			}
-			for p := first; p <= last; p++ {
-				a.op("VFMADD231PS %s, Y%d, Y%d", x, weights+c-p*stride, p)
+			for _, r := range out {
+				for p := first; p <= last; p++ {
+					f.op("VFMADD231PS %s, %s, %s", x, weight(i-r*f.stride, c-p*f.stride), f.r(r*f.pixels+p))
+				}
 			}
 		}
-		a.op("ADDQ $32, %s", row)
 	}
-	for p := range pixels {
-		// The sum comes first in Go's order: where it is NaN, it is what these return.
-		a.op("VMAXPS Y%d, Y%d, Y%d", p, lo, p)
-		a.op("VMINPS Y%d, Y%d, Y%d", p, hi, p)
-		a.op("VMOVUPS Y%d, %s", p, fmt.Sprintf(places[p], "DX"))
+	for r, out := range outputs {
+		for p := range f.pixels {
+			x := f.r(r*f.pixels + p)
+			// The sum comes first in Go's order: where it is NaN, it is what these return.
+			f.op("VMAXPS %s, %s, %s", x, f.r(lo), x)
+			f.op("VMINPS %s, %s, %s", x, f.r(hi), x)
+			f.op("VMOVUPS %s, %s", x, fmt.Sprintf(places[p], out))
+		}
+		f.op("ADDQ $%d, %s", f.size(), out)
 	}
-	a.op("ADDQ $32, DX")
-	a.op("ADDQ $%d, R15", 32*(1+k*k))
-	a.op("DECQ R12")
-	a.op("JNE %s", block)
-	for r, row := range rows {
-		a.op("ADDQ %d(R13), %s", 40+8*r, row)
+	if f.wide {
+		f.op("ADDQ $%d, R14", f.size())
+	} else {
+		for _, row := range rows[:inputs] {
+			f.op("ADDQ $%d, %s", f.size(), row)
+		}
 	}
-	a.op("ADDQ 128(R13), DX")
-	a.op("DECQ DI")
-	a.op("JNE %s", group)
-	for _, row := range rows {
-		a.op("ADDQ 136(R13), %s", row)
+	f.op("ADDQ $%d, SI", f.size()*(1+k*k))
+	f.op("DECQ BX")
+	f.op("JNE %s", block)
+	for i := range inputs {
+		if f.wide {
+			f.op("MOVQ %d(R13), R15", 56+8*i)
+			f.op("ADDQ R15, %d(R13)", at+8*i)
+		} else {
+			f.op("ADDQ %d(R13), %s", 56+8*i, rows[i])
+		}
 	}
-	a.op("ADDQ 144(R13), DX")
-	a.op("DECQ 120(R13)")
-	a.op("JNE %s", line)
-	a.op("VZEROUPPER")
-	a.op("RET")
+	for _, out := range outputs {
+		f.op("ADDQ 168(R13), %s", out)
+	}
+	f.op("DECQ CX")
+	f.op("JNE %s", group)
+	if f.wide {
+		f.op("MOVQ 176(R13), R15")
+	}
+	for i := range inputs {
+		if f.wide {
+			f.op("ADDQ R15, %d(R13)", at+8*i)
+		} else {
+			f.op("ADDQ 176(R13), %s", rows[i])
+		}
+	}
+	for _, out := range outputs {
+		f.op("ADDQ 184(R13), %s", out)
+	}
+	f.op("DECQ 160(R13)")
+	f.op("JNE %s", line)
+	f.ret()
 }
 
 // storeSome stores as many values of a vector on AVX2 as a register says, 1 to 8, and may move the register of the address.
