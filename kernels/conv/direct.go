@@ -88,8 +88,7 @@ type DirectS8 struct {
 	g        *Geometry
 	w        *gemm.S8Windows
 	win      *windows
-	size     int   // bytes of a value of the picture
-	offsets  []int // of segments, in bytes
+	size     int // bytes of a value of the picture
 	zero     int8
 	shared   shared
 	dst, src []int8
@@ -99,7 +98,7 @@ type DirectS8 struct {
 
 // NewDirectS8 packs w[OutC][KH×KW×C] for a geometry; false where gathering is the only or the better way.
 func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
-	if !g.directable() || q.WZero != 0 {
+	if !g.directable() {
 		return nil, false
 	}
 	win := g.windows()
@@ -114,14 +113,11 @@ func NewDirectS8(w []int8, g *Geometry, q *gemm.Quant) (*DirectS8, bool) {
 	if (g.KH*g.KW == 1 || g.OutW < 8 && g.rowElems() >= 1024) && gemm.WideS8Rows() {
 		return nil, false
 	}
-	packed, ok := gemm.PackS8Windows(g.Store, w, g.OutC, g.rowElems(), len(win.offsets), bias, q.XZero, q.Params)
+	packed, ok := gemm.PackS8Windows(g.Store, w, g.OutC, g.rowElems(), win.offsets, bias, q.XZero, q.WZero, q.Params)
 	if !ok {
 		return nil, false
 	}
 	c := &DirectS8{g: g, w: packed, win: win, size: packed.Size(), zero: int8(q.XZero), shared: g.shareLines(g.Batch * g.OutH * g.OutW)}
-	for _, o := range win.offsets {
-		c.offsets = append(c.offsets, c.size*o)
-	}
 	return c, true
 }
 
@@ -174,7 +170,7 @@ func (c *DirectS8) Run(dst, src []int8, scratch []byte) {
 func (c *DirectS8) Do(chunk, _ int) {
 	first, n := c.shared.chunk(chunk)
 	c.win.multiply(c.g, first, n, c.w.Panels(), func(panel, out, at, m int) {
-		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, m, c.offsets)
+		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, m)
 	})
 }
 

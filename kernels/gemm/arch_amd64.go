@@ -11,6 +11,9 @@ import (
 // weights less both zero points, as PackS8 computes it.
 func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Packed {
 	p := s8Packing{store: store, w: w, n: n, k: k, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}
+	if rows >= centredRows {
+		p, _ = p.centred()
+	}
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
 		if m, ok := p.flipped(&s8AVX512); ok {
@@ -48,8 +51,11 @@ func WideS8Rows() bool {
 }
 
 // packS8WindowsArch packs for tiles that read windows of a picture, nil where there are none or they are not exact.
-func packS8WindowsArch(store Store, w []int8, n, k, segs int, bias, mult, shift []int32, zero, lo, hi int32) s8Windows {
-	p := s8Packing{store: store, w: w, n: n, k: k, segs: segs, bias: bias, mult: mult, shift: shift, zero: zero, lo: lo, hi: hi}
+func packS8WindowsArch(store Store, w []int8, n, k int, offsets []int, bias, mult, shift []int32, wZero, zero, lo, hi int32) s8Windows {
+	p, ok := s8Packing{store: store, w: w, n: n, k: k, offsets: offsets, bias: bias, mult: mult, shift: shift, wZero: wZero, zero: zero, lo: lo, hi: hi}.centred()
+	if !ok {
+		return nil
+	}
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
 		if m, ok := p.flipped(&s8AVX512); ok {

@@ -43,6 +43,15 @@ func newCaseS8(t testing.TB, r *rand.Rand, m, n, k int, wZero, lo int32, atEnd b
 			}
 		}
 	}
+	if wZero != 0 && r.IntN(2) == 0 {
+		// All but a few weights are int8 without the zero point.
+		for i, v := range c.w {
+			c.w[i] = int8(min(max(int32(v), wZero-128), wZero+127))
+		}
+		for range min(r.IntN(5), len(c.w)) {
+			c.w[r.IntN(len(c.w))] = []int8{-128, 127}[r.IntN(2)]
+		}
+	}
 	for i := range c.dst {
 		c.dst[i] = 99 // what lies between the rows must stay
 	}

@@ -61,7 +61,7 @@ func TestS8Inner(t *testing.T) {
 func checkPackS8(t *testing.T, r *rand.Rand, set *tileSet, n, k, segs int, wZero int32, what string) {
 	t.Helper()
 	flipped := set != &s8AVX2
-	p := s8Packing{w: make([]int8, n*k), n: n, k: k, segs: segs, bias: make([]int32, n), mult: make([]int32, n), shift: make([]int32, n), wZero: wZero, zero: 3, lo: -128, hi: 127}
+	p := s8Packing{w: make([]int8, n*k), n: n, k: k, offsets: make([]int, segs), bias: make([]int32, n), mult: make([]int32, n), shift: make([]int32, n), wZero: wZero, zero: 3, lo: -128, hi: 127}
 	for i := range p.w {
 		p.w[i] = int8(r.Uint32())
 	}
@@ -126,7 +126,7 @@ func TestLayoutAMD64(t *testing.T) {
 	}
 	for _, set := range []*tileSet{&s8AVX512, &s8AVXVNNI, &s8AVX2} {
 		for _, segs := range []int{1, 3} {
-			p := s8Packing{store: s, w: layoutWeights[int8](n * k), n: n, k: k, segs: segs, bias: make([]int32, n), mult: mult, shift: shift, lo: -128, hi: 127}
+			p := s8Packing{store: s, w: layoutWeights[int8](n * k), n: n, k: k, offsets: make([]int, segs), bias: make([]int32, n), mult: mult, shift: shift, lo: -128, hi: 127}
 			if _, ok := p.pack(set, set != &s8AVX2); !ok {
 				t.Fatal("not packed")
 			}

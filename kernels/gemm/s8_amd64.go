@@ -33,6 +33,14 @@ type s8Tile struct {
 	next    *int8 // weights that are wanted next, or any, up to nextEnd; AVX512 fetches them
 	nextEnd uintptr
 	lines   int // AVX2: how many cache lines of them a tile fetches
+	more    moreGroups
+}
+
+// moreGroups are groups of four bytes of each row that are multiplied once more, with weights of their own.
+type moreGroups struct {
+	count   int
+	offsets *int  // in bytes, from where the row begins
+	w       *int8 // panels: [columns][depth] for each
 }
 
 func s8TilesAVX512() *[50]uintptr
@@ -110,14 +118,17 @@ type s8Panel struct {
 	w       []int8
 	par     []int32
 	exact   bool
+	again   []int  // offsets of groups that are multiplied once more
+	lacking []int8 // what their weights lack in w
 }
 
 // s8Matrix is a matrix packed for a set of tiles.
 type s8Matrix struct {
 	set         *tileSet
-	k           int // values of a row
-	groups, lda int // of a prepared row: groups of four bytes (of each segment), bytes from one to the next
-	segs        int // segments of a row
+	k           int   // values of a row
+	groups, lda int   // of a prepared row: groups of four bytes (of each segment), bytes from one to the next
+	offsets     []int // of the segments of a row, in bytes
+	reach       int   // how far a tile reads in a row
 	panels      []s8Panel
 	lo, hi      int8
 	wZero       int32
@@ -131,16 +142,61 @@ type s8Packing struct {
 	bias, mult, shift []int32
 	wZero             int32
 	zero, lo, hi      int32
-	segs              int // segments that k falls into, of equal length; each is padded to whole groups
+	offsets           []int  // of segments that k falls into, of equal length, in values; nil for one; each is padded to whole groups
+	rests             []rest // by column
+}
+
+// rest is what a weight lacks to be int8.
+type rest struct{ column, k, v int }
+
+// centredRows is from how many rows on weights are centred: those of few rows take their sums with little time.
+const centredRows = 4
+
+// centred returns the packing with its zero point taken off the weights. Those are then no int8 at one end of their range, where quantizing with a zero point
+// puts but the largest of them: what they lack is left to the rests, for which a tile multiplies some groups of four bytes again. False where there are so
+// many that the sum of each row, times the zero point, takes less.
+func (p s8Packing) centred() (s8Packing, bool) {
+	if p.wZero == 0 {
+		return p, true
+	}
+	w, most, rests := make([]int8, p.n*p.k), 4+p.n*p.k/2048, []rest(nil)
+	for i, v := range p.w[:len(w)] {
+		d := int32(v) - p.wZero
+		near := min(max(d, math.MinInt8), math.MaxInt8)
+		if w[i] = int8(near); d != near {
+			if rests = append(rests, rest{i / p.k, i % p.k, int(d - near)}); len(rests) > most {
+				return p, false
+			}
+		}
+	}
+	p.w, p.wZero, p.rests = w, 0, rests
+	return p, true
+}
+
+// restsOf returns the rests of some columns.
+func (p *s8Packing) restsOf(first, n int) []rest {
+	at := func(column int) int {
+		i, _ := slices.BinarySearchFunc(p.rests, column, func(r rest, c int) int { return r.column - c })
+		return i
+	}
+	return p.rests[at(first):at(first+n)]
 }
 
 // pack packs for a set of tiles, whose rows have 128 added to each value or not; false when a sum may be too large for the exact rescaling or a
 // multiplier moves it to the left: the generic kernel then does it.
 func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
-	segs := max(p.segs, 1)
+	offsets := p.offsets
+	if offsets == nil {
+		offsets = []int{0}
+	}
+	segs := len(offsets)
 	length := p.k / segs
-	m := s8Matrix{set: set, k: p.k, segs: segs, groups: (length + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
+	m := s8Matrix{set: set, k: p.k, groups: (length + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
 	m.lda = 4 * m.groups
+	for _, o := range offsets {
+		m.offsets = append(m.offsets, o*4/set.depth)
+	}
+	m.reach = slices.Max(m.offsets) + 4*m.groups
 	if set.nibbles {
 		m.wZero -= least
 	}
@@ -180,13 +236,17 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 			column := p.w[(first+c)*p.k : (first+c+1)*p.k]
 			at, out := set.place(c, vectors)
 			bias, most := int64(p.bias[first+c]), int64(128)
+			lack, far := int64(0), int64(0) // the sum of the rests, and of their amounts
+			for _, r := range p.restsOf(first+c, 1) {
+				lack, far = lack+int64(r.v), far+int64(max(r.v, -r.v))
+			}
 			if flipped {
-				bias, most = bias-128*int64(sum(column)), 255
+				bias, most = bias-128*(int64(sum(column))+lack), 255
 			}
 			// A bound that asks no weight is mostly good enough.
 			terms, ok := requant.OneStep(bias, most*255*int64(p.k), p.mult[first+c], p.shift[first+c], p.zero, p.lo)
 			if !ok {
-				terms, ok = requant.OneStep(bias, most*distance(column, p.wZero), p.mult[first+c], p.shift[first+c], p.zero, p.lo)
+				terms, ok = requant.OneStep(bias, most*(distance(column, p.wZero)+far), p.mult[first+c], p.shift[first+c], p.zero, p.lo)
 			}
 			if !ok {
 				return m, false
@@ -201,10 +261,27 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 			q.par[at], q.par[nr+at], q.par[4*nr+at] = terms.Bias, terms.Mult, terms.Limit
 			q.par[2*nr+out], q.par[3*nr+out] = terms.Add, terms.Shift
 		}
+		for _, r := range p.restsOf(first, cols) {
+			at := m.offsets[r.k/length] + r.k%length/set.depth*4
+			q.add(at, nr*set.depth, place(r.column-first)*set.depth+r.k%length%set.depth, r.v)
+		}
 		m.panels = append(m.panels, q)
 		first += cols
 	}
 	return m, true
+}
+
+// add adds v to weight i of a group that is multiplied once more, or several times if v is no int8. size is the weights of a group.
+func (q *s8Panel) add(offset, size, i, v int) {
+	for g := 0; v != 0; g++ {
+		if g == len(q.again) {
+			q.again, q.lacking = append(q.again, offset), append(q.lacking, make([]int8, size)...)
+		}
+		if w := &q.lacking[g*size+i]; q.again[g] == offset && *w == 0 {
+			*w = int8(min(max(v, math.MinInt8), math.MaxInt8))
+			v -= int(*w)
+		}
+	}
 }
 
 // innerColumn returns the sum of b0b2 + b1b3 over the fours of a column, which tiles of the inner kind have too much in its sums. What widens rows computes it
@@ -231,7 +308,7 @@ func (p *s8Matrix) fourBits() bool { return p.set.nibbles }
 
 func (p *s8Matrix) bytes() (s8, s32 int) {
 	for i := range p.panels {
-		s8 += len(p.panels[i].w)
+		s8 += len(p.panels[i].w) + len(p.panels[i].lacking)
 		s32 += 4 * len(p.panels[i].par)
 	}
 	return s8, s32
@@ -257,7 +334,7 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 	last := &p.panels[len(p.panels)-1]
 	_ = dst[(m-1)*ldd+last.first+last.n-1]
 	first := 0
-	if m == 1 {
+	if m == 1 && !slices.ContainsFunc(p.panels, func(q s8Panel) bool { return q.again != nil }) {
 		first = p.one(dst, a)
 	}
 	for i := first; i < len(p.panels); i++ {
@@ -268,8 +345,8 @@ func (p *s8Matrix) multiply(dst []int8, ldd int, a []byte, m int) {
 }
 
 // tile is what panel i brings to a tile, with the panel that follows.
-func (p *s8Matrix) tile(i int, dst []int8, ldd int, a []byte) s8Tile {
-	t := p.panels[i].tile(p, dst, ldd)
+func (p *s8Matrix) tile(i int, dst []int8, ldd int, a []byte) (t s8Tile) {
+	p.panels[i].fill(&t, p, dst, ldd)
 	t.a, t.lda = &a[0], p.lda
 	if i+1 < len(p.panels) {
 		w := p.panels[i+1].w
@@ -278,9 +355,13 @@ func (p *s8Matrix) tile(i int, dst []int8, ldd int, a []byte) s8Tile {
 	return t
 }
 
-// tile fills in what a panel brings to a tile.
-func (q *s8Panel) tile(p *s8Matrix, dst []int8, ldd int) s8Tile {
-	return s8Tile{w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: ldd, par: &q.par[0], lo: p.lo, hi: p.hi, exact: q.exact, fix: p.fixed(), clamp: p.clamped(), mask: ^uint64(0) >> (64 - q.n), columns: q.n}
+// fill fills in what a panel brings to a tile.
+func (q *s8Panel) fill(t *s8Tile, p *s8Matrix, dst []int8, ldd int) {
+	t.w, t.par, t.groups, t.dst, t.ldd = &q.w[0], &q.par[0], p.groups, &dst[q.first], ldd
+	t.mask, t.columns = ^uint64(0)>>(64-q.n), q.n
+	t.lo, t.hi, t.exact, t.fix, t.clamp = p.lo, p.hi, q.exact, p.fixed(), p.clamped()
+	t.segments.count, t.segments.offsets = len(p.offsets), &p.offsets[0]
+	t.more = moreGroups{len(q.again), unsafe.SliceData(q.again), unsafe.SliceData(q.lacking)}
 }
 
 // runS8 computes m rows with one panel of so many vectors of columns; t describes the first row.
@@ -313,16 +394,16 @@ func (s *tileSet) runS8(t *s8Tile, vectors, m int) {
 	call.Tile(s.tile(vectors, height), unsafe.Pointer(t))
 }
 
-// window multiplies m windows of a picture with panel i: they begin at a[at], step bytes apart, and offsets say where their segments lie from
-// there.
-func (p *s8Matrix) window(i int, dst []int8, ldd int, a []byte, at, step, m int, offsets []int) {
+// window multiplies m windows of a picture with panel i: they begin at a[at], step bytes apart.
+func (p *s8Matrix) window(i int, dst []int8, ldd int, a []byte, at, step, m int) {
 	q := &p.panels[i]
 	if m == 0 {
 		return
 	}
-	_, _ = dst[(m-1)*ldd+q.first+q.n-1], a[at+(m-1)*step+slices.Max(offsets)+4*p.groups-1]
-	t := q.tile(p, dst, ldd)
-	t.a, t.lda, t.segments = &a[at], step, segments{count: len(offsets), offsets: &offsets[0]}
+	_, _ = dst[(m-1)*ldd+q.first+q.n-1], a[at+(m-1)*step+p.reach-1]
+	var t s8Tile
+	q.fill(&t, p, dst, ldd)
+	t.a, t.lda = &a[at], step
 	p.set.runS8(&t, q.vectors, m)
 }
 

@@ -3,7 +3,7 @@
 package gemm
 
 // packS8WindowsArch has nothing to offer on this architecture.
-func packS8WindowsArch(Store, []int8, int, int, int, []int32, []int32, []int32, int32, int32, int32) s8Windows {
+func packS8WindowsArch(Store, []int8, int, int, []int, []int32, []int32, []int32, int32, int32, int32, int32) s8Windows {
 	return nil
 }
 

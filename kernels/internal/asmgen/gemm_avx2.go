@@ -431,6 +431,16 @@ func (k *kindAVX2) tileS8(a *asm, name string, rows, vectors int) {
 	}
 	a.at(next)
 	acc := k.multiply(a, rows, vectors)
+	more := func() {}
+	if !k.nibbles {
+		once := k
+		if k.inner {
+			once = &s8AVX2
+		}
+		more = moreGroups(a, rows, once.weights*vectors, func(s int) {
+			once.group(a, s, rows, vectors, func(_, r, v int) int { return r*vectors + v })
+		})
+	}
 	if k.early {
 		fetch, fetched := a.label("fetch"), a.label("fetched")
 		a.op("MOVQ 136(R13), CX")
@@ -520,6 +530,7 @@ func (k *kindAVX2) tileS8(a *asm, name string, rows, vectors int) {
 	}
 	a.at(done)
 	nextTile(a, rows, next)
+	more()
 }
 
 // packed is the register of a row's bytes: that of its first sums.

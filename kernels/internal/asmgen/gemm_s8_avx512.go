@@ -119,6 +119,10 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 		fetchNext(a)
 	}
 	segments(a, rows, 64*vectors, sets, group)
+	more := func() {}
+	if !bare {
+		more = moreGroups(a, rows, 64*vectors, group)
+	}
 	for s := 1; s < sets; s++ {
 		for r := range rows {
 			for v := range vectors {
@@ -185,6 +189,42 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 	a.at(stored)
 	fetchAgain(a)
 	nextTile(a, rows, next)
+	more()
+}
+
+// moreGroups runs group over single groups of each row that are multiplied once more, with other weights: s8Tile.more. It is for behind segments; the rows'
+// pointers are kept, since what comes to the sums of a row may lie there. Most tiles have no such groups: what it returns writes the loop, out of their way
+// behind the end of the function.
+func moreGroups(a *asm, rows, weights int, group func(s int)) (loop func()) {
+	more, back := a.label("more"), a.label("back")
+	a.op("CMPQ 144(R13), $0")
+	a.op("JNE %s", more)
+	a.at(back)
+	return func() {
+		second := func() {
+			if rows > 6 {
+				a.op("LEAQ (AX)(R9*2), R11")
+			}
+		}
+		again := a.label("again")
+		a.at(more)
+		a.op("MOVQ 144(R13), CX")
+		a.op("MOVQ 152(R13), R14")
+		a.op("MOVQ 160(R13), BX")
+		a.op("MOVQ AX, 112(R13)")
+		a.at(again)
+		a.op("MOVQ 104(R13), AX")
+		a.op("ADDQ (R14), AX")
+		second()
+		group(0)
+		a.op("ADDQ $8, R14")
+		a.op("ADDQ $%d, BX", weights)
+		a.op("DECQ CX")
+		a.op("JNE %s", again)
+		a.op("MOVQ 112(R13), AX")
+		second()
+		a.op("JMP %s", back)
+	}
 }
 
 // oneLoop multiplies one row with onePanels panels of four vectors, which follow each other in memory: the loop over k starts and ends less often.
