@@ -87,6 +87,8 @@ func Bytes(data []byte, name string, o Options) (p *graph.Plan, err error) {
 	if o.Cache != nil {
 		panels = o.Cache.open(data, o.Shapes)
 		g.Panels = panels
+	} else if len(data) >= onePiece {
+		g.Panels = newPieces(len(data))
 	}
 	if p, err = plan(g, o); err != nil {
 		return nil, fmt.Errorf("load: %s: %w", name, err)

@@ -135,12 +135,14 @@ func New(d DType, s Shape) (*Tensor, error) {
 }
 
 // Aligned returns n zeroed bytes whose first byte lies on a 64-byte boundary, so that any element type may view them
-// and no vector load splits a cache line.
+// and no vector load splits a cache line. Many of them lie on large pages where the system has such.
 func Aligned(n int) []byte {
 	const a = 64
 	b := make([]byte, n+a-1)
 	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (a - 1))
-	return b[off : off+n : off+n]
+	b = b[off : off+n : off+n]
+	hugePages(b)
+	return b
 }
 
 // Elems returns the number of elements.

@@ -92,7 +92,7 @@ func newWinograd(w []float32, g *Geometry, bias []float32, lo, hi float32) (*Win
 		if !winogradWeights(matrix, w, g.C, i/6, i%6) {
 			return nil, false
 		}
-		all := gemm.PackF32(matrix, g.OutC, g.C, nil, float32(math.Inf(-1)), float32(math.Inf(1)))
+		all := gemm.PackF32In(gemm.Room(g.Store), gemm.ManyRows, matrix, g.OutC, g.C, nil, float32(math.Inf(-1)), float32(math.Inf(1)))
 		parts := all.Parts(len(c.parts))
 		c.parts = c.parts[:len(parts)]
 		for j, p := range parts {
