@@ -89,9 +89,9 @@ const halfRows = math.MaxInt
 func packF32Arch(store Store, form form, w []float32, n, k int, bias []float32, lo, hi float32) f32Packed {
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
-		return packF32Tiles(store, &f32SetsAVX512, form, w, n, k, bias, lo, hi)
+		return packF32Tiles(store, &f32SetsAVX512, &f32SetsAVX2, form, w, n, k, bias, lo, hi)
 	case cpu.Has(cpu.AVX2):
-		return packF32Tiles(store, &f32SetsAVX2, form, w, n, k, bias, lo, hi)
+		return packF32Tiles(store, &f32SetsAVX2, nil, form, w, n, k, bias, lo, hi)
 	}
 	return nil
 }

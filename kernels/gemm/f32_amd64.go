@@ -62,14 +62,14 @@ var (
 // f32Panel is a run of columns with its packed weights and bias.
 type f32Panel struct {
 	span
+	set     *tileSet
 	vectors int
 	w       []byte
 	bias    []float32
 }
 
-// f32Matrix is a matrix packed for a set of tiles.
+// f32Matrix is a matrix packed for sets of tiles: all panels but those at the end are of the first one's set and width.
 type f32Matrix struct {
-	set    *tileSet
 	form   form
 	k      int
 	segs   int // segments that a row falls into
@@ -77,35 +77,55 @@ type f32Matrix struct {
 	lo, hi float32
 }
 
-func packF32Tiles(store Store, sets *f32Sets, form form, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
-	set := sets[form]
-	p := &f32Matrix{set: set, form: form, k: k, segs: 1, lo: lo, hi: hi}
-	// All panels in one piece: where one ends, the next is on its way already.
-	columns := (n + set.width - 1) / set.width * set.width
-	biases := make([]float32, columns)
-	all, ready := form.panels(store, k*columns, w[:n*k], set.isa, n, k)
-	var panel []float32 // before it is narrowed
+// packF32Tiles packs for tiles of an instruction set, and for those of another one what the columns at the end do not fill, if narrow has them.
+func packF32Tiles(store Store, wide, narrow *f32Sets, form form, w []float32, n, k int, bias []float32, lo, hi float32) *f32Matrix {
+	p := &f32Matrix{form: form, k: k, segs: 1, lo: lo, hi: hi}
+	columns := 0
 	for first := 0; first < n; {
-		cols, vectors := set.panel(n - first)
-		nr := set.width * vectors
-		q := f32Panel{span: span{first, cols}, vectors: vectors, w: all[:form.size()*k*nr], bias: biases[:nr]}
+		q := f32Panel{span: span{first, n - first}, set: wide[form]}
+		if narrow != nil {
+			q.narrow(narrow[form])
+		}
+		q.n, q.vectors = q.set.panel(q.n)
+		p.panels = append(p.panels, q)
+		first += q.n
+		columns += q.set.width * q.vectors
+	}
+	// All panels in one piece: where one ends, the next is on its way already.
+	biases := make([]float32, columns)
+	all, ready := form.panels(store, k*columns, w[:n*k], wide[form].isa, n, k)
+	var panel []float32 // before it is narrowed
+	for i := range p.panels {
+		q := &p.panels[i]
+		nr := q.set.width * q.vectors
+		q.w, q.bias = all[:form.size()*k*nr], biases[:nr]
 		all, biases = all[len(q.w):], biases[nr:]
 		if !ready {
 			panel = form.room(q.w, panel)
 			place := inOrder
 			if form == brain {
-				place = set.pairs(vectors)
+				place = q.set.pairs(q.vectors)
 			}
-			deal(bytesOf(panel), bytesOf(w)[4*first*k:], 4*k, 4*k, cols, nr, 4, place)
+			deal(bytesOf(panel), bytesOf(w)[4*q.first*k:], 4*k, 4*k, q.n, nr, 4, place)
 			form.store(q.w, panel)
 		}
 		if bias != nil {
-			copy(q.bias, bias[first:first+cols])
+			copy(q.bias, bias[q.first:q.first+q.n])
 		}
-		p.panels = append(p.panels, q)
-		first += cols
 	}
 	return p
+}
+
+// narrow leaves columns that fill half a vector, or less, to a panel of their own, in tiles with vectors half as wide: on CPUs that compute the wide ones in
+// two halves the empty half would cost as much as a full one.
+func (q *f32Panel) narrow(set *tileSet) {
+	switch rest := q.n % q.set.width; {
+	case rest == 0 || rest > set.width || q.n > q.set.width*q.set.wide:
+	case q.n > rest:
+		q.n -= rest
+	default:
+		q.set = set
+	}
 }
 
 // pairs returns the places of columns of bfloat16 among so many vectors: a word holds one of a vector and, in its high half, one of the next. A last vector
@@ -131,7 +151,7 @@ func (p *f32Matrix) bytes() FormBytes {
 
 func (p *f32Matrix) types() form { return p.form }
 
-func (p *f32Matrix) id() string { return p.set.id(p.panels[0].vectors) }
+func (p *f32Matrix) id() string { return p.panels[0].set.id(p.panels[0].vectors) }
 
 // run computes m rows of x, ldx apart, into dst, ldd apart.
 func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
@@ -153,7 +173,7 @@ func (p *f32Matrix) run(dst []float32, ldd int, x []float32, ldx, m int) {
 				w := p.panels[j+1].w
 				t.next, t.nextEnd = &w[0], uintptr(unsafe.Pointer(&w[0]))+uintptr(len(w))
 			}
-			p.set.runF32(&t, q.vectors, n)
+			q.set.runF32(&t, q.vectors, n)
 		}
 	}
 }
@@ -173,7 +193,7 @@ func (p *f32Matrix) window(i int, dst []float32, ldd int, a []float32, at, step,
 	_, _ = dst[(m-1)*ldd+q.first+q.n-1], a[at+(m-1)*step+slices.Max(offsets)/4+p.k/p.segs-1]
 	t := q.tile(p, dst, ldd)
 	t.a, t.lda, t.segments = &a[at], 4*step, segments{count: len(offsets), offsets: &offsets[0]}
-	p.set.runF32(&t, q.vectors, m)
+	q.set.runF32(&t, q.vectors, m)
 }
 
 func (p *f32Matrix) count() int { return len(p.panels) }
@@ -187,11 +207,11 @@ func (p *f32Matrix) part(from, to int) (first, columns int, _ f32Packed) {
 
 // one multiplies one row with as many panels as are taken several at a time, and returns how many these are.
 func (p *f32Matrix) one(dst, x []float32) int {
-	full := len(p.panels)
-	if p.panels[full-1].n < p.set.width*p.set.wide {
+	set, full := p.panels[0].set, len(p.panels)
+	for full > 0 && p.panels[full-1].n < set.width*set.wide {
 		full--
 	}
-	return p.set.one(full, func(tile uintptr, first, _ int) {
+	return set.one(full, func(tile uintptr, first, _ int) {
 		q := &p.panels[first]
 		t := f32Tile{a: &x[0], w: &q.w[0], k: p.k, dst: &dst[q.first], bias: &q.bias[0], lo: p.lo, hi: p.hi}
 		call.Tile(tile, unsafe.Pointer(&t))

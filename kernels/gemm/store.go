@@ -8,7 +8,7 @@ import (
 )
 
 // Layout is the version of the panels that packing makes. TestLayout tells when it must grow.
-const Layout = 1
+const Layout = 2
 
 // Store gives packed weights their memory, and may know their bytes from an earlier time.
 type Store interface {
