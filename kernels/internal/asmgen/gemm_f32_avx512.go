@@ -86,6 +86,10 @@ func (k *f32AVX512) tile(a *asm, name string, rows, vectors int) {
 	group := func(s int) {
 		k.fill(a, s*vectors*k.size, "(BX)", vectors, 24)
 		for r := range rows {
+			if vectors == 1 { // a broadcast of its own would take Zen 4 longer than the multiply-add
+				a.op("VFMADD231PS.BCST %s, Z24, %s", rowAt(r, 4*s), part(s, r, 0))
+				continue
+			}
 			b := fmt.Sprintf("Z%d", 28+(s*rows+r)%4)
 			a.op("VBROADCASTSS %s, %s", rowAt(r, 4*s), b)
 			for v := range vectors {
