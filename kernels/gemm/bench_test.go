@@ -31,19 +31,13 @@ func benchTiers(b *testing.B, f func(b *testing.B)) {
 
 func BenchmarkS8(b *testing.B) {
 	benchTiers(b, func(b *testing.B) {
-		for _, c := range []struct{ m, k, n int }{{192, 32, 64}, {192, 64, 64}, {192, 128, 64}, {192, 256, 64}, {192, 512, 64}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {25, 256, 256}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}, {784, 24, 16}, {784, 27, 8}} {
+		for _, c := range []struct{ m, k, n int }{{96, 64, 64}, {96, 64, 256}, {96, 128, 64}, {96, 128, 256}, {96, 256, 64}, {96, 256, 256}, {96, 512, 64}, {96, 512, 256}, {196, 64, 64}, {196, 64, 256}, {196, 128, 64}, {196, 128, 256}, {196, 256, 64}, {196, 256, 256}, {196, 512, 64}, {196, 512, 256}, {784, 64, 64}, {784, 64, 256}, {784, 128, 64}, {784, 128, 256}, {784, 256, 64}, {784, 256, 256}, {784, 512, 64}, {784, 512, 256}, {196, 1024, 256}, {192, 32, 64}, {256, 512, 512}, {196, 256, 512}, {49, 512, 1024}, {25, 256, 256}, {3136, 64, 128}, {1, 1024, 1000}, {784, 40, 72}, {784, 24, 16}, {784, 27, 8}} {
 			// Without a fused activation, and as ReLU is mostly quantized: no output lies below the zero point.
 			for _, zero := range []int32{3, -128} {
 				b.Run(fmt.Sprintf("m=%d/k=%d/n=%d/zero=%d", c.m, c.k, c.n, zero), func(b *testing.B) {
 					q := requant.Params{Mult: []int32{1<<30 + 12345}, Shift: []int32{-8}, Zero: zero, Min: -128, Max: 127}
 					p := PackS8(make([]int8, c.n*c.k), c.n, c.k, nil, 0, 0, q)
-					dst := make([]int8, c.m*c.n)
-					if lda := p.Stride(); lda > 0 {
-						a := make([]byte, c.m*lda)
-						share(b, true, c.m*c.k*c.n, func() { S8Rows(dst, c.n, a, c.m, p) })
-						return
-					}
-					x, scratch := make([]int8, c.m*c.k), make([]byte, p.Scratch(c.m))
+					dst, x, scratch := make([]int8, c.m*c.n), make([]int8, c.m*c.k), make([]byte, p.Scratch(c.m))
 					share(b, true, c.m*c.k*c.n, func() { S8(dst, c.n, x, c.k, c.m, p, scratch) })
 				})
 			}
