@@ -34,6 +34,7 @@ type s8Tile struct {
 	nextEnd uintptr
 	lines   int // AVX2: how many cache lines of them a tile fetches
 	more    moreGroups
+	ahead   int // AVX512, one row: how many bytes before their use weights are fetched
 }
 
 // moreGroups are groups of four bytes of each row that are multiplied once more, with weights of their own.
@@ -487,13 +488,23 @@ func (p *s8Matrix) one(dst []int8, a []byte) int {
 	return first + p.set.one(full-first, func(tile uintptr, i, n int) { p.oneTile(tile, dst, a, first+i, n, 1) })
 }
 
+// ahead returns how many bytes before their use the functions for one row of AVX512 fetch weights: none where a cache may hold all of them, since asking for
+// them takes time there.
+func (p *s8Matrix) ahead() int {
+	const cached, far = 256 << 10, 2048
+	if last := &p.panels[len(p.panels)-1]; (last.first+last.n)*p.k < cached {
+		return 0
+	}
+	return far
+}
+
 // oneTile calls a function for one row and n panels, from the first on so many apart.
 func (p *s8Matrix) oneTile(tile uintptr, dst []int8, a []byte, first, n, apart int) {
 	q, exact := &p.panels[first], false
 	for i := range n {
 		exact = exact || p.panels[first+i*apart].exact
 	}
-	t := s8Tile{a: &a[0], lda: apart * len(q.w), w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: apart * q.n, par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.fixed(), clamp: p.clamped()}
+	t := s8Tile{ahead: p.ahead(), a: &a[0], lda: apart * len(q.w), w: &q.w[0], groups: p.groups, dst: &dst[q.first], ldd: apart * q.n, par: &q.par[0], lo: p.lo, hi: p.hi, exact: exact, fix: p.fixed(), clamp: p.clamped()}
 	call.Tile(tile, unsafe.Pointer(&t))
 }
 

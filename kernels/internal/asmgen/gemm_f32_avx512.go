@@ -148,7 +148,7 @@ func (k *f32AVX512) one(a *asm, name string, panels int) {
 		a.op("VPXORD Z%d, Z%d, Z%d", i, i, i)
 	}
 	k.mask(a)
-	oneLoop(a, panels, 4*k.size, "VBROADCASTSS", func(at string, sums int) {
+	oneLoop(a, panels, 4*k.size, 0, "VBROADCASTSS", func(at string, sums int) {
 		if k.size == 64 {
 			fourFrom(a, at, "VFMADD231PS", sums)
 			return

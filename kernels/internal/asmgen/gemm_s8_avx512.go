@@ -229,18 +229,29 @@ func moreGroups(a *asm, rows, weights int, group func(s int)) (loop func()) {
 
 // oneLoop multiplies one row with onePanels panels of four vectors, which follow each other in memory: the loop over k starts and ends less often.
 // R8 and R9 become the distance of panels and three times that. madd multiplies Z24 with the four vectors of a panel that lie at an address, in so many bytes,
-// and adds to four sums.
-func oneLoop(a *asm, panels, bytes int, cast string, madd func(at string, sums int)) {
+// and adds to four sums. Where the argument has at ahead, if that is not 0, how far before their use weights are asked for, they are: into the second-level
+// cache, which waits for more lines at a time than the first.
+func oneLoop(a *asm, panels, bytes, ahead int, cast string, madd func(at string, sums int)) {
 	a.op("MOVQ 16(R13), BX")
 	a.op("MOVQ 24(R13), CX")
 	a.op("IMUL3Q $%d, CX, R8", bytes)
 	a.op("LEAQ (R8)(R8*2), R9")
+	if ahead > 0 {
+		a.op("MOVQ %d(R13), R11", ahead)
+		a.op("ADDQ BX, R11")
+	}
 	loop := a.label("loop")
 	a.op("PCALIGN $32")
 	a.at(loop)
 	a.op("%s (AX), Z24", cast)
 	for panel := range panels {
+		for at := 0; ahead > 0 && at < bytes; at += 64 {
+			a.op("PREFETCHT1 %d%s", at, panelAt("R11", panel))
+		}
 		madd(panelAt("BX", panel), 4*panel)
+	}
+	if ahead > 0 {
+		a.op("ADDQ $%d, R11", bytes)
 	}
 	a.op("ADDQ $%d, BX", bytes)
 	a.op("ADDQ $4, AX")
@@ -271,7 +282,7 @@ func oneS8(a *asm, name string, panels int) {
 	for i := range 4 * panels {
 		a.op("VMOVDQU32 %d(SI), Z%d", i/4*parameters+i%4*64, i)
 	}
-	oneLoop(a, panels, 256, "VPBROADCASTD", func(at string, sums int) { fourFrom(a, at, "VPDPBUSD", sums) })
+	oneLoop(a, panels, 256, 168, "VPBROADCASTD", func(at string, sums int) { fourFrom(a, at, "VPDPBUSD", sums) })
 	plain, exact, pack, store, stored := a.label("plain"), a.label("exact"), a.label("pack"), a.label("store"), a.label("stored")
 	a.op("CMPB 59(R13), $0")
 	a.op("JEQ %s", plain)
