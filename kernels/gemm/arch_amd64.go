@@ -14,9 +14,14 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 	if rows >= centredRows {
 		p, _ = p.centred()
 	}
+	fourBits := rows <= nibbleRows && nibbles(p.w[:n*k])
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
-		if m, ok := p.flipped(&s8AVX512); ok {
+		set := &s8AVX512
+		if fourBits {
+			set = &s4AVX512
+		}
+		if m, ok := p.flipped(set); ok {
 			return m
 		}
 	case cpu.Has(cpu.AVXVNNI):
@@ -27,7 +32,7 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 	if !cpu.Has(cpu.AVX2) {
 		return nil
 	}
-	if rows <= nibbleRows && nibbles(w[:n*k]) {
+	if fourBits {
 		if m, ok := p.pack(&s4AVX2, false); ok {
 			return &s8Widened{m}
 		}
@@ -115,7 +120,7 @@ type tileSet struct {
 	sums    int       // vectors of sums that the registers hold
 	table   []uintptr // addresses by vectors, then by rows, both less one; then those for one row and several panels of the widest tile, see onePanels
 	depth   int       // int8: values of k in a group
-	nibbles bool      // int8: weights of four bits, in panels of two vectors
+	nibbles bool      // int8: weights of four bits, in panels of pairs of vectors
 	inner   bool      // int8: the sums of a row and of a column have too much what innerColumn says, of the row and of the column
 	zipped  bool      // int8: columns 0, 2, 1 and 3 of each four follow each other among the sums, as rescaling on AVX2 wants them
 }
@@ -161,8 +166,9 @@ func (s *tileSet) id(vectors int) string {
 // panel says how many of n columns the next panel takes, and its vectors.
 func (s *tileSet) panel(n int) (columns, vectors int) {
 	columns = min(s.wide*s.width, n)
+	vectors = (columns + s.width - 1) / s.width
 	if s.nibbles {
-		return columns, s.wide
+		vectors = (vectors + 1) &^ 1
 	}
-	return columns, (columns + s.width - 1) / s.width
+	return columns, vectors
 }

@@ -15,7 +15,7 @@ import (
 // TestS8FourBits tests the tiles for weights of four bits, also with more rows than they are chosen for.
 func TestS8FourBits(t *testing.T) {
 	kerneltest.EachTier(t, func(t *testing.T) {
-		if !slices.Contains([]string{"avx2", "dotprod", "i8mm"}, cpu.Best().String()) {
+		if !slices.Contains([]string{"avx2", "avx512vnni", "dotprod", "i8mm"}, cpu.Best().String()) {
 			t.Skip("skipped: this tier keeps such weights in eight bits")
 		}
 		r := rand.New(rand.NewPCG(17, 4))
@@ -62,7 +62,7 @@ func benchFourBits(b *testing.B) {
 	for _, c := range []struct {
 		m, k, n int
 		cold    bool
-	}{{1, 4096, 4096, true}, {1, 1024, 1001, true}, {1, 1024, 1001, false}, {1, 256, 256, false}, {2, 1024, 1024, true}, {4, 1024, 1024, true}, {4, 1024, 1024, false}} {
+	}{{1, 4096, 4096, true}, {1, 1024, 1001, true}, {1, 1024, 1001, false}, {1, 256, 1024, true}, {1, 256, 256, false}, {2, 4096, 4096, true}, {4, 4096, 4096, true}, {2, 1024, 1024, true}, {4, 1024, 1024, true}, {4, 1024, 1024, false}} {
 		b.Run(fmt.Sprintf("m=%d/k=%d/n=%d/cold=%v", c.m, c.k, c.n, c.cold), func(b *testing.B) {
 			w := make([]int8, c.n*c.k)
 			q := requant.Params{Mult: []int32{1<<30 + 12345}, Shift: []int32{-8}, Zero: -128, Min: -128, Max: 127}

@@ -112,10 +112,10 @@ func nibbles(w []int8) bool {
 	return true
 }
 
-// foldNibbles makes bytes of two weights of four bits, to which it adds: 16 of the first half of each 32, and in the high halves 16 of the second.
-func foldNibbles(dst []int8, panel []byte, add byte) {
+// foldNibbles makes bytes of two weights of four bits, to which it adds: of one of a run of n, and in the high half of one of the next run.
+func foldNibbles(dst []int8, panel []byte, n int, add byte) {
 	for i := range dst {
-		at := i/16*32 + i%16
-		dst[i] = int8((panel[at]+add)&15 | (panel[at+16]+add)<<4)
+		at := i/n*2*n + i%n
+		dst[i] = int8((panel[at]+add)&15 | (panel[at+n]+add)<<4)
 	}
 }

@@ -136,8 +136,10 @@ func TestLayoutAMD64(t *testing.T) {
 	for i := range p.w {
 		p.w[i] >>= 4
 	}
-	if _, ok := p.pack(&s4AVX2, false); !ok {
-		t.Fatal("not packed")
+	for _, set := range []*tileSet{&s4AVX2, &s4AVX512} {
+		if _, ok := p.pack(set, set != &s4AVX2); !ok {
+			t.Fatal("not packed")
+		}
 	}
 	for _, form := range []form{full, brain, half} {
 		packF32Tiles(s, &f32SetsAVX512, &f32SetsAVX2, form, layoutWeights[float32](n*k), n, k, nil, -1, 1)

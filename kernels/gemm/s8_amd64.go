@@ -46,6 +46,8 @@ type moreGroups struct {
 
 func s8TilesAVX512() *[50]uintptr
 
+func s4TilesAVX512() *[18]uintptr
+
 func s8TilesAVXVNNI() *[14]uintptr
 
 func s8TilesAVX2() *[14]uintptr
@@ -80,7 +82,8 @@ var (
 	s8AVXVNNI = tileSet{isa: "avxvnni", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVXVNNI()[:], depth: 4, zipped: true}
 	s8AVX2    = tileSet{isa: "avx2", width: 8, wide: 2, high: 6, sums: 12, table: s8TilesAVX2()[:], depth: 2, zipped: true}
 	// The same for few rows and weights of four bits.
-	s4AVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s4TilesAVX2()[:], depth: 2, zipped: true, nibbles: true}
+	s4AVX512 = tileSet{isa: "avx512vnni", width: 16, wide: 4, high: 4, sums: 16, table: s4TilesAVX512()[:], depth: 4, nibbles: true}
+	s4AVX2   = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s4TilesAVX2()[:], depth: 2, zipped: true, nibbles: true}
 	// The same for whole rows, with half of the multiplications.
 	s8InnerAVX2 = tileSet{isa: "avx2", width: 8, wide: 2, high: 4, sums: 8, table: s8InnerTilesAVX2()[:], depth: 2, zipped: true, inner: true}
 	// The same for many rows, with weights that are int16.
@@ -194,12 +197,14 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 	length := p.k / segs
 	m := s8Matrix{set: set, k: p.k, groups: (length + set.depth - 1) / set.depth, lo: int8(p.lo), hi: int8(p.hi), wZero: p.wZero}
 	m.lda = 4 * m.groups
+	larger := 0 // what is added to each weight
 	for _, o := range offsets {
 		m.offsets = append(m.offsets, o*4/set.depth)
 	}
 	m.reach = slices.Max(m.offsets) + 4*m.groups
 	if set.nibbles {
-		m.wZero -= least
+		larger = -least
+		m.wZero += int32(larger)
 	}
 	if m.wZero != 0 || set.inner {
 		m.lda += 4 // room for what comes to the sums of a row
@@ -225,13 +230,13 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 		panel := bytesOf(q.w)
 		if set.nibbles && !ready {
 			// What is absent becomes 0, so that whatever lies behind a row of odd length counts nothing.
-			panel = bytes.Repeat([]byte{256 + least}, 2*len(q.w))
+			panel = bytes.Repeat([]byte{byte(-larger)}, 2*len(q.w))
 		}
 		for s := 0; s < segs && !ready; s++ {
 			deal(panel[s*m.groups*set.depth*nr:], bytesOf(p.w)[first*p.k+s*length:], p.k, length, cols, nr, set.depth, place)
 		}
 		if set.nibbles && !ready {
-			foldNibbles(q.w, panel, -least)
+			foldNibbles(q.w, panel, set.width*set.depth, byte(larger))
 		}
 		for c := range cols {
 			column := p.w[(first+c)*p.k : (first+c+1)*p.k]
@@ -242,7 +247,7 @@ func (p *s8Packing) pack(set *tileSet, flipped bool) (s8Matrix, bool) {
 				lack, far = lack+int64(r.v), far+int64(max(r.v, -r.v))
 			}
 			if flipped {
-				bias, most = bias-128*(int64(sum(column))+lack), 255
+				bias, most = bias-128*(int64(sum(column))+lack+int64(larger*p.k)), 255
 			}
 			// A bound that asks no weight is mostly good enough.
 			terms, ok := requant.OneStep(bias, most*255*int64(p.k), p.mult[first+c], p.shift[first+c], p.zero, p.lo)

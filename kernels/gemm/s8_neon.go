@@ -60,7 +60,7 @@ func packS8Arch(store Store, rows int, w []int8, n, k int, bias, mult, shift []i
 		case shape.nibbles:
 			clear(unfolded)
 			packArm(unfolded, q.shape, part, k, cols, list)
-			foldNibbles(q.w, bytesOf(unfolded), 0)
+			foldNibbles(q.w, bytesOf(unfolded), 16, 0)
 		default:
 			packArm(q.w, q.shape, part, k, cols, list)
 		}

@@ -26,6 +26,7 @@ var layouts = map[string]uint32{
 	"f32f16/avx512 67 45":    0xeb89f432,
 	"s4/4x8/dotprod 67 45":   0x0b63e755,
 	"s4/avx2 67 45 1":        0xd9acb7b3,
+	"s4/avx512vnni 67 45 1":  0xe35f43a4,
 	"s8/2x4/neon 67 45":      0x4cc6f786,
 	"s8/4x4/neon 67 45":      0x4cc6f786,
 	"s8/8x8/dotprod 67 45":   0xeb9fb77f,

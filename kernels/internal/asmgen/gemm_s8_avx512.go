@@ -5,6 +5,38 @@ import "fmt"
 // maxRows is how many rows a tile of the given number of 16-column vectors has at most: 24 accumulators, 12 rows by two pointers.
 func maxRows(vectors int) int { return min(24/vectors, 12) }
 
+// s8AVX512 is what tells one kind of int8 tile from another.
+type s8AVX512 struct {
+	size    int  // bytes of a vector of weights
+	nibbles bool // weights are half bytes, 8 larger than they are: see fill
+	bare    bool // sums are stored as they are
+}
+
+// fill loads so many vectors of weights, from off bytes behind an address, into registers from z on. A byte of nibbles holds a weight of one vector and, in its
+// high half, one of the next; Z23 masks them.
+func (k *s8AVX512) fill(a *asm, off int, address string, vectors, z int) {
+	if !k.nibbles {
+		for v := range vectors {
+			a.op("VMOVDQU32 %d%s, Z%d", off+64*v, address, z+v)
+		}
+		return
+	}
+	for v := 0; v < vectors; v += 2 {
+		a.op("VMOVDQU32 %d%s, Z%d", off+32*v, address, z+v+1)
+		a.op("VPANDD Z23, Z%d, Z%d", z+v+1, z+v)
+		a.op("VPSRLW $4, Z%d, Z%d", z+v+1, z+v+1)
+		a.op("VPANDD Z23, Z%d, Z%d", z+v+1, z+v+1)
+	}
+}
+
+// mask makes what fill wants in Z23.
+func (k *s8AVX512) mask(a *asm) {
+	if k.nibbles {
+		a.op("MOVL $0x0F0F0F0F, R15")
+		a.op("VPBROADCASTD R15, Z23")
+	}
+}
+
 // gemmS8AVX512 writes one function for every tile of rows × 16·vectors columns. Its argument is gemm.s8Tile.
 //
 // Register use: AX, R11 rows of A (six each), R8 lda, R9 3·lda, R10 5·lda, BX weights, CX groups of four k, DX output, DI its stride, SI
@@ -19,15 +51,39 @@ func gemmS8AVX512() []byte {
 		}
 	}
 	a.data("unpackS8", perm)
-	tiles(a, "s8TilesAVX512", "s8", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, false) }, oneS8)
+	eight, four := &s8AVX512{size: 64}, &s8AVX512{size: 32, nibbles: true}
+	tiles(a, "s8TilesAVX512", "s8", eight.tile, eight.one)
+	four.few(a)
 	return a.Bytes()
 }
 
 // gemmS32AVX512 writes the same tiles with the sums as they are. Their argument is a gemm.s8Tile too, whose parameters are the bias alone.
 func gemmS32AVX512() []byte {
 	a := newAsm("Tiles of the int8 matrix product on AVX512-VNNI with int32 results: u8 rows, s8 panels.")
-	tiles(a, "s32TilesAVX512", "s32", func(a *asm, name string, rows, vectors int) { tileS8(a, name, rows, vectors, true) }, nil)
+	k := &s8AVX512{size: 64, bare: true}
+	tiles(a, "s32TilesAVX512", "s32", k.tile, nil)
 	return a.Bytes()
+}
+
+// nibblesHigh is how many rows the tiles for weights of half a byte have at most.
+const nibblesHigh = 4
+
+// few writes the tiles of few rows and of pairs of vectors, the functions for one row, and their table, which is like that of tiles.
+func (k *s8AVX512) few(a *asm) {
+	names := make([]string, 4*nibblesHigh)
+	for _, vectors := range []int{2, 4} {
+		for rows := 1; rows <= nibblesHigh; rows++ {
+			name := fmt.Sprintf("s4r%dx%d", rows, 16*vectors)
+			names[(vectors-1)*nibblesHigh+rows-1] = name
+			k.tile(a, name, rows, vectors)
+		}
+	}
+	for _, panels := range onePanels {
+		name := fmt.Sprintf("s4r1x%dx%d", panels, 64)
+		names = append(names, name)
+		k.one(a, name, panels)
+	}
+	a.table("s4TilesAVX512", names)
 }
 
 // tilesHigh is the length of a row of the tables of tiles: by vectors of columns, then by rows, both less one.
@@ -63,8 +119,8 @@ func rowAt(r, off int) string {
 	return fmt.Sprintf("%d(%s)%s", off, base, [...]string{"", "(R8*1)", "(R8*2)", "(R9*1)", "(R8*4)", "(R10*1)"}[r])
 }
 
-// tileS8 writes one tile, rescaled to int8 or with bare sums.
-func tileS8(a *asm, name string, rows, vectors int, bare bool) {
+// tile writes one tile.
+func (k *s8AVX512) tile(a *asm, name string, rows, vectors int) {
 	acc := func(r, v int) string { return fmt.Sprintf("Z%d", r*vectors+v) }
 	sets := setsFor(rows * vectors)
 	part := func(s, r, v int) string { return fmt.Sprintf("Z%d", (s*rows+r)*vectors+v) }
@@ -85,6 +141,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 		a.op("KMOVQ R15, K%d", 3+v)
 		a.op("SHRQ $16, R15")
 	}
+	k.mask(a)
 	a.op("MOVQ 120(R13), R15")
 	next := a.label("tile")
 	a.at(next)
@@ -106,9 +163,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 		}
 	}
 	group := func(s int) {
-		for v := range vectors {
-			a.op("VMOVDQU32 %d(BX), Z%d", (s*vectors+v)*64, 24+v)
-		}
+		k.fill(a, s*vectors*k.size, "(BX)", vectors, 24)
 		for r := range rows {
 			b := fmt.Sprintf("Z%d", 28+(s*rows+r)%4)
 			a.op("VPBROADCASTD %s, %s", rowAt(r, 4*s), b)
@@ -118,10 +173,10 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 		}
 		fetchNext(a)
 	}
-	segments(a, rows, 64*vectors, sets, group)
+	segments(a, rows, k.size*vectors, sets, group)
 	more := func() {}
-	if !bare {
-		more = moreGroups(a, rows, 64*vectors, group)
+	if !k.bare && !k.nibbles {
+		more = moreGroups(a, rows, k.size*vectors, group)
 	}
 	for s := 1; s < sets; s++ {
 		for r := range rows {
@@ -130,7 +185,7 @@ func tileS8(a *asm, name string, rows, vectors int, bare bool) {
 			}
 		}
 	}
-	if bare {
+	if k.bare {
 		for r := range rows {
 			for v := range vectors {
 				a.op("VMOVDQU32 %s, K%d, %d(DX)", acc(r, v), 3+v, 64*v)
@@ -266,8 +321,8 @@ func fourFrom(a *asm, at, madd string, sums int) {
 	}
 }
 
-// oneS8 writes the function for one row and several panels.
-func oneS8(a *asm, name string, panels int) {
+// one writes the function for one row and several panels.
+func (k *s8AVX512) one(a *asm, name string, panels int) {
 	const parameters = 5 * 64 * 4 // bytes of a panel
 	a.fn(name, fmt.Sprintf("one row, %d columns; the argument is an s8Tile", 64*panels))
 	a.op("MOVQ t+0(FP), R13")
@@ -282,7 +337,17 @@ func oneS8(a *asm, name string, panels int) {
 	for i := range 4 * panels {
 		a.op("VMOVDQU32 %d(SI), Z%d", i/4*parameters+i%4*64, i)
 	}
-	oneLoop(a, panels, 256, 168, "VPBROADCASTD", func(at string, sums int) { fourFrom(a, at, "VPDPBUSD", sums) })
+	k.mask(a)
+	oneLoop(a, panels, 4*k.size, 168, "VPBROADCASTD", func(at string, sums int) {
+		if !k.nibbles {
+			fourFrom(a, at, "VPDPBUSD", sums)
+			return
+		}
+		k.fill(a, 0, at, 4, 25)
+		for v := range 4 {
+			a.op("VPDPBUSD Z%d, Z24, Z%d", 25+v, sums+v)
+		}
+	})
 	plain, exact, pack, store, stored := a.label("plain"), a.label("exact"), a.label("pack"), a.label("store"), a.label("stored")
 	a.op("CMPB 59(R13), $0")
 	a.op("JEQ %s", plain)
