@@ -16,7 +16,7 @@ type productArgs struct {
 	dst, init, x *float32
 	w            unsafe.Pointer
 	k            int // values of x, or pairs of them
-	back         int // not 0: begin with the last ones; AVX2 alone
+	back         int // not 0: begin with the last ones
 }
 
 // gateArgs is the argument of the assembly gates.

@@ -105,58 +105,41 @@ func (s simd) rnnProduct(name string, vectors int, half bool) {
 	}
 	loop, tail, done := s.label("loop"), s.label("tail"), s.label("done")
 	unroll := max(sets, 1)
-	if !s.wide {
-		// R9 and R12 are the steps, SI and DX what is left for the tail.
-		s.op("MOVQ CX, R10")
-		s.op("SHRQ $%d, R10", map[int]int{1: 0, 2: 1, 4: 2}[unroll])
-		s.op("IMUL3Q $%d, R10, SI", unroll*vectors*size)
-		s.op("ADDQ BX, SI")
-		s.op("IMUL3Q $%d, R10, DX", unroll*step)
-		s.op("ADDQ AX, DX")
-		s.op("MOVQ $%d, R9", unroll*vectors*size)
-		s.op("MOVQ $%d, R12", unroll*step)
-		forth := s.label("forth")
-		s.op("CMPQ 40(R13), $0")
-		s.op("JEQ %s", forth)
+	// R9 and R12 are the steps, SI and DX what is left for the tail.
+	s.op("MOVQ CX, R10")
+	s.op("SHRQ $%d, R10", map[int]int{1: 0, 2: 1, 4: 2}[unroll])
+	s.op("IMUL3Q $%d, R10, SI", unroll*vectors*size)
+	s.op("ADDQ BX, SI")
+	s.op("IMUL3Q $%d, R10, DX", unroll*step)
+	s.op("ADDQ AX, DX")
+	s.op("MOVQ $%d, R9", unroll*vectors*size)
+	s.op("MOVQ $%d, R12", unroll*step)
+	forth := s.label("forth")
+	s.op("CMPQ 40(R13), $0")
+	s.op("JEQ %s", forth)
+	s.op("MOVQ SI, BX")
+	s.op("SUBQ R9, BX")
+	s.op("MOVQ DX, AX")
+	s.op("SUBQ R12, AX")
+	s.op("NEGQ R9")
+	s.op("NEGQ R12")
+	s.at(forth)
+	s.op("TESTQ R10, R10")
+	s.op("JEQ %s", tail)
+	s.op("PCALIGN $32")
+	s.at(loop)
+	for set := range unroll {
+		group(set)
+	}
+	s.op("ADDQ R9, BX")
+	s.op("ADDQ R12, AX")
+	s.op("DECQ R10")
+	s.op("JNE %s", loop)
+	s.at(tail)
+	if unroll > 1 {
 		s.op("MOVQ SI, BX")
-		s.op("SUBQ R9, BX")
 		s.op("MOVQ DX, AX")
-		s.op("SUBQ R12, AX")
-		s.op("NEGQ R9")
-		s.op("NEGQ R12")
-		s.at(forth)
-		s.op("TESTQ R10, R10")
-		s.op("JEQ %s", tail)
-		s.op("PCALIGN $32")
-		s.at(loop)
-		for set := range unroll {
-			group(set)
-		}
-		s.op("ADDQ R9, BX")
-		s.op("ADDQ R12, AX")
-		s.op("DECQ R10")
-		s.op("JNE %s", loop)
-		s.at(tail)
-		if unroll > 1 {
-			s.op("MOVQ SI, BX")
-			s.op("MOVQ DX, AX")
-			s.op("ANDQ $%d, CX", unroll-1)
-		}
-	} else {
-		s.op("SUBQ $%d, CX", unroll)
-		s.op("JLT %s", tail)
-		s.op("PCALIGN $32")
-		s.at(loop)
-		for set := range unroll {
-			group(set)
-		}
-		advance(unroll)
-		s.op("SUBQ $%d, CX", unroll)
-		s.op("JGE %s", loop)
-		s.at(tail)
-		if unroll > 1 {
-			s.op("ADDQ $%d, CX", unroll)
-		}
+		s.op("ANDQ $%d, CX", unroll-1)
 	}
 	if unroll > 1 {
 		one := s.label("one")
