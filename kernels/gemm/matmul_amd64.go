@@ -1,18 +1,16 @@
 package gemm
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"wayside/kernels/internal/call"
 	"wayside/kernels/internal/cpu"
-	"wayside/kernels/internal/flip"
 	"wayside/kernels/move"
 	"wayside/kernels/requant"
 )
 
-// packAVX512 returns the addresses of turn, weave and hybridStore.
-func packAVX512() *[3]uintptr
+// packAVX512 returns the addresses of turn, weave, hybridStore and flipRows.
+func packAVX512() *[4]uintptr
 
 // s32TilesAVX512 returns the addresses of the tiles with plain sums, as s8TilesAVX512 does.
 func s32TilesAVX512() *[48]uintptr
@@ -157,7 +155,7 @@ func packProductS8(p *ProductS8) []int32 {
 			if !ok {
 				return nil
 			}
-			t.Bias += int32((x + 128) * w * int64(p.K))
+			t.Bias += int32(x * w * int64(p.K))
 			for i, v := range [5]int32{t.Bias, t.Mult, t.Add, t.Shift, t.Limit} {
 				par[5*first+i*nr+c] = v
 			}
@@ -254,18 +252,11 @@ func runProductS8(p *ProductS8, c []int8, c32 []int32, a, b []int8, scratch []by
 
 // flip copies rows with 128 added to each value; behind them stands what their sums need where b has a zero point.
 func (p *ProductS8) flip(dst []byte, x []int8) {
-	k, lda := p.K, p.lda()
-	if lda == k {
-		flip.Copy(dst[:p.M*k], x[:p.M*k])
-		return
+	factor := int32(0)
+	if p.fixes() {
+		factor = -p.q.WZero
 	}
-	for r := range p.M {
-		row := dst[r*lda : (r+1)*lda]
-		flip.Copy(row[:k], x[r*k:(r+1)*k])
-		if p.fixes() {
-			binary.LittleEndian.PutUint32(row[lda-4:], uint32(-p.q.WZero*int32(sumAVX2(&row[0], k, 0))))
-		}
-	}
+	flipRows(dst, p.lda(), x, p.K, p.K, p.M, factor)
 }
 
 // noRow stands for rows that are missing.

@@ -11,7 +11,8 @@ func productsAVX2() *[6]uintptr
 
 var productTable = productsAVX2()
 
-// widenArgs is the argument of widenRows: rows of int16 less a zero point and, if factor is not 0, their sum times that in the last four bytes.
+// widenArgs is the argument of widenRows: rows of int16 less a zero point and, if factor is not 0, their sum times that in the last four bytes. It is that of
+// flipRows too, whose rows become uint8.
 type widenArgs struct {
 	dst      *byte
 	src      *int8

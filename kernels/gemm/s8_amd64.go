@@ -459,11 +459,11 @@ func repeat[T byte | int16](s []T, v T) {
 	}
 }
 
-// fix writes behind the values of a prepared row what its sums need where weights have a zero point: that times the negated sum of the row. n bytes
-// at src are its values, as uint8 with 128 added, or to be made so by flip.
-func (p *s8Matrix) fix(row []byte, src *byte, flip int) {
+// fix writes behind the values of a prepared row, uint8 with 128 added, what its sums need where weights have a zero point: that times the negated sum of the
+// row.
+func (p *s8Matrix) fix(row []byte) {
 	if p.wZero != 0 {
-		binary.LittleEndian.PutUint32(row[p.lda-4:p.lda], uint32(-p.wZero*int32(sumAVX2(src, p.k, flip)-128*p.k)))
+		binary.LittleEndian.PutUint32(row[p.lda-4:p.lda], uint32(-p.wZero*int32(sumAVX2(&row[0], p.k, 0)-128*p.k)))
 	}
 }
 
@@ -530,31 +530,44 @@ func (p *s8Flipped) run(dst []int8, ldd int, x []int8, ldx, m int, scratch []byt
 	for i := 0; i < m; i += block {
 		n := min(block, m-i)
 		p.flip(scratch, x[i*ldx:], ldx, n)
-		p.rows(dst[i*ldd:], ldd, scratch, n)
+		p.multiply(dst[i*ldd:], ldd, scratch, n)
 	}
 }
 
 // rows multiplies m prepared rows.
 func (p *s8Flipped) rows(dst []int8, ldd int, a []byte, m int) {
-	if p.wZero != 0 {
-		for r := range m {
-			row := a[r*p.lda : (r+1)*p.lda]
-			p.fix(row, &row[0], 0)
-		}
+	for r := 0; p.wZero != 0 && r < m; r++ {
+		p.fix(a[r*p.lda : (r+1)*p.lda])
 	}
 	p.multiply(dst, ldd, a, m)
 }
 
-// flip copies rows with 128 added to each value; what lies behind a row's values does not matter.
+// flip copies rows with 128 added to each value, and with what comes to their sums.
 func (p *s8Flipped) flip(dst []byte, x []int8, ldx, rows int) {
-	k := p.k
-	if p.lda == k && ldx == k {
-		flip.Copy(dst[:rows*k], x[:rows*k])
+	if p.set.width == s8AVX512.width {
+		flipRows(dst, p.lda, x, ldx, p.k, rows, -p.wZero)
 		return
 	}
 	for r := range rows {
-		flip.Copy(dst[r*p.lda:r*p.lda+k], x[r*ldx:r*ldx+k])
+		row := dst[r*p.lda : (r+1)*p.lda]
+		flip.Copy(row[:p.k], x[r*ldx:r*ldx+p.k])
+		p.fix(row)
 	}
+}
+
+// flipRows copies rows of k values with 128 added to each on AVX512; in the last four bytes of a row stands its sum times a factor, if that is not 0. What else
+// lies behind a row's values does not matter.
+func flipRows(dst []byte, ldd int, x []int8, ldx, k, rows int, factor int32) {
+	if rows == 0 || k == 0 {
+		return
+	}
+	if ldd == k && ldx == k {
+		flip.Copy(dst[:rows*k], x[:rows*k])
+		return
+	}
+	_, _ = dst[rows*ldd-1], x[(rows-1)*ldx+k-1]
+	t := widenArgs{dst: &dst[0], src: &x[0], k: k, rows: rows, lds: ldx, ldd: ldd, factor: factor}
+	call.Tile(packTable[3], unsafe.Pointer(&t))
 }
 
 // s8Widened is a matrix for tiles whose rows are int16.
@@ -584,11 +597,8 @@ func (p *s8Widened) widen(dst []byte, x []int8, ldx, rows int) {
 		widenAVX2(&dst[0], &x[0], rows*k)
 		return
 	}
-	for r := range rows {
-		row, in := dst[r*p.lda:(r+1)*p.lda], &x[r*ldx]
-		widenAVX2(&row[0], in, k)
-		p.fix(row, (*byte)(unsafe.Pointer(in)), 0x80)
-	}
+	t := widenArgs{dst: &dst[0], src: &x[0], k: k, rows: rows, lds: ldx, ldd: p.lda, factor: -p.wZero}
+	call.Tile(productTable[0], unsafe.Pointer(&t))
 }
 
 // s8Inner is a matrix for tiles of the inner kind.

@@ -6,7 +6,6 @@ import (
 
 	"wayside/kernels/internal/call"
 	"wayside/kernels/internal/cpu"
-	"wayside/kernels/internal/flip"
 )
 
 // s32AVX2 returns the addresses of the products by vectors of columns less one, and of hybridStoreAVX2.
@@ -107,9 +106,7 @@ func (p *sumMatrix) flip(dst []byte, x []int8, ldx, m int) {
 		}
 		return
 	}
-	for r := range m {
-		flip.Copy(dst[r*p.lda:r*p.lda+p.k], x[r*ldx:r*ldx+p.k])
-	}
+	flipRows(dst, p.lda, x, ldx, p.k, m, 0)
 }
 
 // run writes the sums of m rows that flip has made to dst, ldd apart; on AVX2 whole vectors of them.

@@ -2,15 +2,84 @@ package main
 
 import "fmt"
 
-// gemmPackAVX512 writes what packs the right side of a product at run time, and the store of hybrid layers. The arguments are gemm.turnArgs,
-// gemm.weaveArgs and gemm.hybridArgs.
+// gemmPackAVX512 writes what packs the right side of a product at run time, the store of hybrid layers, and what prepares rows. The arguments are gemm.turnArgs,
+// gemm.weaveArgs, gemm.hybridArgs and gemm.widenArgs.
 func gemmPackAVX512() []byte {
-	a := newAsm("Packing at run time and the store of hybrid layers, on AVX512.")
+	a := newAsm("Packing at run time, the store of hybrid layers and the preparation of int8 rows, on AVX512.")
 	turn(a)
 	weave(a)
 	hybridStore(a)
-	a.table("packAVX512", []string{"turn", "weave", "hybridStore"})
+	flipRows(a)
+	a.table("packAVX512", []string{"turn", "weave", "hybridStore", "flipRows"})
 	return a.Bytes()
+}
+
+// flipRows copies rows with 128 added to each byte, and writes their sum times a factor behind them, of the bytes as they were.
+func flipRows(a *asm) {
+	a.fn("flipRows", "int8 rows become uint8; the argument is a widenArgs without a zero point")
+	a.op("MOVQ t+0(FP), R13")
+	a.op("MOVQ 0(R13), DX")   // destination
+	a.op("MOVQ 8(R13), BX")   // source
+	a.op("MOVQ 16(R13), R12") // values of a row
+	a.op("MOVQ 24(R13), R9")  // rows
+	a.op("MOVQ 32(R13), R10")
+	a.op("MOVQ 40(R13), R11")
+	a.op("MOVL 52(R13), R8") // factor
+	a.op("MOVL $0x80, AX")
+	a.op("VPBROADCASTB AX, Z31")
+	a.op("MOVL $1, AX")
+	a.op("VPBROADCASTB AX, Z30")
+	a.op("MOVL R12, AX")
+	a.op("ANDL $63, AX") // of the last vector
+	a.op("MOVQ $-1, R15")
+	a.op("BZHIQ AX, R15, R15")
+	a.op("KMOVQ R15, K1")
+	a.op("SHRQ $6, R12") // whole vectors
+	row, vector, rest, sum, next := a.label("row"), a.label("vector"), a.label("rest"), a.label("sum"), a.label("next")
+	a.at(row)
+	a.op("MOVQ DX, DI")
+	a.op("MOVQ BX, SI")
+	a.op("VPXOR X2, X2, X2")
+	a.op("MOVQ R12, CX")
+	a.op("TESTQ CX, CX")
+	a.op("JEQ %s", rest)
+	a.at(vector)
+	a.op("VMOVDQU64 (SI), Z0")
+	a.op("VPXORQ Z31, Z0, Z1")
+	a.op("VMOVDQU64 Z1, (DI)")
+	a.op("VPDPBUSD Z0, Z30, Z2")
+	a.op("ADDQ $64, SI")
+	a.op("ADDQ $64, DI")
+	a.op("DECQ CX")
+	a.op("JNE %s", vector)
+	a.op("TESTQ R15, R15")
+	a.op("JEQ %s", sum)
+	a.at(rest)
+	a.op("VMOVDQU8.Z (SI), K1, Z0")
+	a.op("VPXORQ Z31, Z0, Z1")
+	a.op("VMOVDQU8 Z1, K1, (DI)")
+	a.op("VPDPBUSD Z0, Z30, Z2")
+	a.at(sum)
+	a.op("TESTL R8, R8")
+	a.op("JEQ %s", next)
+	a.op("VEXTRACTI64X4 $1, Z2, Y3")
+	a.op("VPADDD Y3, Y2, Y2")
+	a.op("VEXTRACTI128 $1, Y2, X3")
+	a.op("VPADDD X3, X2, X2")
+	a.op("VPSHUFD $0x4E, X2, X3")
+	a.op("VPADDD X3, X2, X2")
+	a.op("VPSHUFD $0xB1, X2, X3")
+	a.op("VPADDD X3, X2, X2")
+	a.op("VMOVD X2, AX")
+	a.op("IMULL R8, AX")
+	a.op("MOVL AX, -4(DX)(R11*1)")
+	a.at(next)
+	a.op("ADDQ R10, BX")
+	a.op("ADDQ R11, DX")
+	a.op("DECQ R9")
+	a.op("JNE %s", row)
+	a.op("VZEROUPPER")
+	a.op("RET")
 }
 
 // lanes4x4 writes the four vectors whose 128-bit lanes are a transposition of those of in: out[i] lane j is in[j] lane i. tmp are four more.
