@@ -158,6 +158,7 @@ func compileTransposeConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	at := c.N.Attr.(TransposeConvAttr)
 	l := transposeLayer(c.NodeCtx)
 	g := transposeGeometry(l.x.Shape, l.w.Shape, &at)
+	g.Store = c.G.Panels
 	k := &graph.Kernel{
 		ID: "conv.transpose/" + l.types() + "/generic", Scratch: 8 * g.OutC,
 		MACs: int64(g.Batch) * int64(g.H) * int64(g.W) * int64(product(l.w.Shape)),
@@ -170,6 +171,13 @@ func compileTransposeConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 			data = slices.Clone(f)
 		}
 		lo, hi := actRangeF32(at.Act)
+		if data != nil {
+			if fast, ok := conv.NewTransposedF32(data, g, floats, lo, hi); ok {
+				k.ID, k.Scratch, k.Weights = "conv.transpose/"+l.types()+"/"+fast.ID(), 4*fast.Scratch(), floatBytes(fast.Bytes())
+				k.Bind = bindF32(fast)
+				return k, nil
+			}
+		}
 		k.Weights = weightBytes(tensor.F32, 4*len(data), requant.Params{}, nil, floats)
 		k.Run = func(a *graph.Args) error {
 			w := data
@@ -207,6 +215,14 @@ func compileTransposeConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	q := &l.quants(p, bias, 1)[0]
 	k.Weights = weightBytes(tensor.S8, len(data), p, bias, nil)
 	s16 := l.x.DType == tensor.S16
+	if l.x.DType == tensor.S8 && data != nil {
+		if fast, ok := conv.NewTransposedS8(data, g, narrow32(q.Bias), q); ok {
+			s8, s32 := fast.Bytes()
+			k.ID, k.Scratch, k.Weights = "conv.transpose/"+l.types()+"/"+fast.ID(), fast.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
+			k.Bind = bindS8(fast)
+			return k, nil
+		}
+	}
 	k.Run = func(a *graph.Args) error {
 		w, acc := data, tensor.As[int64](a.Scratch, 8)
 		if w == nil {

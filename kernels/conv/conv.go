@@ -82,6 +82,7 @@ type S8 struct {
 	zero     int8
 	shared   shared
 	parts    []gemm.S8Part // where workers share the columns instead of the pixels
+	step     int           // from one output pixel to the next
 	per      int           // bytes of scratch of each worker
 	dst, src []int8
 	scratch  []byte
@@ -93,7 +94,7 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	c := &S8{g: g, w: w, zero: zero}
+	c := &S8{g: g, w: w, zero: zero, step: g.OutC}
 	if g.columnwise(1) {
 		c.shared = g.shareColumns()
 		c.parts = w[0].Parts(columnParts * c.shared.workers)
@@ -157,17 +158,17 @@ func (c *S8) block(dst []int8, gr, pixel, m int, w *gemm.S8Weights, scratch []by
 	switch lda := w.Stride(); {
 	case lda > 0 && g.pointwise() && lda == g.C:
 		flip.Copy(scratch[:m*lda], c.src[pixel*g.C:(pixel+m)*g.C])
-		gemm.S8Rows(dst, g.OutC, scratch, m, w)
+		gemm.S8Rows(dst, c.step, scratch, m, w)
 	case lda > 0:
 		gatherFlipped(scratch, lda, c.src, g, gr, pixel, m, c.zero)
-		gemm.S8Rows(dst, g.OutC, scratch, m, w)
+		gemm.S8Rows(dst, c.step, scratch, m, w)
 	case g.pointwise():
-		gemm.S8(dst, g.OutC, c.src[pixel*g.C:], g.C, m, w, scratch)
+		gemm.S8(dst, c.step, c.src[pixel*g.C:], g.C, m, w, scratch)
 	default:
 		at := align(c.shared.rows * g.rowElems())
 		patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), at)
 		gather(patch, g.rowElems(), c.src, g, gr, pixel, m, c.zero)
-		gemm.S8(dst, g.OutC, patch, g.rowElems(), m, w, scratch[at:])
+		gemm.S8(dst, c.step, patch, g.rowElems(), m, w, scratch[at:])
 	}
 }
 
@@ -177,6 +178,7 @@ type F32 struct {
 	w                 []*gemm.F32Weights
 	shared            shared
 	parts             []gemm.F32Part // where workers share the columns instead of the pixels
+	step              int            // from one output pixel to the next
 	apart             int            // values from one gathered row to the next
 	then              func([]float32)
 	dst, src, scratch []float32
@@ -198,7 +200,7 @@ func NewF32(g *Geometry, w []*gemm.F32Weights) *F32 {
 	if len(w) != g.Groups {
 		panic("conv: slice length mismatch")
 	}
-	c := &F32{g: g, w: w, apart: gemm.ApartF32(g.rowElems())}
+	c := &F32{g: g, w: w, step: g.OutC, apart: gemm.ApartF32(g.rowElems())}
 	if g.columnwise(4) {
 		c.shared = g.shareColumns()
 		c.parts = w[0].Parts(columnParts * c.shared.workers)
@@ -242,7 +244,7 @@ func (c *F32) Do(chunk, worker int) {
 	}
 	pixel, m := c.shared.chunk(chunk)
 	for gr, w := range c.w {
-		c.block(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], gr, pixel, m, w, worker)
+		c.block(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], gr, pixel, m, w, c.room(worker))
 	}
 	if c.then != nil {
 		c.then(c.dst[pixel*g.OutC : (pixel+m)*g.OutC])
@@ -253,24 +255,31 @@ func (c *F32) Do(chunk, worker int) {
 func (c *F32) columns(p *gemm.F32Part, worker int) {
 	for i := range c.shared.chunks {
 		pixel, m := c.shared.chunk(i)
-		c.block(c.dst[pixel*c.g.OutC+p.First:], 0, pixel, m, p.W, worker)
+		c.block(c.dst[pixel*c.g.OutC+p.First:], 0, pixel, m, p.W, c.room(worker))
 		for r := 0; c.then != nil && r < m; r++ {
 			c.then(c.dst[(pixel+r)*c.g.OutC+p.First:][:p.W.N])
 		}
 	}
 }
 
-// block computes m pixels of a group.
-func (c *F32) block(dst []float32, gr, pixel, m int, w *gemm.F32Weights, worker int) {
-	g := c.g
+// room is a worker's part of the scratch memory.
+func (c *F32) room(worker int) []float32 {
 	if c.inPlace() {
-		gemm.F32(dst, g.OutC, c.src[pixel*g.C:], g.C, m, w)
-		return
+		return nil
 	}
 	n := c.shared.rows * c.apart
-	patch := c.scratch[worker*n : (worker+1)*n]
+	return c.scratch[worker*n : (worker+1)*n]
+}
+
+// block computes m pixels of a group.
+func (c *F32) block(dst []float32, gr, pixel, m int, w *gemm.F32Weights, patch []float32) {
+	g := c.g
+	if c.inPlace() {
+		gemm.F32(dst, c.step, c.src[pixel*g.C:], g.C, m, w)
+		return
+	}
 	gather(patch, c.apart, c.src, g, gr, pixel, m, 0)
-	gemm.F32(dst, g.OutC, patch, c.apart, m, w)
+	gemm.F32(dst, c.step, patch, c.apart, m, w)
 }
 
 // Rows convolves src into dst with weights as they lie in a file, w[OutC][KH×KW×C/Groups]; q has one entry per group.
