@@ -97,6 +97,9 @@ func rowShapes(n int) []Rows {
 		for _, step := range [][2]int{{n, 0}, {0, n}, {n + 3, n}, {n, 1}} {
 			all = append(all, Rows{N: n, SA: s[0], SB: s[1], Count: 5, StepA: step[0], StepB: step[1]})
 		}
+		if n > 0 && n < 10 && s == [2]int{1, 1} { // joined, with some runs left over
+			all = append(all, Rows{N: n, SA: 1, SB: 1, Count: 1100, StepA: n}, Rows{N: n, SA: 1, SB: 1, Count: 1100, StepB: n})
+		}
 	}
 	return all
 }

@@ -248,6 +248,18 @@ func (p *PairS8) ISA() string {
 // Run computes all runs. dst may be an input whose runs follow each other.
 func (p *PairS8) Run(dst, a, b []int8, r *Rows) {
 	r.check(len(dst), len(a), len(b))
+	joined, rest := r.join()
+	if n := joined.N * joined.Count; n > 0 && p.fast {
+		var side [joinElems]int8
+		x, y := a, b
+		if r.StepA == 0 {
+			x = copies(side[:joined.N], a[:r.N])
+		} else {
+			y = copies(side[:joined.N], b[:r.N])
+		}
+		pairS8Asm(p.kind, dst[:n], x, y, &joined, &p.params)
+		dst, a, b, r = dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], &rest
+	}
 	switch {
 	case len(dst) == 0 || p.fast && pairS8Asm(p.kind, dst, a, b, r, &p.params):
 	case p.table != nil:
