@@ -4,67 +4,19 @@ package main
 func vecS8AVX512() []byte {
 	s := simd{newAsm("Functions of int8, element by element, on AVX512."), true}
 	s.constants()
+	s.data("order", []uint32{0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15})      // of dwords after packing four vectors
+	s.data("orderWords", []uint32{0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15}) // and after packing two
 	s.lookup()
 	s.sumAcrossS8()
 	var names []string
 	for _, f := range []struct {
-		name string
-		emit func(s simd, x, y int)
-	}{{"sum", simd.sumS8}, {"product", simd.productS8}} {
+		name, order string
+		emit        func(s simd, x, y int)
+		whole       func(s simd, oneA, oneB bool)
+	}{{"sum", "order", simd.sumS8, simd.sumsS8}, {"product", "orderWords", simd.productS8, simd.productsS8}} {
 		for _, m := range pairModes {
 			names = append(names, f.name+m.name)
-			s.fn(f.name+m.name, "the argument is a pairTile")
-			s.op("MOVQ t+0(FP), R13")
-			for i := range 7 {
-				s.op("VBROADCASTSS %d(R13), Z%d", 56+4*i, 25+i)
-			}
-			s.rows(1)
-			bytes := []pointer{{"DI", 16}}
-			fixed := func(from string) {
-				s.op("MOVBLSX (%s), AX", from)
-				s.op("VPBROADCASTD AX, Z24")
-				s.op("VCVTDQ2PS Z24, Z24")
-			}
-			if m.oneA {
-				fixed("SI")
-			} else {
-				bytes = append(bytes, pointer{"SI", 16})
-			}
-			if m.oneB {
-				fixed("DX")
-			} else {
-				bytes = append(bytes, pointer{"DX", 16})
-			}
-			s.loop(4, 16, bytes, func(k int, last bool) {
-				x, y := 2*k, 2*k+1
-				for _, in := range []struct {
-					one  bool
-					from string
-					to   int
-				}{{m.oneA, "SI", x}, {m.oneB, "DX", y}} {
-					switch {
-					case in.one:
-						s.op("VMOVAPS Z24, Z%d", in.to)
-						continue
-					case last:
-						s.lastS8("("+in.from+")", in.to)
-					default:
-						s.op("VPMOVSXBD %d(%s), Z%d", 16*k, in.from, in.to)
-					}
-					s.op("VCVTDQ2PS Z%d, Z%d", in.to, in.to)
-				}
-				f.emit(s, x, y)
-				s.op("VCVTPS2DQ.RD_SAE Z%d, Z%d", x, x)
-				s.op("VPMAXSD Z30, Z%d, Z%d", x, x)
-				s.op("VPMINSD Z31, Z%d, Z%d", x, x)
-				if last {
-					s.op("VPMOVDB Z%d, K1, (DI)", x)
-				} else {
-					s.op("VPMOVDB Z%d, %d(DI)", x, 16*k)
-				}
-			})
-			s.nextRow()
-			s.ret()
+			s.pairS8(f.name+m.name, m.oneA, m.oneB, f.order, f.emit, f.whole)
 		}
 	}
 	s.table("pairS8AVX512", names)
@@ -76,10 +28,99 @@ func vecS8AVX512() []byte {
 	return s.Bytes()
 }
 
+// The registers of pairS8: a value for all elements, as float32 and less its zero point as int16; the five floats, zero points as int16, the limits
+// as bytes and as int32, and the order of what packing leaves.
+const wideFix, wideFixWord, wideFloats, wideZeros, wideBytes, wideLimits, wideOrder = 24, 23, 25, 21, 19, 30, 18
+
+// pairS8 writes a function of two inputs. emit replaces 16 values in register x by the results, still as floats that are rounded down; whole does all for 64 elements, and
+// leaves the results in register 0 as bytes, before the limits.
+func (s simd) pairS8(name string, oneA, oneB bool, order string, emit func(s simd, x, y int), whole func(s simd, oneA, oneB bool)) {
+	s.fn(name, "the argument is a pairTile")
+	s.op("MOVQ t+0(FP), R13")
+	for i := range 5 {
+		s.op("VBROADCASTSS %d(R13), Z%d", 56+4*i, wideFloats+i)
+	}
+	for i := range 2 {
+		s.op("VPBROADCASTD %d(R13), Z%d", 76+4*i, wideLimits+i)
+		s.op("VPBROADCASTB %d(R13), Z%d", 76+4*i, wideBytes+i)
+		s.op("VCVTPS2DQ Z%d, Z%d", wideFloats+i, wideZeros+i)
+		s.op("VPMOVDW Z%d, Y%d", wideZeros+i, wideZeros+i)
+		s.op("VPBROADCASTW X%d, Z%d", wideZeros+i, wideZeros+i)
+	}
+	s.op("VMOVDQU64 %s<>(SB), Z%d", order, wideOrder)
+	s.rows(1)
+	bytes := []pointer{{"DI", 16}}
+	for i, in := range []struct {
+		one  bool
+		from string
+	}{{oneA, "SI"}, {oneB, "DX"}} {
+		if !in.one {
+			bytes = append(bytes, pointer{in.from, 16})
+			continue
+		}
+		s.op("MOVBLSX (%s), AX", in.from)
+		s.op("VPBROADCASTD AX, Z%d", wideFix)
+		s.op("VCVTDQ2PS Z%d, Z%d", wideFix, wideFix)
+		s.op("VPBROADCASTW AX, Z%d", wideFixWord)
+		s.op("VPSUBW Z%d, Z%d, Z%d", wideZeros+i, wideFixWord, wideFixWord)
+	}
+	s.blocks(4, 16, bytes, func(n int, last bool) {
+		if n == 4 {
+			whole(s, oneA, oneB)
+			s.op("VPMAXSB Z%d, Z0, Z0", wideBytes)
+			s.op("VPMINSB Z%d, Z0, Z0", wideBytes+1)
+			s.op("VMOVDQU64 Z0, (DI)")
+			return
+		}
+		s.floatsS8(oneA, "SI", 0, 0, last)
+		s.floatsS8(oneB, "DX", 0, 1, last)
+		emit(s, 0, 1)
+		s.op("VCVTPS2DQ.RD_SAE Z0, Z0")
+		s.op("VPMAXSD Z%d, Z0, Z0", wideLimits)
+		s.op("VPMINSD Z%d, Z0, Z0", wideLimits+1)
+		if last {
+			s.op("VPMOVDB Z0, K1, (DI)")
+		} else {
+			s.op("VPMOVDB Z0, (DI)")
+		}
+	})
+	s.nextRow()
+	s.ret()
+}
+
+// floatsS8 loads vector k of an input as float32 to register i.
+func (s simd) floatsS8(one bool, from string, k, i int, last bool) {
+	switch {
+	case one:
+		s.op("VMOVAPS Z%d, Z%d", wideFix, i)
+		return
+	case last:
+		s.lastS8("("+from+")", i)
+	default:
+		s.op("VPMOVSXBD %d(%s), Z%d", 16*k, from, i)
+	}
+	s.op("VCVTDQ2PS Z%d, Z%d", i, i)
+}
+
 // sumS8 replaces x by x × p0 + p2 + y × p1, everything rounded down.
 func (s simd) sumS8(x, y int) {
 	s.op("VFMADD213PS.RD_SAE Z27, Z25, Z%d", x)
 	s.op("VFMADD231PS.RD_SAE Z26, Z%d, Z%d", y, x)
+}
+
+// sumsS8 is sumS8 for 64 elements.
+func (s simd) sumsS8(oneA, oneB bool) {
+	for k := range 4 {
+		x, y := k, 4+k
+		s.floatsS8(oneA, "SI", k, x, false)
+		s.floatsS8(oneB, "DX", k, y, false)
+		s.sumS8(x, y)
+		s.op("VCVTPS2DQ.RD_SAE Z%d, Z%d", x, x)
+	}
+	s.op("VPACKSSDW Z1, Z0, Z0")
+	s.op("VPACKSSDW Z3, Z2, Z2")
+	s.op("VPACKSSWB Z2, Z0, Z0")
+	s.op("VPERMD Z0, Z%d, Z0", wideOrder)
 }
 
 // productS8 replaces x by (x − p0) × (y − p1) × p2 + p3, rounded down, with p4 instead of p3 where the product is negative.
@@ -87,10 +128,46 @@ func (s simd) productS8(x, y int) {
 	s.op("VSUBPS Z25, Z%d, Z%d", x, x)
 	s.op("VSUBPS Z26, Z%d, Z%d", y, y)
 	s.op("VMULPS Z%d, Z%d, Z%d", y, x, x)
+	s.rescaleProduct(x, y)
+}
+
+// rescaleProduct does the rest of productS8 for products in x; y is room.
+func (s simd) rescaleProduct(x, y int) {
 	s.op("VPMOVD2M Z%d, K2", x)
-	s.op("VMOVAPS Z28, Z%d", y)
-	s.op("VMOVAPS Z29, K2, Z%d", y)
+	s.op("VBLENDMPS Z29, Z28, K2, Z%d", y)
 	s.op("VFMADD213PS.RD_SAE Z%d, Z27, Z%d", y, x)
+}
+
+// productsS8 is productS8 for 64 elements, with products of int16.
+func (s simd) productsS8(oneA, oneB bool) {
+	for k := range 2 {
+		a, b, lo, hi := 6*k, 6*k+1, 6*k+2, 6*k+3
+		if oneA {
+			a = wideFixWord
+		} else {
+			s.op("VPMOVSXBW %d(SI), Z%d", 32*k, a)
+			s.op("VPSUBW Z%d, Z%d, Z%d", wideZeros, a, a)
+		}
+		if oneB {
+			b = wideFixWord
+		} else {
+			s.op("VPMOVSXBW %d(DX), Z%d", 32*k, b)
+			s.op("VPSUBW Z%d, Z%d, Z%d", wideZeros+1, b, b)
+		}
+		s.op("VPMULLW Z%d, Z%d, Z%d", b, a, lo)
+		s.op("VPMULHW Z%d, Z%d, Z%d", b, a, hi)
+		x, y := 6*k, 6*k+1
+		s.op("VPUNPCKLWD Z%d, Z%d, Z%d", hi, lo, x)
+		s.op("VPUNPCKHWD Z%d, Z%d, Z%d", hi, lo, y)
+		for i, v := range []int{x, y} {
+			s.op("VCVTDQ2PS Z%d, Z%d", v, v)
+			s.rescaleProduct(v, 6*k+4+i)
+			s.op("VCVTPS2DQ.RD_SAE Z%d, Z%d", v, v)
+		}
+		s.op("VPACKSSDW Z%d, Z%d, Z%d", y, x, x)
+	}
+	s.op("VPACKSSWB Z6, Z0, Z0")
+	s.op("VPERMD Z0, Z%d, Z0", wideOrder)
 }
 
 // lookup writes the table of 256 bytes: two lookups among 128, chosen by the upper bit.
