@@ -77,13 +77,14 @@ func (g *Geometry) sharePixels(most int) shared {
 
 // S8 is an int8 convolution with packed weights: make one with NewS8, and a copy of it for each session.
 type S8 struct {
-	g        *Geometry
-	w        []*gemm.S8Weights
-	zero     int8
-	shared   shared
-	parts    []gemm.S8Part // where workers share the columns instead of the pixels
-	step     int           // from one output pixel to the next
-	per      int           // bytes of scratch of each worker
+	g      *Geometry
+	w      []*gemm.S8Weights
+	zero   int8
+	shared shared
+	parts  []gemm.S8Part // where workers share the columns instead of the pixels
+	after[int8]
+	step     int // from one output pixel to the next
+	per      int // bytes of scratch of each worker
 	dst, src []int8
 	scratch  []byte
 }
@@ -115,6 +116,15 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 	return c
 }
 
+// Then has f, if it is not nil, change all results in place, while they are in the cache. beside are the values of the session's other tensor at the same
+// places, nil without one. It is for use before Scratch and Run.
+func (c *S8) Then(f func(x, beside []int8)) {
+	if c.then = f; f == nil || len(c.parts) > 1 {
+		return
+	}
+	c.shared = c.g.sharePixels(min(c.g.blockRowsS8(), max(leastRows, thenBytes/c.g.OutC)))
+}
+
 // align rounds up to a cache line.
 func align(n int) int { return (n + 63) &^ 63 }
 
@@ -143,6 +153,9 @@ func (c *S8) Do(chunk, worker int) {
 		for i := range c.shared.chunks {
 			pixel, m := c.shared.chunk(i)
 			c.block(c.dst[pixel*c.g.OutC+part.First:], 0, pixel, m, part.W, scratch)
+			for r := range m {
+				c.finish(c.dst, (pixel+r)*c.g.OutC+part.First, part.W.N)
+			}
 		}
 		return
 	}
@@ -150,6 +163,7 @@ func (c *S8) Do(chunk, worker int) {
 	for gr, w := range c.w {
 		c.block(c.dst[pixel*c.g.OutC+gr*(c.g.OutC/c.g.Groups):], gr, pixel, m, w, scratch)
 	}
+	c.finish(c.dst, pixel*c.g.OutC, m*c.g.OutC)
 }
 
 // block computes m pixels of a group.
@@ -174,25 +188,22 @@ func (c *S8) block(dst []int8, gr, pixel, m int, w *gemm.S8Weights, scratch []by
 
 // F32 is a float32 convolution with packed weights: make one with NewF32, and a copy of it for each session.
 type F32 struct {
-	g                 *Geometry
-	w                 []*gemm.F32Weights
-	shared            shared
-	parts             []gemm.F32Part // where workers share the columns instead of the pixels
-	step              int            // from one output pixel to the next
-	apart             int            // values from one gathered row to the next
-	then              func([]float32)
+	g      *Geometry
+	w      []*gemm.F32Weights
+	shared shared
+	parts  []gemm.F32Part // where workers share the columns instead of the pixels
+	step   int            // from one output pixel to the next
+	apart  int            // values from one gathered row to the next
+	after[float32]
 	dst, src, scratch []float32
 }
 
-// thenElems is how many results are finished before the next function runs over them: few enough for the first caches.
-const thenElems = 16 << 10
-
-// Then has f, if it is not nil, change all results in place, while they are in the cache. It is for use before Scratch and Run.
-func (c *F32) Then(f func([]float32)) {
+// Then is S8's.
+func (c *F32) Then(f func(x, beside []float32)) {
 	if c.then = f; f == nil || len(c.parts) > 1 {
 		return
 	}
-	c.shared = c.g.sharePixels(min(c.g.blockRows(), max(leastRows, thenElems/c.g.OutC)))
+	c.shared = c.g.sharePixels(min(c.g.blockRows(), max(leastRows, thenBytes/4/c.g.OutC)))
 }
 
 // NewF32 is NewS8 for float32.
@@ -246,9 +257,7 @@ func (c *F32) Do(chunk, worker int) {
 	for gr, w := range c.w {
 		c.block(c.dst[pixel*g.OutC+gr*(g.OutC/g.Groups):], gr, pixel, m, w, c.room(worker))
 	}
-	if c.then != nil {
-		c.then(c.dst[pixel*g.OutC : (pixel+m)*g.OutC])
-	}
+	c.finish(c.dst, pixel*g.OutC, m*g.OutC)
 }
 
 // columns computes some columns of all output pixels.
@@ -256,8 +265,8 @@ func (c *F32) columns(p *gemm.F32Part, worker int) {
 	for i := range c.shared.chunks {
 		pixel, m := c.shared.chunk(i)
 		c.block(c.dst[pixel*c.g.OutC+p.First:], 0, pixel, m, p.W, c.room(worker))
-		for r := 0; c.then != nil && r < m; r++ {
-			c.then(c.dst[(pixel+r)*c.g.OutC+p.First:][:p.W.N])
+		for r := range m {
+			c.finish(c.dst, (pixel+r)*c.g.OutC+p.First, p.W.N)
 		}
 	}
 }

@@ -88,13 +88,13 @@ type DepthwiseF32Weights struct {
 	fast     depthwiseF32Packed // packed for this machine; nil for the fields below
 	w, bias  []float32
 	min, max float32
-	then     func([]float32) // for all results, where fast does not call it
+	then     func([]float32) // for all results, where fast is nil
 }
 
 // Then has f, if it is not nil, change all results in place, where possible while they are in the cache. It is for use before DepthwiseF32.
 func (w *DepthwiseF32Weights) Then(f func([]float32)) {
-	if p, ok := w.fast.(interface{ setThen(func([]float32)) }); ok {
-		p.setThen(f)
+	if w.fast != nil {
+		w.fast.Then(f)
 		return
 	}
 	w.then = f
@@ -103,6 +103,7 @@ func (w *DepthwiseF32Weights) Then(f func([]float32)) {
 // depthwiseF32Packed is a depthwise convolution packed for the vectors of one instruction set.
 type depthwiseF32Packed interface {
 	run(dst, src []float32, scratch []byte)
+	Then(f func([]float32))
 	scratch() int
 	bytes() int
 	id() string // tile/isa

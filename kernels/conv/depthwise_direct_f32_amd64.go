@@ -40,7 +40,6 @@ type dwDirectF32 struct {
 	lo, hi float32
 	right  int // columns of padding that are read on the right
 	band   int // output rows that are computed before the next ones
-	then   func([]float32)
 }
 
 // dwDirectPart is some blocks of channels.
@@ -134,8 +133,6 @@ func (p *dwDirectF32) add(f dwDirectForm, first, n int, w, bias []float32) {
 	p.parts = append(p.parts, part)
 }
 
-func (p *dwDirectF32) setThen(f func([]float32)) { p.then = f }
-
 func (p *dwDirectF32) id() string {
 	f := &p.parts[0]
 	return fmt.Sprintf("%dx%d/%s", f.group*f.rows, f.width, map[int]string{8: "avx2", 16: "avx512"}[f.width])
@@ -157,9 +154,7 @@ func (p *dwDirectF32) compute(dst, src []float32, scratch []byte, from, to int) 
 		for i := range p.parts {
 			p.part(dst, src, zeros, &p.parts[i], at, end)
 		}
-		if n := p.OutW * p.C; p.then != nil {
-			p.then(dst[at*n : end*n])
-		}
+		p.finish(dst, at, end-at)
 	}
 }
 

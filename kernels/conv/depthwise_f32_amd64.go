@@ -48,10 +48,7 @@ type dwF32 struct {
 	w      []float32 // per run: bias, then taps, width values each
 	lo, hi float32
 	pair   bool // two output rows at once
-	then   func([]float32)
 }
-
-func (p *dwF32) setThen(f func([]float32)) { p.then = f }
 
 // packDepthwiseF32Arch packs w[taps][OutC]; nil where nothing is faster than the generic form.
 func packDepthwiseF32Arch(w, bias []float32, g *Geometry, lo, hi float32) depthwiseF32Packed {
@@ -124,10 +121,9 @@ func (p *dwF32) compute(dst, src []float32, scratch []byte, from, to int) {
 			p.load(lines[slot*p.line:][:n*p.line], src, b, y, n, first, last)
 		}, func(row, slot, rows int) {
 			p.tapTable(table, p.KH+rows-1, unsafe.Pointer(&lines[0]), 4, slot)
-			n := p.OutW * p.OutC
-			p.outputRows(dst[row*n:], table, rows, first, last)
-			if p.then != nil && last == len(p.runs) {
-				p.then(dst[row*n : (row+rows)*n])
+			p.outputRows(dst[row*p.OutW*p.OutC:], table, rows, first, last)
+			if last == len(p.runs) {
+				p.finish(dst, row, rows)
 			}
 		})
 	}

@@ -68,4 +68,5 @@ func (p *dwF32Arm) compute(dst, src []float32, _ []byte, from, to int) {
 	for i := range p.panels {
 		p.panels[i].walk(&t, dst, src, p.halo, &p.g, nil, from, to)
 	}
+	p.finish(dst, from, to-from)
 }

@@ -89,4 +89,5 @@ func (p *dwGroups) compute(dst, src []int8, scratch []byte, from, to int) {
 			gemm.S8(dst[pixel*g.OutC+c*w.N:], g.OutC, patch, taps, m, w, scratch[align(p.block*taps):])
 		}
 	}
+	p.finish(dst, from, to-from)
 }

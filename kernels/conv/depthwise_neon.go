@@ -200,6 +200,7 @@ func (p *dwS8Arm) compute(dst, src []int8, _ []byte, from, to int) {
 	for i := range p.panels {
 		p.panels[i].walk(&t, dst, src, p.halo, &p.g, p.extra, from, to)
 	}
+	p.finish(dst, from, to-from)
 }
 
 // armMACs bounds the multiply-adds of one call: well under 100 µs.

@@ -6,6 +6,8 @@ import "wayside/kernels/gemm"
 type DepthwiseS8 interface {
 	// Run convolves src into dst like Depthwise. scratch has Scratch bytes, aligned to 8. Runs may go on at the same time.
 	Run(dst, src []int8, scratch []byte)
+	// Then has f, if it is not nil, change all results in place, where possible while they are in the cache. It is for use before Run.
+	Then(f func([]int8))
 	Scratch() int
 	Bytes() (s8, s32 int) // memory of the weights and of what the store needs
 	ID() string           // tile/isa

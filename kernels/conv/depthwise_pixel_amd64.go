@@ -34,6 +34,7 @@ type dwPixel struct {
 	first  []int // first channel of each block
 	lo, hi int8
 	exact  bool
+	then   func([]int8)
 }
 
 // packDepthwisePixel packs w[taps][OutC]; nil for other geometries and where it would not be exact for some channel.
@@ -87,6 +88,9 @@ func (p *dwPixel) ID() string { return "1x8/avx2" }
 // Bytes implements DepthwiseS8.
 func (p *dwPixel) Bytes() (s8, s32 int) { return 2 * len(p.w), 4 * len(p.par) }
 
+// Then implements DepthwiseS8.
+func (p *dwPixel) Then(f func([]int8)) { p.then = f }
+
 // Scratch implements DepthwiseS8.
 func (p *dwPixel) Scratch() int { return 0 }
 
@@ -104,6 +108,9 @@ func (p *dwPixel) Run(dst, src []int8, _ []byte) {
 		if full < len(p.first) {
 			p.blocks(dst[i*g.OutC:], src[i*image:], full, 1)
 		}
+	}
+	if p.then != nil {
+		p.then(dst[:g.Batch*g.OutC])
 	}
 }
 

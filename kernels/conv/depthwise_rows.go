@@ -10,6 +10,8 @@ import (
 type dwRows[T int8 | float32] struct {
 	shared
 	each   int // bytes of scratch of a worker
+	across int // results of an output row
+	then   func([]T)
 	kernel func(dst, src []T, scratch []byte, from, to int)
 	idle   atomic.Pointer[dwTask[T]] // for one run at a time: another one that goes on meanwhile does without
 }
@@ -30,11 +32,21 @@ func newDwRows[T int8 | float32](g *Geometry, each int, kernel func(dst, src []T
 	}
 	// A multiply-add takes twice the time that it takes elsewhere.
 	macs := 2 * int64(lines) * int64(g.OutW*g.OutC) * int64(g.KH*g.KW)
-	d := &dwRows[T]{shared: divide(lines, 2, lines, perWorker, macs), each: (each + 63) &^ 63, kernel: kernel}
+	d := &dwRows[T]{shared: divide(lines, 2, lines, perWorker, macs), each: (each + 63) &^ 63, across: g.OutW * g.OutC, kernel: kernel}
 	if d.workers > 1 {
 		d.idle.Store(&dwTask[T]{dwRows: d})
 	}
 	return d
+}
+
+// Then has f, if it is not nil, change all results in place, where possible while they are in the cache. It is for use before run.
+func (d *dwRows[T]) Then(f func([]T)) { d.then = f }
+
+// finish applies the function of Then to output rows; the kernel calls it.
+func (d *dwRows[T]) finish(dst []T, row, rows int) {
+	if d.then != nil {
+		d.then(dst[row*d.across : (row+rows)*d.across])
+	}
 }
 
 // scratch returns the bytes that run needs.

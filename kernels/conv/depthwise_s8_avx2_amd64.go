@@ -234,6 +234,7 @@ func (p *dwAVX2) compute(dst, src []int8, scratch []byte, from, to int) {
 		for i := range p.blocks {
 			p.image(dst[from*p.OutW*p.OutC:], src[b*p.H*p.W*p.C:], &m, &p.blocks[i], y*p.StrideH-p.PadTop, n)
 		}
+		p.finish(dst, from, n)
 		from += n
 	}
 }

@@ -297,6 +297,7 @@ func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 	if p.padded {
 		fillBytes(lines[:p.ring*p.line], p.zero)
 	}
+	finished := from
 	p.walk(from, to, p.pair, func(slot, b, y, n int) {
 		p.load(lines[slot*p.line:][:n*p.line], src, b, y, n)
 	}, func(row, slot, rows int) {
@@ -308,6 +309,11 @@ func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 			p.rowsTall(out, lines, scratch[p.columnsAt:], slot, rows)
 		default:
 			p.row(out, lines, table, slot)
+		}
+		// What has been stored a moment ago is slow to load.
+		if end := row + rows; (end-finished)*p.across >= thenBytes/2 || end == to {
+			p.finish(dst, finished, end-finished)
+			finished = end
 		}
 	})
 }

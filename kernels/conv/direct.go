@@ -94,6 +94,15 @@ type DirectS8 struct {
 	dst, src []int8
 	picture  []byte
 	borders  s8Borders
+	after[int8]
+}
+
+// Then is S8's.
+func (c *DirectS8) Then(f func(x, beside []int8)) {
+	if c.then = f; f == nil {
+		return
+	}
+	c.shared = c.g.shareLines(max(1, thenBytes/c.g.OutC))
 }
 
 // NewDirectS8 packs w[OutC][KH×KW×C] for a geometry; false where gathering is the only or the better way.
@@ -172,6 +181,7 @@ func (c *DirectS8) Do(chunk, _ int) {
 	c.win.multiply(c.g, first, n, c.w.Panels(), func(panel, out, at, m int) {
 		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at*c.size, c.win.step*c.size, m)
 	})
+	c.finish(c.dst, first*c.g.OutC, n*c.g.OutC)
 }
 
 // DirectF32 is DirectS8 for float32.
@@ -183,15 +193,15 @@ type DirectF32 struct {
 	shared            shared
 	dst, src, picture []float32
 	borders           f32Borders
-	then              func([]float32)
+	after[float32]
 }
 
-// Then is F32's.
-func (c *DirectF32) Then(f func([]float32)) {
+// Then is S8's.
+func (c *DirectF32) Then(f func(x, beside []float32)) {
 	if c.then = f; f == nil {
 		return
 	}
-	c.shared = c.g.shareLines(max(1, thenElems/c.g.OutC))
+	c.shared = c.g.shareLines(max(1, thenBytes/4/c.g.OutC))
 }
 
 // NewDirectF32 is NewDirectS8 for float32, with an optional bias and a clamp. Windows that would be in each other's way in the cache are gathered.
@@ -256,7 +266,5 @@ func (c *DirectF32) Do(chunk, _ int) {
 	c.win.multiply(c.g, first, n, c.w.Panels(), func(panel, out, at, m int) {
 		c.w.Run(panel, c.dst[out:], c.g.OutC, c.picture, at, c.win.step, m, c.bytes)
 	})
-	if c.then != nil {
-		c.then(c.dst[first*c.g.OutC : (first+n)*c.g.OutC])
-	}
+	c.finish(c.dst, first*c.g.OutC, n*c.g.OutC)
 }

@@ -16,17 +16,17 @@ import (
 // taken at 0, ±5/8, ±3/2 and infinity because the usual 0, ±1, ±2 give three times more. The result does not depend on threads. A NaN or an infinity in the
 // input spreads to all outputs of the squares that hold it.
 type Winograd struct {
-	g                 *Geometry
-	parts             []winogradPart // of the columns: one, or as many as workers share them instead of the squares
-	bias              []float32
-	lo, hi            float32
-	down, right       int // squares of an image
-	shared            shared
-	apart             int // values from one square to the next in a matrix
-	in, out           int // values from one matrix to the next: of inputs, of sums
-	per               int // values of scratch of each worker
-	isa               winogradISA
-	then              func([]float32)
+	g           *Geometry
+	parts       []winogradPart // of the columns: one, or as many as workers share them instead of the squares
+	bias        []float32
+	lo, hi      float32
+	down, right int // squares of an image
+	shared      shared
+	apart       int // values from one square to the next in a matrix
+	in, out     int // values from one matrix to the next: of inputs, of sums
+	per         int // values of scratch of each worker
+	isa         winogradISA
+	after[float32]
 	dst, src, scratch []float32
 }
 
@@ -174,16 +174,14 @@ func (c *Winograd) Run(dst, src, scratch []float32) {
 	c.dst, c.src, c.scratch = dst, src, scratch
 	if len(c.parts) > 1 {
 		par.RunPlanned(c, len(c.parts), c.shared.workers)
-	} else {
-		c.shared.run(c)
+		c.finish(dst, 0, g.Batch*g.OutH*g.OutW*g.OutC) // of a few squares
+		return
 	}
-	if c.then != nil {
-		c.then(dst[:g.Batch*g.OutH*g.OutW*g.OutC])
-	}
+	c.shared.run(c)
 }
 
-// Then has f, if it is not nil, change all results in place. It is for use before Run.
-func (c *Winograd) Then(f func([]float32)) { c.then = f }
+// Then is S8's.
+func (c *Winograd) Then(f func(x, beside []float32)) { c.then = f }
 
 // Do implements par.Task: a chunk is a block of squares, or a part of the columns of all of them.
 func (c *Winograd) Do(chunk, worker int) {
@@ -222,6 +220,9 @@ func (c *Winograd) Do(chunk, worker int) {
 				copy(c.dst[at+(r*g.OutW+col)*g.OutC:][:n], border[(r*4+col)*n:])
 			}
 		}
+	}
+	if len(c.parts) == 1 {
+		c.finishSquares(c.dst, g, 4, c.right, first, m)
 	}
 }
 

@@ -25,9 +25,13 @@ type WinogradS8 struct {
 	shared      shared
 	in, out     int // values from one matrix to the next: of inputs, of sums
 	per         int // bytes of scratch of each worker
-	dst, src    []int8
-	scratch     []byte
+	after[int8]
+	dst, src []int8
+	scratch  []byte
 }
+
+// Then is S8's.
+func (c *WinogradS8) Then(f func(x, beside []int8)) { c.then = f }
 
 const (
 	winogradS8Bytes  = 384 << 10 // of the matrices of a block, where these are more than winogradBlock squares
@@ -177,6 +181,7 @@ func (c *WinogradS8) Do(chunk, worker int) {
 			copy(c.dst[at+r*g.OutW*g.OutC:][:min(2, g.OutW-x)*g.OutC], border[r*2*g.OutC:])
 		}
 	}
+	c.finishSquares(c.dst, g, 2, c.right, first, m)
 }
 
 // square returns the image of a square and its first output.
