@@ -174,6 +174,15 @@ type AfterFuser interface {
 	FuseAfter(Activation) (any, bool)
 }
 
+// ThenFuser is implemented by attribute structs of layers that can do what another node does, TableOp or Add, to their int8 results while these are in the cache.
+// FuseThen returns the attributes with the node, whose inputs and outputs stay what they were: the other input of Add becomes the layer's input BesideIn.
+type ThenFuser interface {
+	FuseThen(n *Node) (any, bool)
+}
+
+// BesideIn is the input of a layer, after those of weights and bias, that a node which the layer has taken over adds to its results.
+const BesideIn = 3
+
 // Activator is implemented by the attribute structs of nodes that are a plain activation, so that passes can recognise them.
 type Activator interface {
 	Activation() Activation

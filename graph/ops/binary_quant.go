@@ -80,19 +80,27 @@ func compileBinaryQ(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		return binaryKernel(c, "s16", productRun[int16](c, s, q)), nil
 	}
-	sub := c.N.Op == "Sub"
-	ra, rb, q, _ := addScales(a, b, o)
-	q.Lo, q.Hi = lo, hi
 	if a.DType == tensor.S16 {
+		ra, rb, q, _ := addScales(a, b, o)
+		q.Lo, q.Hi = lo, hi
 		sign := int32(1)
-		if sub {
+		if c.N.Op == "Sub" {
 			sign = -1
 		}
 		return binaryKernel(c, "s16", pairRun(s, func(dst, a []int16, sa int, b []int16, sb int) {
 			vec.AddS16(dst, a, sa, b, sb, &ra, &rb, sign, &q)
 		})), nil
 	}
-	return pairS8Kernel(c, vec.NewSumS8(&ra, &rb, sub, &q), 2*256), nil
+	p, values := sumS8(c.NodeCtx)
+	return pairS8Kernel(c, p, values), nil
+}
+
+// sumS8 prepares an int8 Add or Sub, which keeps so many int32 values.
+func sumS8(c graph.NodeCtx) (p *vec.PairS8, values int) {
+	o := c.Out(0)
+	ra, rb, q, _ := addScales(c.In(0), c.In(1), o)
+	q.Lo, q.Hi = actRange(o.DType, c.N.Attr.(BinaryAttr).Act, o.Quant.Scale[0], o.Quant.Zero[0])
+	return vec.NewSumS8(&ra, &rb, c.N.Op == "Sub", &q), 2 * 256
 }
 
 // pairS8Kernel runs an int8 operator with two inputs that keeps so many int32 values.

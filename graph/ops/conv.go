@@ -30,35 +30,46 @@ type Conv2DAttr struct {
 	Groups   int
 	Act      graph.Activation
 	After    graph.Activation // what else float32 results go through
+	Then     *graph.Node      // or a node that changes int8 results: see graph.ThenFuser
 }
 
 // FuseAfter implements graph.AfterFuser.
 func (a Conv2DAttr) FuseAfter(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || a.After != graph.ActNone {
+	if a.Act != graph.ActNone || a.After != graph.ActNone || a.Then != nil {
 		return nil, false
 	}
 	a.After = act
 	return a, true
 }
 
-// after returns the function for results, nil for none, and what it adds to the family of a kernel's id.
-func (a *Conv2DAttr) after(format graph.Format) (f func([]float32), id string) {
+// FuseThen implements graph.ThenFuser.
+func (a Conv2DAttr) FuseThen(n *graph.Node) (any, bool) {
+	if a.After != graph.ActNone || a.Then != nil {
+		return nil, false
+	}
+	node := *n
+	a.Then = &node
+	return a, true
+}
+
+// after returns the function for float32 results, nil for none, and what it adds to the family of a kernel's id.
+func (a *Conv2DAttr) after(format graph.Format) (f func(x, beside []float32), id string) {
 	switch a.After {
 	case graph.ActSwish:
 		logistic := &vec.FnLogistic
 		if format == graph.TFLite {
 			logistic = &vec.FnLogisticCut
 		}
-		return func(x []float32) { vec.SwishF32(x, logistic) }, "+swish"
+		return func(x, _ []float32) { vec.SwishF32(x, logistic) }, "+swish"
 	case graph.ActHardSwish:
-		return func(x []float32) { vec.FnHardSwish.Map(x, x) }, "+hard_swish"
+		return func(x, _ []float32) { vec.FnHardSwish.Map(x, x) }, "+hard_swish"
 	}
 	return nil, ""
 }
 
 // FuseAct implements graph.ActFuser.
 func (a Conv2DAttr) FuseAct(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || a.After != graph.ActNone || !clamps(act) {
+	if a.Act != graph.ActNone || a.After != graph.ActNone || a.Then != nil || !clamps(act) {
 		return nil, false
 	}
 	a.Act = act
@@ -79,6 +90,14 @@ func (a DepthwiseAttr) FuseAct(act graph.Activation) (any, bool) {
 // FuseAfter implements graph.AfterFuser.
 func (a DepthwiseAttr) FuseAfter(act graph.Activation) (any, bool) {
 	return a.with(a.Conv2DAttr.FuseAfter(act))
+}
+
+// FuseThen implements graph.ThenFuser.
+func (a DepthwiseAttr) FuseThen(n *graph.Node) (any, bool) {
+	if n.Op != graph.TableOp {
+		return nil, false
+	}
+	return a.with(a.Conv2DAttr.FuseThen(n))
 }
 
 // with returns a with another Conv2DAttr.
@@ -197,7 +216,7 @@ func convGeometry(x tensor.Shape, kh, kw, outC int, a *Conv2DAttr) (*conv.Geomet
 
 // convLayer describes the weights of a Conv2D node.
 func convLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], s16: []tensor.DType{tensor.S64, tensor.S32}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: ownResult(c, c.N.Attr.(Conv2DAttr).Then), outC: c.In(1).Shape[0], s16: []tensor.DType{tensor.S64, tensor.S32}}
 }
 
 func inferConv(c *graph.InferCtx) error {
@@ -240,7 +259,7 @@ func compileConv(c *graph.CompileCtx) (*graph.Kernel, error) {
 	case l.x.DType == tensor.F32:
 		compileConvF32(c, k, &l, g, &a, floats)
 	case l.x.DType == tensor.S8 && l.w.Const != nil:
-		compileConvS8(c, k, &l, g, a.Act, bias)
+		compileConvS8(c, k, &l, g, &a, bias)
 	default:
 		compileConvRows(c, k, &l, g, a.Act, bias)
 	}
@@ -266,8 +285,11 @@ func bindS8[L any, P interface {
 	*L
 	Run(dst, src []int8, scratch []byte)
 }](planned P) func(*graph.Args) (func(*graph.Args) error, error) {
-	return func(*graph.Args) (func(*graph.Args) error, error) {
+	return func(a *graph.Args) (func(*graph.Args) error, error) {
 		layer := *planned
+		if l, ok := any(&layer).(interface{ Beside([]int8) }); ok {
+			l.Beside(beside(a))
+		}
 		return func(a *graph.Args) error {
 			P(&layer).Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
 			return nil
@@ -317,11 +339,13 @@ func compileConvF32(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geom
 	k.Bind = bindF32(planned)
 }
 
-func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, act graph.Activation, bias []int64) {
+func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geometry, attr *Conv2DAttr, bias []int64) {
+	then := thenS8(c, attr.Then)
+	defer then.count(k)
 	data := takeS8(c, 1)
 	n, elems := g.OutC/g.Groups, g.KH*g.KW*(g.C/g.Groups)
-	quants := l.quants(l.params(requant.Fixed, act, false), bias, g.Groups)
-	if compileWinogradS8(k, l, g, data, &quants[0]) || compileDirectS8(k, l, g, data, &quants[0]) {
+	quants := l.quants(l.params(requant.Fixed, attr.Act, false), bias, g.Groups)
+	if compileWinogradS8(k, l, g, data, &quants[0], then) || compileDirectS8(k, l, g, data, &quants[0], then) {
 		return
 	}
 	packed := make([]*gemm.S8Weights, g.Groups)
@@ -333,33 +357,36 @@ func compileConvS8(c *graph.CompileCtx, k *graph.Kernel, l *layer, g *conv.Geome
 		k.Weights[tensor.S32] += s32
 	}
 	zero := int8(l.x.Quant.Zero[0])
-	k.ID = "conv/" + l.typesOf(packedAs(packed[0])) + "/" + packed[0].ID()
+	k.ID = "conv" + then.id + "/" + l.typesOf(packedAs(packed[0])) + "/" + packed[0].ID()
 	planned := conv.NewS8(g, packed, zero)
+	planned.Then(then.run)
 	k.Scratch = planned.Scratch()
 	k.Bind = bindS8(planned)
 }
 
 // compileWinogradS8 runs a convolution in Winograd's form; false where another is better.
-func compileWinogradS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q *gemm.Quant) bool {
+func compileWinogradS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q *gemm.Quant, then stepS8) bool {
 	winograd, ok := conv.NewWinogradS8(data, g, q)
 	if !ok {
 		return false
 	}
 	s16, s32 := winograd.Bytes()
-	k.ID = "conv.winograd/" + l.types() + "/" + winograd.ID()
+	winograd.Then(then.run)
+	k.ID = "conv.winograd" + then.id + "/" + l.types() + "/" + winograd.ID()
 	k.Scratch, k.Weights = winograd.Scratch(), map[tensor.DType]int{tensor.S16: s16, tensor.S32: s32}
 	k.Bind = bindS8(winograd)
 	return true
 }
 
 // compileDirectS8 runs a convolution that reads windows of a bordered picture; false where this machine or the geometry has none.
-func compileDirectS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q *gemm.Quant) bool {
+func compileDirectS8(k *graph.Kernel, l *layer, g *conv.Geometry, data []int8, q *gemm.Quant, then stepS8) bool {
 	direct, ok := conv.NewDirectS8(data, g, q)
 	if !ok {
 		return false
 	}
 	s8, s32 := direct.Bytes()
-	k.ID = "conv.direct/" + l.types() + "/" + direct.ID()
+	direct.Then(then.run)
+	k.ID = "conv.direct" + then.id + "/" + l.types() + "/" + direct.ID()
 	k.Scratch, k.Weights = direct.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
 	k.Bind = bindS8(direct)
 	return true

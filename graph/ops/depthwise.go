@@ -11,7 +11,7 @@ import (
 
 // depthwiseLayer describes the weights of a DepthwiseConv2D node.
 func depthwiseLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[3], s16: []tensor.DType{tensor.S64}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: ownResult(c, c.N.Attr.(DepthwiseAttr).Then), outC: c.In(1).Shape[3], s16: []tensor.DType{tensor.S64}}
 }
 
 func inferDepthwise(c *graph.InferCtx) error {
@@ -61,7 +61,9 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		lo, hi := actRangeF32(at.Act)
 		packed := conv.PackDepthwiseF32(data, g, floats, lo, hi)
 		then, id := at.after(c.G.Format)
-		packed.Then(then)
+		if then != nil {
+			packed.Then(func(x []float32) { then(x, nil) })
+		}
 		k.ID = "conv.depthwise" + id + "/" + l.types() + "/" + packed.ID()
 		k.Scratch, k.Weights = packed.Scratch(), map[tensor.DType]int{tensor.F32: packed.Bytes()}
 		k.Run = func(a *graph.Args) error {
@@ -100,14 +102,19 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		return k, nil
 	}
+	then := thenS8(c, at.Then)
+	defer then.count(k)
 	p := l.params(requant.Fixed, at.Act, false)
 	q := &l.quants(p, bias, 1)[0]
-	if g.C == 1 && g.OutC >= leastFilters && compileDirectS8(k, &l, g, filtersFirst(data, g.KH*g.KW, g.OutC), q) {
+	if g.C == 1 && g.OutC >= leastFilters && compileDirectS8(k, &l, g, filtersFirst(data, g.KH*g.KW, g.OutC), q, then) {
 		return k, nil
 	}
 	if packed, ok := conv.PackDepthwiseS8(data, g, q); ok {
 		s8, s32 := packed.Bytes()
-		k.ID = "conv.depthwise/" + l.types() + "/" + packed.ID()
+		if then.run != nil {
+			packed.Then(func(x []int8) { then.run(x, nil) })
+		}
+		k.ID = "conv.depthwise" + then.id + "/" + l.types() + "/" + packed.ID()
 		k.Scratch, k.Weights = packed.Scratch(), map[tensor.DType]int{tensor.S8: s8, tensor.S32: s32}
 		k.Run = func(a *graph.Args) error {
 			packed.Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
@@ -124,6 +131,8 @@ func compileDepthwise(c *graph.CompileCtx) (*graph.Kernel, error) {
 		conv.Depthwise(a.Out[0].S8(), a.In[0].S8(), g, w, q, tensor.As[int32](a.Scratch, 4))
 		return nil
 	}
+	k.ID = "conv.depthwise" + then.id + "/" + l.types() + "/generic"
+	then.all(k)
 	return k, nil
 }
 

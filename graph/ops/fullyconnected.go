@@ -13,13 +13,24 @@ import (
 // FullyConnectedAttr is the attribute of FullyConnected: x[..., K], w[O,K], bias[O] or none.
 type FullyConnectedAttr struct {
 	Act      graph.Activation
-	KeepDims bool // the output keeps the leading axes of x; otherwise it is [rows, O]
-	Asym     bool // float32 rows get a zero point when they are quantized for integer weights
+	KeepDims bool        // the output keeps the leading axes of x; otherwise it is [rows, O]
+	Asym     bool        // float32 rows get a zero point when they are quantized for integer weights
+	Then     *graph.Node // changes int8 results: see graph.ThenFuser
+}
+
+// FuseThen implements graph.ThenFuser.
+func (a FullyConnectedAttr) FuseThen(n *graph.Node) (any, bool) {
+	if a.Then != nil {
+		return nil, false
+	}
+	node := *n
+	a.Then = &node
+	return a, true
 }
 
 // FuseAct implements graph.ActFuser.
 func (a FullyConnectedAttr) FuseAct(act graph.Activation) (any, bool) {
-	if a.Act != graph.ActNone || !clamps(act) {
+	if a.Act != graph.ActNone || a.Then != nil || !clamps(act) {
 		return nil, false
 	}
 	a.Act = act
@@ -52,7 +63,7 @@ func lowerFullyConnected(l *graph.Lower) error {
 
 // denseLayer describes the weights of a FullyConnected node.
 func denseLayer(c graph.NodeCtx) layer {
-	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: c.Out(0), outC: c.In(1).Shape[0], wide: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
+	return layer{x: c.In(0), w: c.In(1), b: c.In(2), o: ownResult(c, c.N.Attr.(FullyConnectedAttr).Then), outC: c.In(1).Shape[0], wide: true, s16: []tensor.DType{tensor.S64, tensor.S32}}
 }
 
 func inferFullyConnected(c *graph.InferCtx) error {
@@ -124,6 +135,11 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		return kernel, nil
 	}
+	then := stepS8{}
+	if l.o.DType == tensor.S8 {
+		then = thenS8(c, at.Then)
+	}
+	defer then.count(kernel)
 	p := l.params(denseRule(&l), at.Act, true)
 	q := &l.quants(p, bias, 1)[0]
 	if l.w.DType == tensor.S16 {
@@ -146,9 +162,9 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 	if w != nil && l.x.DType == tensor.S8 && p.Rule == requant.Fixed {
 		packed := gemm.PackS8In(c.G.Panels, m, w, n, k, narrow32(bias), q.XZero, q.WZero, p)
 		s8, s32 := packed.Bytes()
-		kernel.ID = "gemm/" + l.typesOf(packedAs(packed)) + "/" + packed.ID()
+		kernel.ID = "gemm" + then.id + "/" + l.typesOf(packedAs(packed)) + "/" + packed.ID()
 		kernel.Weights = map[tensor.DType]int{packedAs(packed): s8, tensor.S32: s32}
-		setDenseS8(kernel, m, packed)
+		setDenseS8(kernel, m, packed, then.run)
 		return kernel, nil
 	}
 	w = slices.Clone(w)
@@ -169,6 +185,8 @@ func compileFullyConnected(c *graph.CompileCtx) (*graph.Kernel, error) {
 		}
 		return nil
 	}
+	kernel.ID = "gemm" + then.id + "/" + l.types() + "/generic"
+	then.all(kernel)
 	return kernel, nil
 }
 

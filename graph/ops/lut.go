@@ -24,11 +24,15 @@ func inferTable(c *graph.InferCtx) error {
 }
 
 func compileTable(c *graph.CompileCtx) (*graph.Kernel, error) {
+	return lookup(c.Out(0), "vec.table", tableOf(c.N.Attr.(graph.TableAttr))), nil
+}
+
+func tableOf(a graph.TableAttr) *[256]int8 {
 	t := &[256]int8{}
-	for i, v := range c.N.Attr.(graph.TableAttr).Results {
+	for i, v := range a.Results {
 		t[i] = int8(v)
 	}
-	return lookup(c.Out(0), "vec.table", t), nil
+	return t
 }
 
 // lutS8 tabulates a float function for int8: the input is dequantized, the result multiplied by the inverse output scale and rounded half

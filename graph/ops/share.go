@@ -99,14 +99,15 @@ func setDenseF32(k *graph.Kernel, rows int, w *gemm.F32Weights) {
 	step.set(k)
 }
 
-// setDenseS8 is setDenseF32 for int8.
-func setDenseS8(k *graph.Kernel, rows int, w *gemm.S8Weights) {
+// setDenseS8 is setDenseF32 for int8; then, if it is not nil, changes the results as a convolution's Then does.
+func setDenseS8(k *graph.Kernel, rows int, w *gemm.S8Weights, then func(x, beside []int8)) {
 	work := int64(rows) * int64(w.N) * int64(w.K) / (5 * macsPerNano / 2)
 	if c := newPartStep(work); c != nil && rows < 2*gemmRows {
 		c.scratch = w.Scratch(rows)
 		for _, p := range w.Parts(c.most) {
 			c.parts = append(c.parts, func(a *graph.Args, scratch []byte) {
 				gemm.S8(a.Out[0].S8()[p.First:], w.N, a.In[0].S8(), w.K, rows, p.W, scratch)
+				thenColumns(a, rows, w.N, p.First, p.W.N, then)
 			})
 		}
 		c.set(k)
@@ -115,10 +116,28 @@ func setDenseS8(k *graph.Kernel, rows int, w *gemm.S8Weights) {
 	step := rowStep{rows: rows, tile: gemmRows, work: work, kernel: func(m int) (func(*graph.Args) error, int) {
 		return func(a *graph.Args) error {
 			gemm.S8(a.Out[0].S8(), w.N, a.In[0].S8(), w.K, m, w, a.Scratch)
+			if then != nil {
+				then(a.Out[0].S8(), beside(a))
+			}
 			return nil
 		}, w.Scratch(m)
 	}}
 	step.set(k)
+}
+
+// thenColumns applies a function to n columns of rows of width values.
+func thenColumns(a *graph.Args, rows, width, first, n int, then func(x, beside []int8)) {
+	if then == nil {
+		return
+	}
+	dst, other := a.Out[0].S8(), beside(a)
+	for at := first; at < rows*width; at += width {
+		if other == nil {
+			then(dst[at:at+n], nil)
+		} else {
+			then(dst[at:at+n], other[at:at+n])
+		}
+	}
 }
 
 // partStep is a step in parts that differ in more than their number of rows.

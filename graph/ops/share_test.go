@@ -174,7 +174,7 @@ func TestDenseThreads(t *testing.T) {
 			par.Set(workers)
 			floats, ints := &graph.Kernel{}, &graph.Kernel{}
 			setDenseF32(floats, rows, packed)
-			setDenseS8(ints, rows, packed8)
+			setDenseS8(ints, rows, packed8, nil)
 			runKernel(t, floats, x, y)
 			runKernel(t, ints, x8, y8)
 			if workers > 1 && (floats.Bind == nil || ints.Bind == nil) {

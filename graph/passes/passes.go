@@ -28,6 +28,7 @@ var All = []Pass{
 	{"fuse-swish", FuseSwish},
 	{"tables", Tables},
 	{"dead", Dead},
+	{"fuse-then", FuseThen},
 }
 
 // Run applies all passes, to the graphs of control operators too.

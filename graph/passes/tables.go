@@ -6,11 +6,11 @@ import (
 )
 
 // Tables replaces what computes an int8 value, element by element, from one other int8 value alone by a table of 256 results: chains, and diamonds
-// such as x × LOGISTIC(x). The operators' own kernels fill the table, so it gives what they would have given. Single operators of one input are left alone:
-// they are tables already. Nodes that nobody reads any more stay for Dead.
+// such as x × LOGISTIC(x). The operators' own kernels fill the table, so it gives what they would have given. Single operators of one input are left alone,
+// since they are tables already, but where FuseThen takes them. Nodes that nobody reads any more stay for Dead.
 func Tables(g *graph.Graph) error {
 	t := &tabulator{g: g, all: &graph.Graph{Format: g.Format}, of: map[graph.ValueID]tabulated{}}
-	users := g.Users()
+	users, producer := g.Users(), g.Producers()
 	for i := range g.Nodes {
 		t.node(&g.Nodes[i])
 	}
@@ -31,7 +31,8 @@ func Tables(g *graph.Graph) error {
 			next, ok := t.of[v]
 			wanted[o] = wanted[o] || !ok || next.root != r.root || g.Values[v].DType != tensor.S8 && wanted[v]
 		}
-		if wanted[o] && g.Values[o].DType == tensor.S8 && (len(n.In) != 1 || n.In[0] != r.root) {
+		single := len(n.In) == 1 && n.In[0] == r.root && (producer[r.root] < 0 || !fusable(g, producer[r.root], users))
+		if wanted[o] && g.Values[o].DType == tensor.S8 && !single {
 			n.Op, n.Attr, n.In = graph.TableOp, graph.TableAttr{Results: [256]byte(t.all.Values[r.results].Const)}, []graph.ValueID{r.root}
 		}
 	}
