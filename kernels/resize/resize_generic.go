@@ -94,10 +94,8 @@ func NewFixedTaps(in, out int, m Mode) []FixedTap {
 	return ts
 }
 
-// BilinearF32 interpolates between four pixels: products in the order value, row, column, each rounded, added in the order upper left,
-// lower left, upper right, lower right.
-func BilinearF32(dst, src []float32, g *Geometry, ys, xs []Tap) {
-	g.check(len(dst), len(src), len(ys), len(xs))
+// bilinearF32Generic is the reference of BilinearF32.
+func bilinearF32Generic(dst, src []float32, g *Geometry, ys, xs []Tap) {
 	for b := range g.Batch {
 		for _, y := range ys {
 			r0 := src[(b*g.InH+int(y.Lo))*g.InW*g.C:]
