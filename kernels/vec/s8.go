@@ -37,7 +37,17 @@ type pairParams struct {
 	f      [5]float32
 	lo, hi int32
 	add    float32
+	whole  wholeSum
 }
+
+// wholeSum is a sum of whole numbers with sumShift bits behind the point: a × m0 + b × m1 + bias, for kernels of kindSum that want it.
+type wholeSum struct {
+	upper, lower uint32 // bits from the eighth on of m0 and m1, 16 each, and the lower ones, in the second and the fourth byte
+	bias         int32
+}
+
+// sumShift is a number that the assembly knows.
+const sumShift = 21
 
 // PairS8 is an operator with two int8 inputs. Its results are those of the reference's integer arithmetic, bit by bit: it is that arithmetic
 // until Prepare finds something faster.
@@ -152,6 +162,10 @@ func (p *PairS8) search(want *[256][256]int8) bool {
 	if p.kind != kindSum {
 		return p.check(want)
 	}
+	if wholeSums() && p.searchWhole(want) {
+		return true
+	}
+	p.params.whole = wholeSum{}
 	f0, f1 := p.params.f[0], p.params.f[1]
 	for _, d := range [][2]int{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {-1, 0}, {0, -1}, {-1, -1}, {1, -1}, {-1, 1}} {
 		p.params.f[0], p.params.f[1] = nextFloat(f0, d[0]), nextFloat(f1, d[1])
@@ -160,6 +174,47 @@ func (p *PairS8) search(want *[256][256]int8) bool {
 		}
 	}
 	return false
+}
+
+// searchWhole looks for whole numbers with which the kernel gives the results in want. The nearest do not always fit best, as for floats.
+func (p *PairS8) searchWhole(want *[256][256]int8) bool {
+	const one, most = 1 << sumShift, 1 << 30
+	m0, m1 := math.Round(float64(p.params.f[0])*one), math.Round(float64(p.params.f[1])*one)
+	if max(math.Abs(m0), math.Abs(m1)) >= most>>8 {
+		return false
+	}
+	for _, d := range [][2]int64{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {-1, 0}, {0, -1}, {-1, -1}, {1, -1}, {-1, 1}} {
+		m0, m1 := int64(m0)+d[0], int64(m1)+d[1]
+		least, end := int64(-most), int64(most)
+		for i, b := range bitOrder {
+			for j, a := range bitOrder {
+				y, v := int64(want[i][j]), int64(a)*m0+int64(b)*m1
+				if y > int64(p.params.lo) {
+					least = max(least, y*one-v)
+				}
+				if y < int64(p.params.hi) {
+					end = min(end, (y+1)*one-v)
+				}
+			}
+		}
+		if least >= end {
+			continue
+		}
+		p.params.whole = wholeSum{upper: uint32(uint16(m0>>8)) | uint32(m1>>8)<<16, lower: uint32(uint8(m0))<<8 | uint32(uint8(m1))<<24, bias: int32(least + (end-least)/2)}
+		return p.right(want)
+	}
+	return false
+}
+
+// right tries the kernel of this machine on all pairs.
+func (p *PairS8) right(want *[256][256]int8) bool {
+	var got [256]int8
+	for b := range want {
+		if !pairS8Asm(p.kind, got[:], bitOrder[:], bitOrder[b:b+1], &Rows{N: 256, SA: 1, Count: 1}, &p.params) || got != want[b] {
+			return false
+		}
+	}
+	return true
 }
 
 // nextFloat is f, or the float after it in the direction of d.
@@ -204,13 +259,7 @@ func (p *PairS8) check(want *[256][256]int8) bool {
 		}
 		*at = float32((least[side] + most[side]) / 2)
 	}
-	var got [256]int8
-	for b := range want {
-		if !pairS8Asm(p.kind, got[:], bitOrder[:], bitOrder[b:b+1], &Rows{N: 256, SA: 1, Count: 1}, &p.params) || got != want[b] {
-			return false
-		}
-	}
-	return true
+	return p.right(want)
 }
 
 // bitOrder are all int8 in the order of their bits as uint8.
@@ -238,7 +287,7 @@ func (p *PairS8) addend(side int) *float32 {
 func (p *PairS8) ISA() string {
 	switch {
 	case p.fast:
-		return ISA8()
+		return pairISA(p.kind, &p.params)
 	case p.table != nil:
 		return "table"
 	}

@@ -91,14 +91,30 @@ func lookupS8Asm(dst, src []int8, table *[256]int8) bool {
 	return true
 }
 
+// wholeSums reports whether the kernel of sums wants whole numbers, if there are some.
+func wholeSums() bool { return cpu.Has(cpu.AVX512VNNI) }
+
+// widePair reports whether there is a kernel for AVX512.
+func widePair(kind pairKind, p *pairParams) bool {
+	return cpu.Has(cpu.AVX512VNNI) && (kind == kindProduct || kind == kindSum && p.whole != wholeSum{})
+}
+
+// pairISA names the instructions that pairS8Asm uses.
+func pairISA(kind pairKind, p *pairParams) string {
+	if isa := ISA8(); isa != "avx512" || widePair(kind, p) {
+		return isa
+	}
+	return "avx2"
+}
+
 // pairS8Asm computes rows of a function of two inputs; false where both are one value, or there is no kernel.
 func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
-	mode, kernels := 0, pairS8Wide
-	if !cpu.Has(cpu.AVX512VNNI) {
-		kernels = pairS8Narrow
+	mode, kernels := 0, pairS8Narrow
+	if widePair(kind, p) {
+		kernels = pairS8Wide
 	}
 	switch {
-	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX2) || 3*int(kind) >= len(kernels):
+	case r.SA|r.SB == 0 || !cpu.Has(cpu.AVX2):
 		return false
 	case r.SB == 0:
 		mode = 1

@@ -49,6 +49,10 @@ func pairS8Asm(kind pairKind, dst, a, b []int8, r *Rows, p *pairParams) bool {
 	return armRows(vecS8[kind], armElem{f: p.f, lo: int8(p.lo), hi: int8(p.hi)}, dst, a, b, r)
 }
 
+func pairISA(pairKind, *pairParams) string { return ISA8() }
+
+func wholeSums() bool { return false }
+
 // quantizeAsm works on int8 (small) or int16.
 func quantizeAsm(dst unsafe.Pointer, src []float32, small bool, scale float32, zero int32) bool {
 	if !cpu.Has(cpu.Neon) {

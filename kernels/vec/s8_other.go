@@ -11,6 +11,10 @@ func lookupS8Asm([]int8, []int8, *[256]int8) bool { return false }
 
 func pairS8Asm(pairKind, []int8, []int8, []int8, *Rows, *pairParams) bool { return false }
 
+func pairISA(pairKind, *pairParams) string { return ISA8() }
+
+func wholeSums() bool { return false }
+
 func quantizeAsm(unsafe.Pointer, []float32, bool, float32, int32) bool { return false }
 
 func quantizeEvenAsm([]int8, []float32, float32, int32) bool { return false }

@@ -43,7 +43,7 @@ func TestPairsS8(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
 		got, want := make([]int8, 256), make([]int8, 256)
 		all := bitOrder[:]
-		fast, cases := 0, 60
+		fast, whole, cases := 0, 0, 60
 		for at := range cases {
 			q := &Store{Zero: int32(r.IntN(256) - 128), Lo: -128, Hi: 127}
 			if at%4 == 0 {
@@ -114,6 +114,9 @@ func TestPairsS8(t *testing.T) {
 			if p.fast {
 				fast++
 			}
+			if p.params.whole != (wholeSum{}) {
+				whole++
+			}
 			for _, n := range sizes[:len(sizes)*max(0, 1-at/4)] { // for a few
 				for _, atEnd := range []bool{false, true} {
 					for _, rows := range rowShapes(n) {
@@ -130,9 +133,12 @@ func TestPairsS8(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%d of %d have a float form", fast, cases)
+		t.Logf("%d of %d have a fast form, of which %d are sums of whole numbers", fast, cases, whole)
 		if ISA8() != "generic" && fast < cases/2 {
-			t.Errorf("only %d of %d have a float form", fast, cases)
+			t.Errorf("only %d of %d have a fast form", fast, cases)
+		}
+		if wholeSums() && whole < cases/4 {
+			t.Errorf("only %d of %d are sums of whole numbers", whole, cases/2)
 		}
 	})
 }

@@ -4,20 +4,17 @@ package main
 func vecS8AVX512() []byte {
 	s := simd{newAsm("Functions of int8, element by element, on AVX512."), true}
 	s.constants()
-	s.data("order", []uint32{0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15})      // of dwords after packing four vectors
-	s.data("orderWords", []uint32{0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15}) // and after packing two
+	s.data("order", []uint32{0, 0, 2, 0, 4, 0, 6, 0, 1, 0, 3, 0, 5, 0, 7, 0}) // of quadwords after packing two vectors
 	s.lookup()
 	s.sumAcrossS8()
 	var names []string
-	for _, f := range []struct {
-		name, order string
-		emit        func(s simd, x, y int)
-		whole       func(s simd, oneA, oneB bool)
-	}{{"sum", "order", simd.sumS8, simd.sumsS8}, {"product", "orderWords", simd.productS8, simd.productsS8}} {
-		for _, m := range pairModes {
-			names = append(names, f.name+m.name)
-			s.pairS8(f.name+m.name, m.oneA, m.oneB, f.order, f.emit, f.whole)
-		}
+	for _, m := range pairModes {
+		names = append(names, "sum"+m.name)
+		s.sumsS8("sum"+m.name, m.oneA, m.oneB)
+	}
+	for _, m := range pairModes {
+		names = append(names, "product"+m.name)
+		s.productsS8("product"+m.name, m.oneA, m.oneB)
 	}
 	s.table("pairS8AVX512", names)
 	s.quantize("quantizeS8AVX512", "VPMOVSDB", 16, false)
@@ -28,13 +25,79 @@ func vecS8AVX512() []byte {
 	return s.Bytes()
 }
 
-// The registers of pairS8: a value for all elements, as float32 and less its zero point as int16; the five floats, zero points as int16, the limits
-// as bytes and as int32, and the order of what packing leaves.
+// sumShift is how many of the bits of a sum stand for less than one.
+const sumShift = 21
+
+// sumsS8 writes p × first input + q × second input + bias, rounded down, for whole numbers p and q with so many bits behind the point: of each, the upper 16 bits
+// and the lower 8 are multiplied in turn.
+func (s simd) sumsS8(name string, oneA, oneB bool) {
+	const lo, hi, bias, lower, upper, zero, fix = 31, 30, 29, 28, 27, 26, 25
+	s.fn(name, "the argument is a pairTile")
+	s.op("MOVQ t+0(FP), R13")
+	s.op("VPBROADCASTB 76(R13), Z%d", lo)
+	s.op("VPBROADCASTB 80(R13), Z%d", hi)
+	for i, r := range []int{upper, lower, bias} {
+		s.op("VPBROADCASTD %d(R13), Z%d", 88+4*i, r)
+	}
+	s.op("VPXORD Z%d, Z%d, Z%d", zero, zero, zero)
+	s.rows(1)
+	bytes := []pointer{{"DI", 64}}
+	for _, in := range []struct {
+		one  bool
+		from string
+	}{{oneA, "SI"}, {oneB, "DX"}} {
+		if in.one {
+			s.op("VPBROADCASTB (%s), Z%d", in.from, fix)
+		} else {
+			bytes = append(bytes, pointer{in.from, 64})
+		}
+	}
+	s.loop(2, 64, bytes, func(k int, last bool) {
+		at := 8 * k
+		load := func(one bool, from string, to int) int {
+			switch {
+			case one:
+				return fix
+			case last:
+				s.op("VMOVDQU8.Z (%s), K1, Z%d", from, to)
+			default:
+				s.op("VMOVDQU64 %d(%s), Z%d", 64*k, from, to)
+			}
+			return to
+		}
+		a, b := load(oneA, "SI", at), load(oneB, "DX", at+1)
+		s.op("VPUNPCKLBW Z%d, Z%d, Z%d", b, a, at+4)
+		s.op("VPUNPCKHBW Z%d, Z%d, Z%d", b, a, at+5)
+		for i := range 4 { // words of both inputs, times 256
+			x, sum := at+6, at+i
+			s.op("VPUNPCK%sBW Z%d, Z%d, Z%d", []string{"L", "H"}[i%2], at+4+i/2, zero, x)
+			s.op("VMOVDQA64 Z%d, Z%d", bias, sum)
+			s.op("VPDPWSSD Z%d, Z%d, Z%d", upper, x, sum)
+			s.op("VPDPBUSD Z%d, Z%d, Z%d", x, lower, sum)
+			s.op("VPSRAD $%d, Z%d, Z%d", sumShift, sum, sum)
+		}
+		s.op("VPACKSSDW Z%d, Z%d, Z%d", at+1, at, at)
+		s.op("VPACKSSDW Z%d, Z%d, Z%d", at+3, at+2, at+2)
+		s.op("VPACKSSWB Z%d, Z%d, Z%d", at+2, at, at)
+		s.op("VPMAXSB Z%d, Z%d, Z%d", lo, at, at)
+		s.op("VPMINSB Z%d, Z%d, Z%d", hi, at, at)
+		if last {
+			s.op("VMOVDQU8 Z%d, K1, (DI)", at)
+		} else {
+			s.op("VMOVDQU64 Z%d, %d(DI)", at, 64*k)
+		}
+	})
+	s.nextRow()
+	s.ret()
+}
+
+// The registers of productsS8: one value for all elements, as float32 and less its zero point as int16; the five floats, zero points as int16, the limits as
+// bytes and as int32, and the order of what packing leaves.
 const wideFix, wideFixWord, wideFloats, wideZeros, wideBytes, wideLimits, wideOrder = 24, 23, 25, 21, 19, 30, 18
 
-// pairS8 writes a function of two inputs. emit replaces 16 values in register x by the results, still as floats that are rounded down; whole does all for 64 elements, and
-// leaves the results in register 0 as bytes, before the limits.
-func (s simd) pairS8(name string, oneA, oneB bool, order string, emit func(s simd, x, y int), whole func(s simd, oneA, oneB bool)) {
+// productsS8 writes (first input − p0) × (second input − p1) × p2 + p3, rounded down, with p4 instead of p3 where the product is negative. Where there are 64 elements, the
+// products are those of int16.
+func (s simd) productsS8(name string, oneA, oneB bool) {
 	s.fn(name, "the argument is a pairTile")
 	s.op("MOVQ t+0(FP), R13")
 	for i := range 5 {
@@ -47,7 +110,7 @@ func (s simd) pairS8(name string, oneA, oneB bool, order string, emit func(s sim
 		s.op("VPMOVDW Z%d, Y%d", wideZeros+i, wideZeros+i)
 		s.op("VPBROADCASTW X%d, Z%d", wideZeros+i, wideZeros+i)
 	}
-	s.op("VMOVDQU64 %s<>(SB), Z%d", order, wideOrder)
+	s.op("VMOVDQU64 order<>(SB), Z%d", wideOrder)
 	s.rows(1)
 	bytes := []pointer{{"DI", 16}}
 	for i, in := range []struct {
@@ -66,16 +129,28 @@ func (s simd) pairS8(name string, oneA, oneB bool, order string, emit func(s sim
 	}
 	s.blocks(4, 16, bytes, func(n int, last bool) {
 		if n == 4 {
-			whole(s, oneA, oneB)
-			s.op("VPMAXSB Z%d, Z0, Z0", wideBytes)
-			s.op("VPMINSB Z%d, Z0, Z0", wideBytes+1)
-			s.op("VMOVDQU64 Z0, (DI)")
+			s.products64(oneA, oneB)
 			return
 		}
-		s.floatsS8(oneA, "SI", 0, 0, last)
-		s.floatsS8(oneB, "DX", 0, 1, last)
-		emit(s, 0, 1)
-		s.op("VCVTPS2DQ.RD_SAE Z0, Z0")
+		for i, in := range []struct {
+			one  bool
+			from string
+		}{{oneA, "SI"}, {oneB, "DX"}} {
+			switch {
+			case in.one:
+				s.op("VMOVAPS Z%d, Z%d", wideFix, i)
+				continue
+			case last:
+				s.lastS8("("+in.from+")", i)
+			default:
+				s.op("VPMOVSXBD (%s), Z%d", in.from, i)
+			}
+			s.op("VCVTDQ2PS Z%d, Z%d", i, i)
+		}
+		s.op("VSUBPS Z%d, Z0, Z0", wideFloats)
+		s.op("VSUBPS Z%d, Z1, Z1", wideFloats+1)
+		s.op("VMULPS Z1, Z0, Z0")
+		s.rescaleProduct(0, 1)
 		s.op("VPMAXSD Z%d, Z0, Z0", wideLimits)
 		s.op("VPMINSD Z%d, Z0, Z0", wideLimits+1)
 		if last {
@@ -88,58 +163,16 @@ func (s simd) pairS8(name string, oneA, oneB bool, order string, emit func(s sim
 	s.ret()
 }
 
-// floatsS8 loads vector k of an input as float32 to register i.
-func (s simd) floatsS8(one bool, from string, k, i int, last bool) {
-	switch {
-	case one:
-		s.op("VMOVAPS Z%d, Z%d", wideFix, i)
-		return
-	case last:
-		s.lastS8("("+from+")", i)
-	default:
-		s.op("VPMOVSXBD %d(%s), Z%d", 16*k, from, i)
-	}
-	s.op("VCVTDQ2PS Z%d, Z%d", i, i)
-}
-
-// sumS8 replaces x by x × p0 + p2 + y × p1, everything rounded down.
-func (s simd) sumS8(x, y int) {
-	s.op("VFMADD213PS.RD_SAE Z27, Z25, Z%d", x)
-	s.op("VFMADD231PS.RD_SAE Z26, Z%d, Z%d", y, x)
-}
-
-// sumsS8 is sumS8 for 64 elements.
-func (s simd) sumsS8(oneA, oneB bool) {
-	for k := range 4 {
-		x, y := k, 4+k
-		s.floatsS8(oneA, "SI", k, x, false)
-		s.floatsS8(oneB, "DX", k, y, false)
-		s.sumS8(x, y)
-		s.op("VCVTPS2DQ.RD_SAE Z%d, Z%d", x, x)
-	}
-	s.op("VPACKSSDW Z1, Z0, Z0")
-	s.op("VPACKSSDW Z3, Z2, Z2")
-	s.op("VPACKSSWB Z2, Z0, Z0")
-	s.op("VPERMD Z0, Z%d, Z0", wideOrder)
-}
-
-// productS8 replaces x by (x − p0) × (y − p1) × p2 + p3, rounded down, with p4 instead of p3 where the product is negative.
-func (s simd) productS8(x, y int) {
-	s.op("VSUBPS Z25, Z%d, Z%d", x, x)
-	s.op("VSUBPS Z26, Z%d, Z%d", y, y)
-	s.op("VMULPS Z%d, Z%d, Z%d", y, x, x)
-	s.rescaleProduct(x, y)
-}
-
-// rescaleProduct does the rest of productS8 for products in x; y is room.
-func (s simd) rescaleProduct(x, y int) {
+// rescaleProduct replaces products in x, as floats, by the results as int32, before the limits; e is room.
+func (s simd) rescaleProduct(x, e int) {
 	s.op("VPMOVD2M Z%d, K2", x)
-	s.op("VBLENDMPS Z29, Z28, K2, Z%d", y)
-	s.op("VFMADD213PS.RD_SAE Z%d, Z27, Z%d", y, x)
+	s.op("VBLENDMPS Z%d, Z%d, K2, Z%d", wideFloats+4, wideFloats+3, e)
+	s.op("VFMADD213PS.RD_SAE Z%d, Z%d, Z%d", e, wideFloats+2, x)
+	s.op("VCVTPS2DQ.RD_SAE Z%d, Z%d", x, x)
 }
 
-// productsS8 is productS8 for 64 elements, with products of int16.
-func (s simd) productsS8(oneA, oneB bool) {
+// products64 does 64 elements.
+func (s simd) products64(oneA, oneB bool) {
 	for k := range 2 {
 		a, b, lo, hi := 6*k, 6*k+1, 6*k+2, 6*k+3
 		if oneA {
@@ -162,12 +195,14 @@ func (s simd) productsS8(oneA, oneB bool) {
 		for i, v := range []int{x, y} {
 			s.op("VCVTDQ2PS Z%d, Z%d", v, v)
 			s.rescaleProduct(v, 6*k+4+i)
-			s.op("VCVTPS2DQ.RD_SAE Z%d, Z%d", v, v)
 		}
 		s.op("VPACKSSDW Z%d, Z%d, Z%d", y, x, x)
 	}
 	s.op("VPACKSSWB Z6, Z0, Z0")
-	s.op("VPERMD Z0, Z%d, Z0", wideOrder)
+	s.op("VPERMQ Z0, Z%d, Z0", wideOrder)
+	s.op("VPMAXSB Z%d, Z0, Z0", wideBytes)
+	s.op("VPMINSB Z%d, Z0, Z0", wideBytes+1)
+	s.op("VMOVDQU64 Z0, (DI)")
 }
 
 // lookup writes the table of 256 bytes: two lookups among 128, chosen by the upper bit.
