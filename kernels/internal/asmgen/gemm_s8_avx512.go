@@ -224,23 +224,15 @@ func (k *s8AVX512) tile(a *asm, name string, rows, vectors int) {
 	a.op("JEQ %s", store)
 	a.op("VPBROADCASTB 56(R13), Z24")
 	a.op("VPBROADCASTB 57(R13), Z25")
-	storeS8(a, rows, vectors, acc, true)
+	storeS8(a, rows, vectors, acc, true, false)
 	a.op("JMP %s", stored)
 	a.at(ordered)
-	a.op("VPBROADCASTB 56(R13), X24")
-	a.op("VPBROADCASTB 57(R13), X25")
-	for r := range rows {
-		for v := range vectors {
-			a.op("VPMOVSDB %s, X27", acc(r, v))
-			a.op("VPMAXSB X24, X27, X27")
-			a.op("VPMINSB X25, X27, X27")
-			a.op("VMOVDQU8 X27, K%d, %d(DX)", 3+v, 16*v)
-		}
-		a.op("ADDQ DI, DX")
-	}
+	a.op("VPBROADCASTB 56(R13), Z24")
+	a.op("VPBROADCASTB 57(R13), Z25")
+	storeS8(a, rows, vectors, acc, true, true)
 	a.op("JMP %s", stored)
 	a.at(store)
-	storeS8(a, rows, vectors, acc, false)
+	storeS8(a, rows, vectors, acc, false, false)
 	a.at(stored)
 	fetchAgain(a)
 	nextTile(a, rows, next)
@@ -376,17 +368,18 @@ func (k *s8AVX512) one(a *asm, name string, panels int) {
 	a.op("JEQ %s", store)
 	a.op("VPBROADCASTB 56(R13), Z24")
 	a.op("VPBROADCASTB 57(R13), Z25")
-	storeS8(a, panels, 4, acc, true)
+	storeS8(a, panels, 4, acc, true, false)
 	a.op("JMP %s", stored)
 	a.at(store)
-	storeS8(a, panels, 4, acc, false)
+	storeS8(a, panels, 4, acc, false, false)
 	a.at(stored)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }
 
-// storeS8 packs the outputs of a tile and stores them. gemm's place orders the columns so that four vectors, and two, come out of packing in order.
-func storeS8(a *asm, rows, vectors int, acc func(r, v int) string, clamp bool) {
+// storeS8 packs the outputs of a tile and stores them. gemm's place orders the columns so that four vectors, and two, come out of packing in order; ordered is
+// for columns that stand in their order before.
+func storeS8(a *asm, rows, vectors int, acc func(r, v int) string, clamp, ordered bool) {
 	bound := func(kind, mask, at, reg string) {
 		if clamp {
 			a.op("VPMAXSB %s24, %s, %s", kind, reg, reg)
@@ -422,11 +415,27 @@ func storeS8(a *asm, rows, vectors int, acc func(r, v int) string, clamp bool) {
 		}
 		return
 	}
+	if ordered && vectors < 4 {
+		for r := range rows {
+			for v := range vectors {
+				a.op("VPMOVSDB %s, X27", acc(r, v))
+				bound("X", fmt.Sprintf("K%d", 3+v), at("DX", 16*v), "X27")
+			}
+			a.op("ADDQ DI, DX")
+		}
+		return
+	}
+	if ordered {
+		a.op("VMOVDQU32 unpackS8<>(SB), Z26")
+	}
 	for r := range rows {
 		a.op("VPACKSSDW %s, %s, Z27", acc(r, 1), acc(r, 0))
 		if vectors == 4 {
 			a.op("VPACKSSDW %s, %s, Z28", acc(r, 3), acc(r, 2))
 			a.op("VPACKSSWB Z28, Z27, Z27")
+			if ordered {
+				a.op("VPERMD Z27, Z26, Z27")
+			}
 			bound("Z", "K3", "(DX)", "Z27")
 		} else {
 			a.op("VPMOVSWB Z27, Y27")
