@@ -104,10 +104,10 @@ func NewS8(g *Geometry, w []*gemm.S8Weights, zero int8) *S8 {
 	}
 	for _, p := range w {
 		switch lda := p.Stride(); {
-		case lda > 0:
-			c.per = max(c.per, c.shared.rows*lda)
 		case g.pointwise():
 			c.per = max(c.per, p.Scratch(c.shared.rows))
+		case lda > 0:
+			c.per = max(c.per, c.shared.rows*lda)
 		default:
 			c.per = max(c.per, align(c.shared.rows*g.rowElems())+p.Scratch(c.shared.rows))
 		}
@@ -170,14 +170,11 @@ func (c *S8) Do(chunk, worker int) {
 func (c *S8) block(dst []int8, gr, pixel, m int, w *gemm.S8Weights, scratch []byte) {
 	g := c.g
 	switch lda := w.Stride(); {
-	case lda > 0 && g.pointwise() && lda == g.C:
-		flip.Copy(scratch[:m*lda], c.src[pixel*g.C:(pixel+m)*g.C])
-		gemm.S8Rows(dst, c.step, scratch, m, w)
+	case g.pointwise():
+		gemm.S8(dst, c.step, c.src[pixel*g.C:], g.C, m, w, scratch)
 	case lda > 0:
 		gatherFlipped(scratch, lda, c.src, g, gr, pixel, m, c.zero)
 		gemm.S8Rows(dst, c.step, scratch, m, w)
-	case g.pointwise():
-		gemm.S8(dst, c.step, c.src[pixel*g.C:], g.C, m, w, scratch)
 	default:
 		at := align(c.shared.rows * g.rowElems())
 		patch := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(scratch))), at)

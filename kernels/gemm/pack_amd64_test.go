@@ -58,6 +58,28 @@ func TestS8Inner(t *testing.T) {
 	})
 }
 
+// TestS8Flips tests tiles that take rows as they are and those that do not, whatever this machine's choice is.
+func TestS8Flips(t *testing.T) {
+	if !cpu.Has(cpu.AVX512VNNI) {
+		t.Skip("skipped: needs AVX512-VNNI")
+	}
+	defer func(flip bool) { flipInTiles = flip }(flipInTiles)
+	r := rand.New(rand.NewPCG(19, 4))
+	for _, n := range []int{16, 17, 24, 31, 32, 33, 48, 49, 63, 64, 65} {
+		for _, k := range []int{1, 4, 8, 12, 27, 64, 128} {
+			for _, m := range []int{1, 2, 5, 6, 7, 8, 9, 11, 12, 13, 25, 300} {
+				for _, flip := range []bool{false, true} {
+					flipInTiles = flip
+					c := newCaseS8(t, r, m, n, k, []int32{0, 0, 17}[(m+k)%3], []int32{-128, 3}[(n+m)%2], m%2 == 0)
+					p := PackS8(c.w, n, k, c.bias, c.inZero, c.wZero, c.q)
+					S8(c.dst, c.ldd, c.x, c.ldx, m, p, kerneltest.Guarded[byte](t, p.Scratch(m), true))
+					c.check(t)
+				}
+			}
+		}
+	}
+}
+
 func checkPackS8(t *testing.T, r *rand.Rand, set *tileSet, n, k, segs int, wZero int32, what string) {
 	t.Helper()
 	flipped := set != &s8AVX2

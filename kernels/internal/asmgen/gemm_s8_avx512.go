@@ -10,6 +10,7 @@ type s8AVX512 struct {
 	size    int  // bytes of a vector of weights
 	nibbles bool // weights are half bytes, 8 larger than they are: see fill
 	bare    bool // sums are stored as they are
+	flips   bool // rows are int8, and made uint8 as they are read
 }
 
 // fill loads so many vectors of weights, from off bytes behind an address, into registers from z on. A byte of nibbles holds a weight of one vector and, in its
@@ -51,9 +52,11 @@ func gemmS8AVX512() []byte {
 		}
 	}
 	a.data("unpackS8", perm)
-	eight, four := &s8AVX512{size: 64}, &s8AVX512{size: 32, nibbles: true}
+	a.data("flipS8", []uint32{0x80808080})
+	eight, four, flips := &s8AVX512{size: 64}, &s8AVX512{size: 32, nibbles: true}, &s8AVX512{size: 64, flips: true}
 	tiles(a, "s8TilesAVX512", "s8", eight.tile, eight.one)
-	four.few(a)
+	four.some(a, "s4TilesAVX512", "s4", nibblesHigh, 2, 4)
+	flips.some(a, "s8FlipTilesAVX512", "s8flip", tilesHigh, 2, 3, 4)
 	return a.Bytes()
 }
 
@@ -68,22 +71,26 @@ func gemmS32AVX512() []byte {
 // nibblesHigh is how many rows the tiles for weights of half a byte have at most.
 const nibblesHigh = 4
 
-// few writes the tiles of few rows and of pairs of vectors, the functions for one row, and their table, which is like that of tiles.
-func (k *s8AVX512) few(a *asm) {
-	names := make([]string, 4*nibblesHigh)
-	for _, vectors := range []int{2, 4} {
-		for rows := 1; rows <= nibblesHigh; rows++ {
-			name := fmt.Sprintf("s4r%dx%d", rows, 16*vectors)
-			names[(vectors-1)*nibblesHigh+rows-1] = name
-			k.tile(a, name, rows, vectors)
+// some writes the tiles of up to so many rows and of some numbers of vectors, the functions for one row, where rows are uint8, and their table, which is like that
+// of tiles.
+func (k *s8AVX512) some(a *asm, table, prefix string, high int, vectors ...int) {
+	names := make([]string, 4*high)
+	for _, v := range vectors {
+		for rows := 1; rows <= min(high, maxRows(v)); rows++ {
+			name := fmt.Sprintf("%sr%dx%d", prefix, rows, 16*v)
+			names[(v-1)*high+rows-1] = name
+			k.tile(a, name, rows, v)
 		}
 	}
 	for _, panels := range onePanels {
-		name := fmt.Sprintf("s4r1x%dx%d", panels, 64)
+		if k.flips {
+			break
+		}
+		name := fmt.Sprintf("%sr1x%dx%d", prefix, panels, 64)
 		names = append(names, name)
 		k.one(a, name, panels)
 	}
-	a.table("s4TilesAVX512", names)
+	a.table(table, names)
 }
 
 // tilesHigh is the length of a row of the tables of tiles: by vectors of columns, then by rows, both less one.
@@ -146,6 +153,9 @@ func (k *s8AVX512) tile(a *asm, name string, rows, vectors int) {
 	next := a.label("tile")
 	a.at(next)
 	a.op("MOVQ 16(R13), BX")
+	if k.flips {
+		a.op("VPBROADCASTD flipS8<>(SB), Z31")
+	}
 	for v := range vectors {
 		a.op("VMOVDQU32 %d(SI), %s", 64*v, acc(0, v))
 	}
@@ -166,7 +176,12 @@ func (k *s8AVX512) tile(a *asm, name string, rows, vectors int) {
 		k.fill(a, s*vectors*k.size, "(BX)", vectors, 24)
 		for r := range rows {
 			b := fmt.Sprintf("Z%d", 28+(s*rows+r)%4)
-			a.op("VPBROADCASTD %s, %s", rowAt(r, 4*s), b)
+			if k.flips {
+				b = fmt.Sprintf("Z%d", 28+(s*rows+r)%3)
+				a.op("VPXORD.BCST %s, Z31, %s", rowAt(r, 4*s), b)
+			} else {
+				a.op("VPBROADCASTD %s, %s", rowAt(r, 4*s), b)
+			}
 			for v := range vectors {
 				a.op("VPDPBUSD Z%d, %s, %s", 24+v, b, part(s, r, v))
 			}
@@ -196,15 +211,18 @@ func (k *s8AVX512) tile(a *asm, name string, rows, vectors int) {
 		nextTile(a, rows, next)
 		return
 	}
-	plain, exact, pack := a.label("plain"), a.label("exact"), a.label("pack")
-	a.op("CMPB 59(R13), $0")
-	a.op("JEQ %s", plain)
-	for r := range rows {
-		for v := range vectors {
-			a.op("VPADDD.BCST %s, %s, %s", rowAt(r, 0), acc(r, v), acc(r, v))
+	exact, pack := a.label("exact"), a.label("pack")
+	if !k.flips {
+		plain := a.label("plain")
+		a.op("CMPB 59(R13), $0")
+		a.op("JEQ %s", plain)
+		for r := range rows {
+			for v := range vectors {
+				a.op("VPADDD.BCST %s, %s, %s", rowAt(r, 0), acc(r, v), acc(r, v))
+			}
 		}
+		a.at(plain)
 	}
-	a.at(plain)
 	a.op("CMPB 58(R13), $0")
 	a.op("JNE %s", exact)
 	for v := range vectors {
@@ -218,19 +236,23 @@ func (k *s8AVX512) tile(a *asm, name string, rows, vectors int) {
 	}
 	a.at(pack)
 	ordered, store, stored := a.label("ordered"), a.label("store"), a.label("stored")
-	a.op("CMPB 61(R13), $0")
-	a.op("JNE %s", ordered)
+	if !k.flips {
+		a.op("CMPB 61(R13), $0")
+		a.op("JNE %s", ordered)
+	}
 	a.op("CMPB 60(R13), $0")
 	a.op("JEQ %s", store)
 	a.op("VPBROADCASTB 56(R13), Z24")
 	a.op("VPBROADCASTB 57(R13), Z25")
 	storeS8(a, rows, vectors, acc, true, false)
 	a.op("JMP %s", stored)
-	a.at(ordered)
-	a.op("VPBROADCASTB 56(R13), Z24")
-	a.op("VPBROADCASTB 57(R13), Z25")
-	storeS8(a, rows, vectors, acc, true, true)
-	a.op("JMP %s", stored)
+	if !k.flips {
+		a.at(ordered)
+		a.op("VPBROADCASTB 56(R13), Z24")
+		a.op("VPBROADCASTB 57(R13), Z25")
+		storeS8(a, rows, vectors, acc, true, true)
+		a.op("JMP %s", stored)
+	}
 	a.at(store)
 	storeS8(a, rows, vectors, acc, false, false)
 	a.at(stored)

@@ -15,6 +15,7 @@ import (
 // files are the generated files below kernels, and what writes each; arm64.go adds those of arm64.
 var files = map[string]func() []byte{
 	"gemm/s8_avx512_amd64.s":           gemmS8AVX512,
+	"internal/cpu/vendor_amd64.s":      vendorAMD64,
 	"internal/flip/flip_amd64.s":       flipAVX512,
 	"internal/flip/flip_avx2_amd64.s":  flipAVX2,
 	"conv/depthwise_s8_avx512_amd64.s": depthwiseS8AVX512,

@@ -2,6 +2,14 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
+func vendor() uint32
+
+// AMD reports whether AMD made the CPU: for what its vector units do beside multiplications while others' do one or the other.
+func AMD() bool {
+	const auth = 'A' | 'u'<<8 | 't'<<16 | 'h'<<24 // AuthenticAMD
+	return vendor() == auth
+}
+
 // The tiers of amd64. AVX2 stands for AVX2 with FMA and F16C; AVXVNNI for that and the dot product on 256-bit registers (Alder Lake-N); AVX512VNNI for
 // AVX2 and AVX512 F, BW, DQ, VL, VBMI and VNNI, with or without AVXVNNI.
 const (
