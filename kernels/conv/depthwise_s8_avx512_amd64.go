@@ -1,6 +1,7 @@
 package conv
 
 import (
+	"math"
 	"strconv"
 	"unsafe"
 
@@ -29,7 +30,7 @@ type dwTile struct {
 
 // dw3Tile is the argument of an assembly run of vectors of 64 values with 3×3 taps.
 type dw3Tile struct {
-	rows   [4]*byte // lines of u8
+	rows   [4]*byte // lines of u8; directly: rows of the image
 	off    [2]int   // to the second and the third column
 	w      *int8    // [sets][3 columns][for the first, for the second output row][4 registers][16][4 rows]
 	par    *int32   // as in dwTile
@@ -39,9 +40,13 @@ type dw3Tile struct {
 	n      int
 	lo, hi int8
 	exact  bool
-	mask   uint64
+	zero   byte   // directly: what lies outside of the image, with 128 added
+	mask   uint64 // channels that exist
 	last   uint64
 	at     int
+	left   bool   // directly: the first column lies outside of the image
+	end    [2]int // the last column does when one vector is left, and when two are; otherwise 0
+	load   uint16 // 4 channels each that are read
 }
 
 // dwTallTile is the argument of an assembly run of vectors of 64 values with four to seven rows of taps, two output rows at once.
@@ -94,7 +99,7 @@ type dwSplit struct {
 }
 
 // dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread, dwTall, dwSplit.
-func dwTableAVX512() *[15]uintptr
+func dwTableAVX512() *[17]uintptr
 
 var dwTable = dwTableAVX512()
 
@@ -103,13 +108,13 @@ const (
 	dwAny      = 0
 	dw3Single  = 3 // one output row
 	dw3Pair    = 4 // two output rows
-	dw3Stride2 = 5 // one output row, whole pixels
-	dw3Stride1 = 6 // two output rows, whole pixels
-	dw3Sets    = 4
-	dwPickAt   = 11
-	dwSpreadAt = 12
-	dwTallAt   = 13
-	dwSplitAt  = 14
+	dw3Direct  = 5 // one output row, directly
+	dw3Direct2 = 7 // one output row, directly, step 2
+	dw3Sets    = 5
+	dwPickAt   = 13
+	dwSpreadAt = 14
+	dwTallAt   = 15
+	dwSplitAt  = 16
 )
 
 // dwTerms is how many parameters each sum has.
@@ -130,6 +135,7 @@ type dwAVX512 struct {
 	groups      int  // of four taps
 	sets        int  // of weights: two where a weight less its zero point does not fit into int8
 	three, pair bool // 3×3 taps; two output rows at once
+	direct      bool // 3×3 taps read the image where it lies
 	tall        bool // four to seven rows of taps, two output rows at once
 	blocks      []dwBlock
 	lo, hi      int8
@@ -172,6 +178,8 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 	p := &dwAVX512{dwShape: shape, sets: sets, three: three, pair: pair, tall: tall, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
 	p.spread, p.split = shape.spreadIndex(), shape.splitIndex()
 	p.groups = (p.sets*taps + 3) / 4
+	right := (g.OutW-1)*g.StrideW + 3 - g.PadLeft - g.W
+	p.direct = three && shape.dstep == g.OutC && g.DilW == 1 && g.StrideW <= 2 && g.C == g.OutC && g.C%4 == 0 && g.PadLeft <= 1 && right <= 1
 	for i := range shape.runs {
 		b := dwBlock{dwRun: shape.runs[i]}
 		if !three && !tall && b.n <= 32 {
@@ -187,7 +195,11 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 		p.columnsAt = (each + 63) &^ 63
 		each = p.columnsAt + p.tapColumns()*512 + g.OutW*g.OutC
 	}
-	p.dwRows = newDwRows(g, each, p.compute)
+	compute := p.compute
+	if p.direct {
+		each, compute = g.W*g.C+64, p.computeDirect
+	}
+	p.dwRows = newDwRows(g, each, compute)
 	return p
 }
 
@@ -202,6 +214,8 @@ func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
 		b.w = make([]int8, p.groups*4*b.width)
 	}
 	b.par = make([]int32, dwTerms*b.width)
+	floats := make([]int32, dwTerms*b.width) // the same for a store in float32, which 3×3 taps have where it is exact
+	b.exact = false
 	taps := p.KH * p.KW
 	for i := range b.n {
 		ch := p.channel(&b.dwRun, i)
@@ -245,14 +259,27 @@ func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
 		if !ok {
 			return false
 		}
-		b.exact = b.exact || terms.Carry
 		slot := reg*b.width/4 + at
+		b.exact = b.exact || terms.Carry
+		if p.three {
+			f, ok := requant.FloatStep(bias, 255*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min, q.Max)
+			for j, v := range [4]int32{f.Bias, int32(math.Float32bits(f.High)), int32(math.Float32bits(f.Low)), int32(math.Float32bits(f.Add))} {
+				floats[j*b.width+slot] = v
+			}
+			b.exact = b.exact || !ok
+			if !terms.Carry { // the exact store of 3×3 taps always looks at the limit
+				terms.Limit = -1
+			}
+		}
 		for j, v := range [dwTerms]int32{terms.Bias, terms.Mult, 0, terms.Add, terms.Shift, terms.Limit} {
 			b.par[j*b.width+slot] = v
 		}
 		if slot%2 == 1 {
 			b.par[2*b.width+slot-1] = terms.Mult
 		}
+	}
+	if p.three && !b.exact {
+		b.par = floats
 	}
 	return true
 }
@@ -419,6 +446,39 @@ func (p *dwAVX512) row(dst []int8, lines []byte, table []uintptr, slot int) {
 	}
 }
 
+// computeDirect is compute without lines.
+func (p *dwAVX512) computeDirect(dst, src []int8, scratch []byte, from, to int) {
+	outside := scratch[:p.W*p.C+64]
+	fillBytes(outside, p.zero^0x80)
+	t := dw3Tile{off: [2]int{p.C, 2 * p.C}, dstep: p.OutC, xstep: p.StrideW * p.C, n: p.OutW, lo: p.lo, hi: p.hi, zero: p.zero, at: -p.PadLeft * p.C, left: p.PadLeft > 0}
+	if (p.OutW-1)*p.StrideW+3-p.PadLeft > p.W {
+		t.end = [2]int{1, 2}
+	}
+	for rows := 1; from < to; from += rows {
+		f, b, oy := dw3Direct, from/p.OutH, from%p.OutH
+		if rows = 1; p.StrideW == 2 {
+			f = dw3Direct2
+		} else if p.pair && from+1 < to && oy+1 < p.OutH {
+			f, rows = dw3Direct+1, 2
+		}
+		for i := range p.blocks {
+			c := &p.blocks[i]
+			for r := range rows + 2 {
+				t.rows[r] = &outside[0]
+				if y := oy*p.StrideH - p.PadTop + r*p.DilH; y >= 0 && y < p.H {
+					t.rows[r] = (*byte)(unsafe.Pointer(&src[(b*p.H+y)*p.W*p.C+c.at]))
+				}
+			}
+			for r := range rows {
+				t.dst[r] = &dst[(from+r)*p.OutW*p.OutC+c.at]
+			}
+			t.w, t.par, t.exact = &c.w[0], &c.par[0], c.exact
+			t.mask, t.last, t.load = ^uint64(0)>>(64-c.n), ^uint64(0)>>(64-c.n), ^uint16(0)>>(16-c.n/4)
+			call.Tile(dwTable[f+(p.sets-1)*dw3Sets], unsafe.Pointer(&t))
+		}
+	}
+}
+
 // rows3 computes one or two output rows with 3×3 taps.
 func (p *dwAVX512) rows3(dst []int8, lines []byte, slot, rows int) {
 	t := dw3Tile{off: [2]int(p.taps[1:]), dstep: p.dstep, xstep: p.xstep, lo: p.lo, hi: p.hi}
@@ -427,14 +487,8 @@ func (p *dwAVX512) rows3(dst []int8, lines []byte, slot, rows int) {
 		slot = p.next(slot, p.DilH)
 	}
 	f := dw3Single
-	shared := p.dstep == p.OutC && p.DilW == 1 // vectors of a run are neighbouring pixels
-	switch {
-	case rows == 2 && shared && p.StrideW == 1:
-		f = dw3Stride1
-	case rows == 2:
+	if rows == 2 {
 		f = dw3Pair
-	case shared && p.StrideW == 2:
-		f = dw3Stride2
 	}
 	fn := dwTable[f+(p.sets-1)*dw3Sets]
 	for i := range p.blocks {

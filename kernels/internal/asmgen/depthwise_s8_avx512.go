@@ -10,13 +10,17 @@ import "fmt"
 // dword, as VPDPBUSD wants them; the channels then lie in four registers, in an order that packing the sums undoes.
 func depthwiseS8AVX512() []byte {
 	a := newAsm("Depthwise int8 convolutions on AVX512-VNNI: u8 inputs, s8 weights, rescaled in the store.")
+	a.data("dwOne", []uint32{1})
+	a.data("dwFlip", []uint32{0x80808080})
 	var names []string
 	for _, channels := range []int{16, 32, 64} {
 		names = append(names, fmt.Sprintf("dw%d", channels))
 		depthwiseS8(a, names[len(names)-1], channels)
 	}
 	for sets := 1; sets <= 2; sets++ {
-		for _, f := range []dw3{{"dw3x3", 1, 0, sets}, {"dw3x3pair", 2, 0, sets}, {"dw3x3roll2", 1, 2, sets}, {"dw3x3pairRoll1", 2, 1, sets}} {
+		for _, f := range []dw3{{name: "dw3x3", rows: 1, vectors: 1}, {name: "dw3x3pair", rows: 2, vectors: 1}, {name: "dw3x3direct", rows: 1, stride: 1, vectors: 2, direct: true},
+			{name: "dw3x3directPair", rows: 2, stride: 1, vectors: 2, direct: true}, {name: "dw3x3direct2", rows: 1, stride: 2, vectors: 2, direct: true}} {
+			f.sets = sets
 			f.name = fmt.Sprintf("%sw%d", f.name, sets)
 			f.write(a)
 			names = append(names, f.name)
@@ -32,7 +36,7 @@ func depthwiseS8AVX512() []byte {
 }
 
 // dwBlocks names the blocks of parameters of a depthwise store, each as long as the sums of all channels: bias, multiplier for the even and the odd
-// lanes, addend, shift, carry limit.
+// lanes, addend, shift, carry limit. In float32 the multipliers are the high and the low part.
 const (
 	dwBias = iota
 	dwMult
@@ -40,6 +44,7 @@ const (
 	dwAdd
 	dwShift
 	dwLimit
+	dwHigh, dwLow = dwMult, dwMultOdd // in float32
 )
 
 // depthwiseS8 writes the function for any taps. Register use: AX walks the table of tap pointers, R8 offset of the pixel, BX weights, CX groups left,
@@ -98,16 +103,27 @@ func depthwiseS8(a *asm, name string, channels int) {
 }
 
 // dw3 writes a function for 3×3 taps and 64 channels. The four registers of unpacked taps hold four input rows of one column, for one output row or
-// a pair of them: the weights are then (w0, w1, w2, 0) and (0, w0, w1, w2). Where the vectors of a run are whole pixels, a column is unpacked once
-// and used by all pixels that it belongs to.
+// a pair of them: the weights are then (w0, w1, w2, 0) and (0, w0, w1, w2). Where the columns of one vector are those of the next too, a column is unpacked once
+// and used by all vectors that it belongs to. The channels of one register after the other are computed, for one vector or two in a step: two share
+// what is loaded of weights and parameters. Directly, rows are those of the image, and the first and the last column may lie outside of it.
 //
-// Register use: R9, R10, R11, R15 rows, R8, CX, DI the columns' offsets, BX weights, SI parameters, DX and AX outputs, R12 pixels left, R13 argument.
-// Z0 to Z7 sums, Z12 to Z23 columns, Z24 to Z28 parameters and temporaries, Z30 and Z31 limits.
+// Register use: R9, R10, R11, R15 rows, R8, CX, DI the columns' offsets, BX weights, SI parameters, DX and AX outputs, R12 vectors left, R13 argument.
+// Vectors: columns from 0 on, then three times the sums of one register's channels, then temporaries.
 type dw3 struct {
-	name   string
-	rows   int
-	stride int // of pixels that share columns; 0: they are unpacked anew
-	sets   int // of weights
+	name    string
+	rows    int
+	stride  int // columns from one vector to the next; 0: they are unpacked anew
+	vectors int // of a step
+	sets    int // of weights
+	direct  bool
+}
+
+// columns is how many columns a step has.
+func (f dw3) columns(vectors int) int {
+	if f.stride == 0 {
+		return 3
+	}
+	return (vectors-1)*f.stride + 3
 }
 
 func (f dw3) write(a *asm) {
@@ -128,84 +144,215 @@ func (f dw3) write(a *asm) {
 	a.op("MOVQ 64(R13), DX")
 	a.op("MOVQ 72(R13), AX")
 	a.op("MOVQ 96(R13), R12")
-	a.op("VPBROADCASTB 104(R13), Z30")
-	a.op("VPBROADCASTB 105(R13), Z31")
 	a.op("KMOVQ 112(R13), K3")
-	index := []string{"R8", "CX", "DI"}
-	// Per pixel of the unrolled loop: which set of registers each column is in, and which columns are new.
-	type step struct{ in, fresh []int }
-	var steps []step
-	switch f.stride {
-	case 0:
-		steps = []step{{[]int{0, 1, 2}, []int{0, 1, 2}}}
-	case 1:
-		steps = []step{{[]int{0, 1, 2}, []int{2}}, {[]int{1, 2, 0}, []int{2}}, {[]int{2, 0, 1}, []int{2}}}
-		f.unpack(a, "R8", 0)
-		f.unpack(a, "CX", 1)
-	case 2:
-		steps = []step{{[]int{0, 1, 2}, []int{1, 2}}, {[]int{2, 1, 0}, []int{1, 2}}}
-		f.unpack(a, "R8", 0)
+	// Where each column of a step lies: those that the next step has too stay where they are.
+	n := f.columns(f.vectors)
+	kept := 0
+	if f.stride > 0 {
+		kept = 3 - f.stride
 	}
-	pixel, done := a.label("pixel"), a.label("done")
-	a.op("PCALIGN $32")
-	a.at(pixel)
-	for i, s := range steps {
-		for q := range 4 {
-			a.op("VMOVDQU32 %d(SI), Z%d", q*64, q)
-		}
-		if f.rows == 2 {
-			for q := range 4 {
-				a.op("VMOVDQA32 Z%d, Z%d", q, 4+q)
+	var steps [][]int
+	for slots := make([]int, n); len(steps) == 0 || kept > 0 && slots[0] != 0; {
+		if len(steps) == 0 {
+			for i := range slots {
+				slots[i] = i
 			}
 		}
-		for kx := range 3 {
-			for _, k := range s.fresh {
-				if k == kx {
-					f.unpack(a, index[kx], s.in[kx])
-					a.op("ADDQ 88(R13), %s", index[kx])
-				}
-			}
-			for set := range f.sets {
-				for q := range 4 {
-					for r := range f.rows {
-						a.op("VPDPBUSD %d(BX), Z%d, Z%d", ((set*3+kx)*2+r)*256+64*q, 12+4*s.in[kx]+q, 4*r+q)
-					}
-				}
-			}
+		steps = append(steps, slots)
+		slots = append(append([]int{}, slots[n-kept:]...), slots[:n-kept]...)
+	}
+	if f.direct {
+		a.op("KMOVW 160(R13), K4")
+	}
+	for i := range kept {
+		f.unpackOr(a, []string{"R8", "CX"}[i], i, i == 0, func(fill string) {
+			a.op("CMPQ 136(R13), $0")
+			a.op("JNE %s", fill)
+		})
+	}
+	done := a.label("done")
+	var step, single []string
+	for range steps {
+		step, single = append(step, a.label("step")), append(single, a.label("single"))
+	}
+	for i, slots := range steps { // not aligned: the assembler of Go 1.26 does not come to an end then
+		a.at(step[i])
+		if f.vectors > 1 {
+			a.op("CMPQ R12, $%d", f.vectors)
+			a.op("JLT %s", single[i])
 		}
-		storeDepthwise(a, 64, f.rows, func(n int) string { return fmt.Sprintf("Z%d", n) }, 106, 120)
-		a.op("ADDQ 80(R13), DX")
-		if f.rows == 2 {
-			a.op("ADDQ 80(R13), AX")
-		}
-		a.op("DECQ R12")
-		if i < len(steps)-1 {
+		f.step(a, f.vectors, kept, slots)
+		a.op("SUBQ $%d, R12", f.vectors)
+		if i == len(steps)-1 {
+			a.op("JNE %s", step[0])
+		} else {
 			a.op("JEQ %s", done)
 		}
 	}
-	a.op("JNE %s", pixel)
+	if f.vectors > 1 {
+		a.op("JMP %s", done)
+		for i, slots := range steps {
+			a.at(single[i])
+			f.step(a, 1, kept, slots)
+			if i < len(steps)-1 {
+				a.op("JMP %s", done)
+			}
+		}
+	}
 	a.at(done)
 	a.op("VZEROUPPER")
 	a.op("RET")
 }
 
-// unpack puts four rows of a column into a set of registers. One output row has three: its weights of the fourth are zero.
-func (f dw3) unpack(a *asm, index string, set int) {
-	u := 12 + 4*set
-	fourth := "R15"
-	if f.rows == 1 {
-		fourth = "R11"
+// step computes so many vectors. Their columns lie in the slots.
+func (f dw3) step(a *asm, vectors, kept int, slots []int) {
+	n := vectors * f.rows
+	first := 4 * f.columns(f.vectors)
+	free := first + 3*f.vectors*f.rows
+	index := []string{"R8", "CX", "DI"}
+	for v := range vectors {
+		for kx := kept; kx < 3; kx++ {
+			f.unpackOr(a, index[kx], slots[v*f.stride+kx], kx == 2 && v == vectors-1, func(fill string) {
+				a.op("CMPQ R12, %d(R13)", 144+8*v)
+				a.op("JEQ %s", fill)
+			})
+			a.op("ADDQ 88(R13), %s", index[kx])
+		}
 	}
-	a.op("VMOVDQU8 (R9)(%s*1), Z24", index)
-	a.op("VMOVDQU8 (R11)(%s*1), Z25", index)
-	a.op("VPUNPCKLBW (R10)(%s*1), Z24, Z26", index)
-	a.op("VPUNPCKHBW (R10)(%s*1), Z24, Z24", index)
-	a.op("VPUNPCKLBW (%s)(%s*1), Z25, Z27", fourth, index)
-	a.op("VPUNPCKHBW (%s)(%s*1), Z25, Z25", fourth, index)
-	a.op("VPUNPCKLWD Z27, Z26, Z%d", u)
-	a.op("VPUNPCKHWD Z27, Z26, Z%d", u+1)
-	a.op("VPUNPCKLWD Z25, Z24, Z%d", u+2)
-	a.op("VPUNPCKHWD Z25, Z24, Z%d", u+3)
+	sums := func(q, i int) string { return fmt.Sprintf("Z%d", first+[]int{0, 1, 1, 2}[q]*n+i) }
+	for q := range 4 {
+		a.op("VMOVDQU32 %d(SI), %s", 64*q, sums(q, 0))
+		for i := 1; i < n; i++ {
+			a.op("VMOVDQA32 %s, %s", sums(q, 0), sums(q, i))
+		}
+		for set := range f.sets {
+			for kx := range 3 {
+				for r := range f.rows {
+					w := fmt.Sprintf("%d(BX)", ((set*3+kx)*2+r)*256+64*q)
+					if vectors > 1 {
+						a.op("VMOVDQU32 %s, Z%d", w, free+r)
+						w = fmt.Sprintf("Z%d", free+r)
+					}
+					for v := range vectors {
+						a.op("VPDPBUSD %s, Z%d, %s", w, 4*slots[v*f.stride+kx]+q, sums(q, v*f.rows+r))
+					}
+				}
+			}
+		}
+		rescaleDepthwise(a, q, n, free, func(i int) string { return sums(q, i) })
+		for i := range n {
+			switch q {
+			case 1, 3:
+				a.op("VPACKSSDW %s, %s, %s", sums(q, i), sums(q-1, i), sums(q-1, i))
+			}
+		}
+	}
+	for i := range n {
+		a.op("VPACKSSWB %s, %s, %s", sums(2, i), sums(0, i), sums(0, i))
+	}
+	clamp := a.label("clamped")
+	a.op("CMPW 104(R13), $0x7F80") // −128 and 127
+	a.op("JEQ %s", clamp)
+	a.op("VPBROADCASTB 104(R13), Z%d", free)
+	a.op("VPBROADCASTB 105(R13), Z%d", free+1)
+	for i := range n {
+		a.op("VPMAXSB Z%d, %s, %s", free, sums(0, i), sums(0, i))
+		a.op("VPMINSB Z%d, %s, %s", free+1, sums(0, i), sums(0, i))
+	}
+	a.at(clamp)
+	if f.vectors == 1 {
+		whole := a.label("whole")
+		a.op("CMPQ R12, $1")
+		a.op("JNE %s", whole)
+		a.op("KMOVQ 120(R13), K3")
+		a.at(whole)
+	}
+	for v := range vectors {
+		for r, out := range []string{"DX", "AX"}[:f.rows] {
+			a.op("VMOVDQU8 %s, K3, (%s)", sums(0, v*f.rows+r), out)
+			a.op("ADDQ 80(R13), %s", out)
+		}
+	}
+}
+
+// rescaleDepthwise rescales n sums of the channels of register q, in float32 or as rescaleS8 does, with four temporaries from register t on.
+func rescaleDepthwise(a *asm, q, n, t int, sum func(i int) string) {
+	exact, done := a.label("exact"), a.label("rescaled")
+	at := func(block int) int { return 256*block + 64*q }
+	a.op("CMPB 106(R13), $0")
+	a.op("JNE %s", exact)
+	a.op("VMOVUPS %d(SI), Z%d", at(dwLow), t)
+	a.op("VMOVUPS %d(SI), Z%d", at(dwHigh), t+1)
+	a.op("VMOVUPS %d(SI), Z%d", at(dwAdd), t+2)
+	for i := range n {
+		x := sum(i)
+		a.op("VCVTDQ2PS %s, %s", x, x)
+		a.op("VMOVAPS Z%d, Z%d", t+2, t+3)
+		a.op("VFMADD231PS.RD_SAE Z%d, %s, Z%d", t, x, t+3)
+		a.op("VFMADD231PS.RD_SAE Z%d, %s, Z%d", t+1, x, t+3)
+		a.op("VCVTPS2DQ.RD_SAE Z%d, %s", t+3, x)
+	}
+	a.op("JMP %s", done)
+	a.at(exact)
+	a.op("VMOVDQU32 %d(SI), Z%d", at(dwMult), t)
+	a.op("VMOVDQU32 %d(SI), Z%d", at(dwMultOdd), t+1)
+	for i := range n {
+		x := sum(i)
+		a.op("VPMULUDQ Z%d, %s, Z%d", t, x, t+2)
+		a.op("VPSRLQ $32, %s, Z%d", x, t+3)
+		a.op("VPMULUDQ Z%d, Z%d, Z%d", t+1, t+3, t+3)
+		a.op("VMOVSHDUP Z%d, K1, Z%d", t+2, t+3)
+		a.op("VPADDD %d(SI), Z%d, Z%d", at(dwAdd), t+3, t+3)
+		a.op("VPCMPUD $5, %d(SI), %s, K2", at(dwLimit), x)
+		a.op("VPADDD.BCST dwOne<>(SB), Z%d, K2, Z%d", t+3, t+3)
+		a.op("VPSRAVD %d(SI), Z%d, %s", at(dwShift), t+3, x)
+	}
+	a.at(done)
+}
+
+// unpackOr puts four rows of a column into a slot. One output row has three: its weights of the fourth are zero. A column that may lie outside of the image has a
+// condition to tell that it does.
+func (f dw3) unpackOr(a *asm, index string, slot int, outside bool, condition func(fill string)) {
+	if !f.direct || !outside {
+		f.unpack(a, index, 4*slot, 4*f.columns(f.vectors))
+		return
+	}
+	fill, done := a.label("fill"), a.label("unpacked")
+	condition(fill)
+	f.unpack(a, index, 4*slot, 4*f.columns(f.vectors))
+	a.op("JMP %s", done)
+	a.at(fill)
+	for q := range 4 {
+		a.op("VPBROADCASTB 107(R13), Z%d", 4*slot+q)
+	}
+	a.at(done)
+}
+
+// unpack has seven temporaries from register t on.
+func (f dw3) unpack(a *asm, index string, u, t int) {
+	rows := []string{"R9", "R10", "R11", "R15"}
+	fourth := t + 3
+	if f.rows == 1 {
+		rows, fourth = rows[:3], t+2
+	}
+	if f.direct {
+		a.op("VPBROADCASTD dwFlip<>(SB), Z%d", t+6)
+	}
+	for i, r := range rows {
+		if f.direct {
+			a.op("VPXORD.Z (%s)(%s*1), Z%d, K4, Z%d", r, index, t+6, t+i)
+		} else {
+			a.op("VMOVDQU32 (%s)(%s*1), Z%d", r, index, t+i)
+		}
+	}
+	a.op("VPUNPCKLBW Z%d, Z%d, Z%d", t+1, t, t+4)
+	a.op("VPUNPCKHBW Z%d, Z%d, Z%d", t+1, t, t)
+	a.op("VPUNPCKLBW Z%d, Z%d, Z%d", fourth, t+2, t+5)
+	a.op("VPUNPCKHBW Z%d, Z%d, Z%d", fourth, t+2, t+2)
+	a.op("VPUNPCKLWD Z%d, Z%d, Z%d", t+5, t+4, u)
+	a.op("VPUNPCKHWD Z%d, Z%d, Z%d", t+5, t+4, u+1)
+	a.op("VPUNPCKLWD Z%d, Z%d, Z%d", t+2, t, u+2)
+	a.op("VPUNPCKHWD Z%d, Z%d, Z%d", t+2, t, u+3)
 }
 
 // storeDepthwise rescales, packs and stores the sums of one vector of channels, of one or two output rows, whose places are DX and AX. The flag exact
@@ -215,13 +362,13 @@ func storeDepthwise(a *asm, channels, rows int, reg func(int) string, exactAt, l
 	a.op("CMPB %d(R13), $0", exactAt)
 	a.op("JNE %s", exact)
 	for q := range 4 {
-		rescaleDepthwise(a, channels, q, rows, reg, false)
+		rescaleRegister(a, channels, q, rows, reg, false)
 	}
 	a.op("JMP %s", pack)
 	a.at(exact)
 	a.op("VPTERNLOGD $0xFF, %s, %s, %s", reg(28), reg(28), reg(28)) // −1: subtracting it adds the carry
 	for q := range 4 {
-		rescaleDepthwise(a, channels, q, rows, reg, true)
+		rescaleRegister(a, channels, q, rows, reg, true)
 	}
 	a.at(pack)
 	a.op("CMPQ R12, $1")
@@ -239,8 +386,8 @@ func storeDepthwise(a *asm, channels, rows int, reg func(int) string, exactAt, l
 	}
 }
 
-// rescaleDepthwise is rescaleS8 for register q of the sums of each row.
-func rescaleDepthwise(a *asm, channels, q, rows int, reg func(int) string, exact bool) {
+// rescaleRegister is rescaleS8 for register q of the sums of each row.
+func rescaleRegister(a *asm, channels, q, rows int, reg func(int) string, exact bool) {
 	at := func(block int) int { return 4*channels*block + channels*q }
 	a.op("VMOVDQU32 %d(SI), %s", at(dwMult), reg(24))
 	a.op("VMOVDQU32 %d(SI), %s", at(dwMultOdd), reg(25))
@@ -402,7 +549,7 @@ func depthwiseTall(a *asm) {
 		for i, r := range []string{"R9", "R10", "R11", "R15"} {
 			a.op("MOVQ %d(R13), %s", 32*quad+8*i, r)
 		}
-		dw3{rows: 2}.unpack(a, "R8", 0)
+		dw3{rows: 2}.unpack(a, "R8", 12, 0)
 		for q := range 4 {
 			a.op("VMOVDQU32 Z%d, %d(DI)", 12+q, 256*quad+64*q)
 		}

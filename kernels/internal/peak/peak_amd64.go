@@ -12,9 +12,6 @@ func f32AVX512(rounds int)
 
 func f32AVX2(rounds int)
 
-// perRound is how many vector multiply-adds a round has.
-const perRound = 24
-
 func loops() (s8, f32 loop) {
 	switch {
 	case cpu.Has(cpu.AVX512VNNI):
