@@ -86,6 +86,10 @@ test-avx512: ## kernels tests in the tier avx512vnni, in the emulator Bochs wher
 cycles-arm64: ## fail if loops of the arm64 kernels take more cycles of llvm-mca's models than in scripts/bench/arm64/cycles.txt; wants llvm-19
 	go run ./scripts/bench/arm64
 
+.PHONY: count-arm64
+count-arm64: ## fail if small models take more instructions under qemu-user than in scripts/bench/arm64/instructions.txt
+	go run ./scripts/bench/arm64 -count
+
 .PHONY: models
 models: ## the models that engines are compared on, in scripts/bench/models/out; minutes, and network the first time
 	scripts/bench/models/make.sh

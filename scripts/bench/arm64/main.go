@@ -3,10 +3,13 @@
 // loop with another and say nothing about the speed of a real core.
 //
 //	go run ./scripts/bench/arm64 [-update] [-peers]
+//	go run ./scripts/bench/arm64 -count [-update] [-only REGEXP] [-top N] [-tier generic]
 //
 // It compares with cycles.txt beside it and fails where a loop takes more model cycles than there (beyond 2 %), or where the SDOT tile leaves more than a
 // tenth of the bound of neoverse-n1 unused; -update writes the file anew. -peers does the same to the loops of LiteRT's arm64 package (peers.go) and
 // prints the fastest of them beside ours.
+//
+// -count counts the instructions of one run of small models under qemu-user instead (counts.go), and compares with instructions.txt in the same way.
 package main
 
 import (
@@ -26,7 +29,7 @@ import (
 // llvm is the version whose models the golden figures are of; others have other models. Debian 12: apt-get install llvm-19.
 const llvm = "-19"
 
-// slack is by how much a loop may grow before it counts as slower.
+// slack is by how much a figure may grow before the loop or model counts as slower.
 const slack = 1.02
 
 var cores = []string{"cortex-a53", "cortex-a55", "cortex-a72", "neoverse-n1"}
@@ -84,21 +87,34 @@ var kernels = []kernel{
 }
 
 func main() {
-	update := flag.Bool("update", false, "write cycles.txt anew")
+	update := flag.Bool("update", false, "write cycles.txt, or with -count instructions.txt, anew")
 	peers := flag.Bool("peers", false, "compare with LiteRT's loops; wants pip for the download")
+	counting := flag.Bool("count", false, "count the instructions of small models; wants qemu-user-static")
+	tier := flag.String("tier", "", "with -count: print the counts of kernels up to this tier, and compare nothing")
+	top := flag.Int("top", 0, "with -count: list so many functions of each model")
+	only := flag.String("only", "", "with -count: a regular expression for what is counted, as in \"kws.* on cortex-a53\"")
 	flag.Parse()
-	if err := run(*update, *peers); err != nil {
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	here, err := exec.Command("go", "list", "-f", "{{.Dir}}", "wayside/scripts/bench/arm64").Output()
+	switch dir := strings.TrimSpace(string(here)); {
+	case err != nil:
+	case *counting:
+		err = countModels(dir, *update, *tier, *top, match)
+	default:
+		err = run(dir, *update, *peers)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(update, peers bool) error {
-	here, err := exec.Command("go", "list", "-f", "{{.Dir}}", "wayside/scripts/bench/arm64").Output()
-	if err != nil {
-		return err
-	}
-	golden := filepath.Join(strings.TrimSpace(string(here)), "cycles.txt")
+func run(here string, update, peers bool) error {
+	golden := filepath.Join(here, "cycles.txt")
 	dir, err := os.MkdirTemp("", "arm64-cycles-")
 	if err != nil {
 		return err
@@ -147,29 +163,29 @@ func run(update, peers bool) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(append(bad, compare(string(old), table.String())...)...)
+	return errors.Join(append(bad, compare("cycles.txt", "model cycles", string(old), table.String())...)...)
 }
 
-// compare returns an error for every loop that takes more cycles than in the golden table, or stands in only one of the two.
-func compare(old, now string) (bad []error) {
+// compare returns an error for every row with a larger figure than in the golden table of this file, or that stands in only one of the two.
+func compare(file, unit, old, now string) (bad []error) {
 	was, is := parse(old), parse(now)
 	for key, c := range is {
 		switch o, ok := was[key]; {
 		case !ok:
-			bad = append(bad, fmt.Errorf("%s: not in cycles.txt; run with -update", key))
+			bad = append(bad, fmt.Errorf("%s: not in %s; run with -update", key, file))
 		case c > o*slack:
-			bad = append(bad, fmt.Errorf("%s: %.1f model cycles, %.1f before", key, c, o))
+			bad = append(bad, fmt.Errorf("%s: %.1f %s, %.1f before", key, c, unit, o))
 		}
 	}
 	for key := range was {
 		if _, ok := is[key]; !ok {
-			bad = append(bad, fmt.Errorf("%s: only in cycles.txt; run with -update", key))
+			bad = append(bad, fmt.Errorf("%s: only in %s; run with -update", key, file))
 		}
 	}
 	return bad
 }
 
-// parse returns the cycles of a table by kernel and model.
+// parse returns the figures of a table, cycles or instructions, by its first two columns.
 func parse(table string) map[string]float64 {
 	out := make(map[string]float64)
 	for line := range strings.Lines(table) {
