@@ -130,8 +130,8 @@ func compileBilinear(c *graph.CompileCtx) (*graph.Kernel, error) {
 				return nil
 			}}, nil
 		}
-		return &graph.Kernel{ID: "resize.bilinear/s8/generic", Run: func(a *graph.Args) error {
-			resize.BilinearFixed(a.Out[0].S8(), a.In[0].S8(), g, ys, xs)
+		return &graph.Kernel{ID: "resize.bilinear/s8/" + resize.ISA(1, g.C), Run: func(a *graph.Args) error {
+			resize.BilinearS8(a.Out[0].S8(), a.In[0].S8(), g, ys, xs)
 			return nil
 		}}, nil
 	}
@@ -151,7 +151,7 @@ func compileBilinear(c *graph.CompileCtx) (*graph.Kernel, error) {
 			return nil
 		}}, nil
 	}
-	return &graph.Kernel{ID: "resize.bilinear/f32/" + resize.ISA(g.C), Run: func(a *graph.Args) error {
+	return &graph.Kernel{ID: "resize.bilinear/f32/" + resize.ISA(4, g.C), Run: func(a *graph.Args) error {
 		resize.BilinearF32(a.Out[0].F32(), a.In[0].F32(), g, ys, xs)
 		return nil
 	}}, nil

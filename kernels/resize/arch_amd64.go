@@ -2,18 +2,19 @@ package resize
 
 import "wayside/kernels/internal/cpu"
 
-//go:noescape
-func bilinearAVX512(t *lineF32)
+// The tables of assembly functions, of one each.
+func bilinearAVX512() *[1]uintptr
+func bilinearAVX2() *[1]uintptr
+func bilinearS8AVX2() *[1]uintptr
 
-//go:noescape
-func bilinearAVX2(t *lineF32)
+var f32Wide, f32Narrow, s8Narrow = bilinearAVX512()[0], bilinearAVX2()[0], bilinearS8AVX2()[0]
 
-// ISA names the instructions that BilinearF32 uses for so many channels, as in kernel ids.
-func ISA(channels int) string {
+// leastS8 is the channels of a vector.
+const leastS8 = 16
+
+func isa(size int) string {
 	switch {
-	case channels < leastChannels:
-		return generic
-	case cpu.Has(cpu.AVX512VNNI):
+	case cpu.Has(cpu.AVX512VNNI) && size == 4:
 		return "avx512"
 	case cpu.Has(cpu.AVX2):
 		return "avx2"
@@ -21,10 +22,13 @@ func ISA(channels int) string {
 	return generic
 }
 
-func bilinearLine(t *lineF32) {
-	if cpu.Has(cpu.AVX512VNNI) {
-		bilinearAVX512(t)
-		return
+// kernel returns the function for values of size bytes.
+func kernel(size int) uintptr {
+	switch {
+	case size == 1:
+		return s8Narrow
+	case cpu.Has(cpu.AVX512VNNI):
+		return f32Wide
 	}
-	bilinearAVX2(t)
+	return f32Narrow
 }

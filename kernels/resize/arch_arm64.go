@@ -2,15 +2,26 @@ package resize
 
 import "wayside/kernels/internal/cpu"
 
-//go:noescape
-func bilinearNeon(t *lineF32)
+// The tables of assembly functions, of one each.
+func bilinearNeon() *[1]uintptr
+func bilinearS8Neon() *[1]uintptr
 
-// ISA names the instructions that BilinearF32 uses for so many channels, as in kernel ids.
-func ISA(channels int) string {
-	if channels < leastChannels || !cpu.Has(cpu.Neon) {
-		return generic
+var f32Neon, s8Neon = bilinearNeon()[0], bilinearS8Neon()[0]
+
+// leastS8 is the channels of a vector.
+const leastS8 = 8
+
+func isa(int) string {
+	if cpu.Has(cpu.Neon) {
+		return "neon"
 	}
-	return "neon"
+	return generic
 }
 
-func bilinearLine(t *lineF32) { bilinearNeon(t) }
+// kernel returns the function for values of size bytes.
+func kernel(size int) uintptr {
+	if size == 1 {
+		return s8Neon
+	}
+	return f32Neon
+}

@@ -2,6 +2,6 @@
 //
 // Holds: the places that output rows and columns read, and the loops over them.
 // Never holds: tensors, options of model formats.
-// May import: kernels/internal/cpu.
+// May import: the standard library, kernels/internal.
 // Start reading at: NewTaps, BilinearF32.
 package resize

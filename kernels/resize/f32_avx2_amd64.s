@@ -520,8 +520,8 @@ DATA tail<>+56(SB)/4, $0
 DATA tail<>+60(SB)/4, $0
 GLOBL tail<>(SB), RODATA|NOPTR, $64
 
-// func bilinearAVX2(t *lineF32)
-TEXT ·bilinearAVX2(SB), NOSPLIT, $0-8
+// the argument is a lineF32
+TEXT bilinear<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), DI
 	MOVQ 24(R13), R10
@@ -603,4 +603,13 @@ done2:
 	DECQ R9
 	JNE pixel1
 	VZEROUPPER
+	RET
+
+DATA bilinearAVX2<>+0(SB)/8, $bilinear<>(SB)
+GLOBL bilinearAVX2<>(SB), RODATA|NOPTR, $8
+
+// func bilinearAVX2() *[1]uintptr
+TEXT ·bilinearAVX2(SB), NOSPLIT, $0-8
+	LEAQ bilinearAVX2<>(SB), AX
+	MOVQ AX, ret+0(FP)
 	RET

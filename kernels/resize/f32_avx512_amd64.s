@@ -502,8 +502,8 @@ DATA float<>+1976(SB)/4, $1042983595
 DATA float<>+1980(SB)/4, $1042983595
 GLOBL float<>(SB), RODATA|NOPTR, $1984
 
-// func bilinearAVX512(t *lineF32)
-TEXT ·bilinearAVX512(SB), NOSPLIT, $0-8
+// the argument is a lineF32
+TEXT bilinear<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), DI
 	MOVQ 24(R13), R10
@@ -585,4 +585,13 @@ done2:
 	DECQ R9
 	JNE pixel1
 	VZEROUPPER
+	RET
+
+DATA bilinearAVX512<>+0(SB)/8, $bilinear<>(SB)
+GLOBL bilinearAVX512<>(SB), RODATA|NOPTR, $8
+
+// func bilinearAVX512() *[1]uintptr
+TEXT ·bilinearAVX512(SB), NOSPLIT, $0-8
+	LEAQ bilinearAVX512<>(SB), AX
+	MOVQ AX, ret+0(FP)
 	RET

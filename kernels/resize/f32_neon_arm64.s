@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func bilinearNeon(t *lineF32)
-TEXT ·bilinearNeon(SB), NOSPLIT, $0-8
+// the argument is a lineF32
+TEXT bilinear<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	LDP 0(R0), (R1, R2)
 	LDP 16(R0), (R3, R4)
@@ -85,4 +85,13 @@ done:
 	ADD $12, R4, R4
 	SUBS $1, R5, R5
 	BNE pixel
+	RET
+
+DATA bilinearNeon<>+0(SB)/8, $bilinear<>(SB)
+GLOBL bilinearNeon<>(SB), RODATA|NOPTR, $8
+
+// func bilinearNeon() *[1]uintptr
+TEXT ·bilinearNeon(SB), NOSPLIT, $0-8
+	MOVD $bilinearNeon<>(SB), R0
+	MOVD R0, ret+0(FP)
 	RET

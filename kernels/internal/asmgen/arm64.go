@@ -85,6 +85,14 @@ func (a arm64) smull2(d, n, m int) { a.three(0x4E20C000, "smull2", "8h", "16b", 
 func (a arm64) smlal(d, n, m int)  { a.three(0x0E208000, "smlal", "8h", "8b", "8b", d, n, m) }
 func (a arm64) smlal2(d, n, m int) { a.three(0x4E208000, "smlal2", "8h", "16b", "16b", d, n, m) }
 
+// The same from 16 to 32 bits.
+func (a arm64) smull4s(d, n, m int)  { a.three(0x0E60C000, "smull", "4s", "4h", "4h", d, n, m) }
+func (a arm64) smull24s(d, n, m int) { a.three(0x4E60C000, "smull2", "4s", "8h", "8h", d, n, m) }
+func (a arm64) smlal4s(d, n, m int)  { a.three(0x0E608000, "smlal", "4s", "4h", "4h", d, n, m) }
+func (a arm64) smlal24s(d, n, m int) { a.three(0x4E608000, "smlal2", "4s", "8h", "8h", d, n, m) }
+func (a arm64) mul4s(d, n, m int)    { a.three(0x4EA09C00, "mul", "4s", "4s", "4s", d, n, m) }
+func (a arm64) mla4s(d, n, m int)    { a.three(0x4EA09400, "mla", "4s", "4s", "4s", d, n, m) }
+
 // saddw adds the low halfwords of m to the words of n, saddw2 the high ones.
 func (a arm64) saddw(d, n, m int)  { a.three(0x0E601000, "saddw", "4s", "4s", "4h", d, n, m) }
 func (a arm64) saddw2(d, n, m int) { a.three(0x4E601000, "saddw2", "4s", "4s", "8h", d, n, m) }

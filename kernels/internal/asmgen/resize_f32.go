@@ -14,7 +14,7 @@ func bilinearF32(wide bool, isa string) func() []byte {
 		s := simd{newAsm("Bilinear interpolation of float32 on " + isa + "."), wide}
 		s.constants()
 		const one, up, down, left, right = 8, 9, 10, 11, 12 // 1, weights of the upper and lower line, of the left and right column
-		s.text("bilinear"+isa, "$0-8", "func bilinear"+isa+"(t *lineF32)")
+		s.fn("bilinear", "the argument is a lineF32")
 		s.op("MOVQ t+0(FP), R13")
 		s.op("MOVQ 0(R13), DI")   // destination
 		s.op("MOVQ 24(R13), R10") // taps
@@ -64,6 +64,7 @@ func bilinearF32(wide bool, isa string) func() []byte {
 		s.op("DECQ R9")
 		s.op("JNE %s", pixel)
 		s.ret()
+		s.table("bilinear"+isa, []string{"bilinear"})
 		return s.Bytes()
 	}
 }
@@ -72,7 +73,7 @@ func bilinearF32(wide bool, isa string) func() []byte {
 func bilinearF32Arm64() []byte {
 	a := arm64{newAsm("Bilinear interpolation of float32. Comments beside words have ARM's order of operands.")}
 	const one, up, down, left, right = 16, 17, 18, 19, 20
-	a.text("bilinearNeon", "$0-8", "func bilinearNeon(t *lineF32)")
+	a.fn("bilinear", "the argument is a lineF32")
 	a.op("MOVD t+0(FP), R0")
 	a.op("LDP 0(R0), (R1, R2)")  // destination, upper line
 	a.op("LDP 16(R0), (R3, R4)") // lower line, taps
@@ -131,5 +132,6 @@ func bilinearF32Arm64() []byte {
 	a.op("SUBS $1, R5, R5")
 	a.op("BNE pixel")
 	a.op("RET")
+	a.table("bilinearNeon", []string{"bilinear"})
 	return a.Bytes()
 }
