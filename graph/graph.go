@@ -183,6 +183,18 @@ type ThenFuser interface {
 // BesideIn is the input of a layer, after those of weights and bias, that a node which the layer has taken over adds to its results.
 const BesideIn = 3
 
+// Padder is implemented by attribute structs of nodes that put elements around data. Padding returns how many, before and after each axis; false where some come
+// between the data.
+type Padder interface {
+	Padding() (before, after []int, ok bool)
+}
+
+// PadFuser is implemented by attribute structs of layers that can put zeros around their input themselves: FusePad is ActFuser's FuseAct for so many before and
+// after its height and width.
+type PadFuser interface {
+	FusePad(before, after [2]int) (any, bool)
+}
+
 // Activator is implemented by the attribute structs of nodes that are a plain activation, so that passes can recognise them.
 type Activator interface {
 	Activation() Activation

@@ -42,6 +42,21 @@ func (a Conv2DAttr) FuseAfter(act graph.Activation) (any, bool) {
 	return a, true
 }
 
+// FusePad implements graph.PadFuser.
+func (a Conv2DAttr) FusePad(before, after [2]int) (any, bool) {
+	switch a.Pad {
+	case Same: // the window's place depends on the extents
+		return nil, false
+	case Valid:
+		a.Pad, a.Pads = Explicit, [4]int{}
+	}
+	for i := range 2 {
+		a.Pads[i] += before[i]
+		a.Pads[2+i] += after[i]
+	}
+	return a, true
+}
+
 // FuseThen implements graph.ThenFuser.
 func (a Conv2DAttr) FuseThen(n *graph.Node) (any, bool) {
 	if a.After != graph.ActNone || a.Then != nil {
@@ -90,6 +105,11 @@ func (a DepthwiseAttr) FuseAct(act graph.Activation) (any, bool) {
 // FuseAfter implements graph.AfterFuser.
 func (a DepthwiseAttr) FuseAfter(act graph.Activation) (any, bool) {
 	return a.with(a.Conv2DAttr.FuseAfter(act))
+}
+
+// FusePad implements graph.PadFuser.
+func (a DepthwiseAttr) FusePad(before, after [2]int) (any, bool) {
+	return a.with(a.Conv2DAttr.FusePad(before, after))
 }
 
 // FuseThen implements graph.ThenFuser.

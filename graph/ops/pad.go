@@ -12,6 +12,11 @@ import (
 // axis. Input 1, when present, is the value to pad with; otherwise it is zero, for quantized data the output's zero point.
 type PadAttr struct{ Before, After, Inner []int }
 
+// Padding implements graph.Padder.
+func (a PadAttr) Padding() (before, after []int, ok bool) {
+	return a.Before, a.After, !slices.ContainsFunc(a.Inner, func(n int) bool { return n != 0 })
+}
+
 // MirrorPadAttr is the attribute of MirrorPad: elements before and after each axis, which repeat the data backwards from its edge.
 // Skip is 1 when the outermost element itself is not repeated (reflect), else 0 (symmetric).
 type MirrorPadAttr struct {

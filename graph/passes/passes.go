@@ -24,6 +24,7 @@ var All = []Pass{
 	{"attention", Attention},
 	{"turn-products", TurnProducts},
 	{"fold", graph.Fold},
+	{"fuse-pad", FusePad},
 	{"fuse-gelu", FuseGelu},
 	{"fuse-swish", FuseSwish},
 	{"tables", Tables},
