@@ -99,7 +99,7 @@ type dwSplit struct {
 }
 
 // dwTableAVX512 returns the addresses of the functions: for 16, 32 and 64 channels and any taps; for 3×3 taps by sets of weights; dwPick, dwSpread, dwTall, dwSplit.
-func dwTableAVX512() *[17]uintptr
+func dwTableAVX512() *[19]uintptr
 
 var dwTable = dwTableAVX512()
 
@@ -110,11 +110,12 @@ const (
 	dw3Pair    = 4 // two output rows
 	dw3Direct  = 5 // one output row, directly
 	dw3Direct2 = 7 // one output row, directly, step 2
-	dw3Sets    = 5
-	dwPickAt   = 13
-	dwSpreadAt = 14
-	dwTallAt   = 15
-	dwSplitAt  = 16
+	dw3Roll    = 8 // two output rows; a vector's third column is the first of the next
+	dw3Sets    = 6
+	dwPickAt   = 15
+	dwSpreadAt = 16
+	dwTallAt   = 17
+	dwSplitAt  = 18
 )
 
 // dwTerms is how many parameters each sum has.
@@ -171,15 +172,18 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 	} else if n <= 32 {
 		width = 32
 	}
-	shape := newDwShape(g, width, together, false, !tall)
+	// Reading the image where it lies is worth the channels that the last block lacks, up to some: columns are unpacked once, and nothing is copied, which
+	// takes most of the time where outputs are two pixels apart.
+	right, full := (g.OutW-1)*g.StrideW+3-g.PadLeft-g.W, (g.C+63)/64*64
+	direct := three && g.DilW == 1 && g.StrideW <= 2 && g.C == g.OutC && g.C%4 == 0 && g.PadLeft <= 1 && right <= 1
+	shape := newDwShape(g, width, together, false, !tall && !(direct && (2*full <= 3*g.C || g.StrideW == 2 && full <= 2*g.C)))
 	if shape == nil {
 		return nil
 	}
 	p := &dwAVX512{dwShape: shape, sets: sets, three: three, pair: pair, tall: tall, lo: int8(q.Min), hi: int8(q.Max), zero: byte(q.XZero + 128)}
 	p.spread, p.split = shape.spreadIndex(), shape.splitIndex()
 	p.groups = (p.sets*taps + 3) / 4
-	right := (g.OutW-1)*g.StrideW + 3 - g.PadLeft - g.W
-	p.direct = three && shape.dstep == g.OutC && g.DilW == 1 && g.StrideW <= 2 && g.C == g.OutC && g.C%4 == 0 && g.PadLeft <= 1 && right <= 1
+	p.direct = direct && shape.dstep == g.OutC
 	for i := range shape.runs {
 		b := dwBlock{dwRun: shape.runs[i]}
 		if !three && !tall && b.n <= 32 {
@@ -488,7 +492,9 @@ func (p *dwAVX512) rows3(dst []int8, lines []byte, slot, rows int) {
 	}
 	f := dw3Single
 	if rows == 2 {
-		f = dw3Pair
+		if f = dw3Pair; p.taps[2]-p.taps[0] == p.xstep {
+			f = dw3Roll
+		}
 	}
 	fn := dwTable[f+(p.sets-1)*dw3Sets]
 	for i := range p.blocks {

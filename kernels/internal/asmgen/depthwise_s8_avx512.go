@@ -19,7 +19,8 @@ func depthwiseS8AVX512() []byte {
 	}
 	for sets := 1; sets <= 2; sets++ {
 		for _, f := range []dw3{{name: "dw3x3", rows: 1, vectors: 1}, {name: "dw3x3pair", rows: 2, vectors: 1}, {name: "dw3x3direct", rows: 1, stride: 1, vectors: 2, direct: true},
-			{name: "dw3x3directPair", rows: 2, stride: 1, vectors: 2, direct: true}, {name: "dw3x3direct2", rows: 1, stride: 2, vectors: 2, direct: true}} {
+			{name: "dw3x3directPair", rows: 2, stride: 1, vectors: 2, direct: true}, {name: "dw3x3direct2", rows: 1, stride: 2, vectors: 2, direct: true},
+			{name: "dw3x3pairRoll", rows: 2, stride: 2, vectors: 1}} {
 			f.sets = sets
 			f.name = fmt.Sprintf("%sw%d", f.name, sets)
 			f.write(a)
