@@ -160,7 +160,7 @@ func packDepthwiseAVX512(w []int8, g *Geometry, q *gemm.Quant) *dwAVX512 {
 	three := g.KH == 3 && g.KW == 3 && g.OutW*g.OutC > 32
 	pair := g.StrideH == 1 && g.DilH == 1 && g.OutH > 1
 	// What is left of the last block of 64 channels is computed for nothing.
-	tall := pair && g.KH >= 4 && g.KH <= 7 && g.KW >= 3 && sets == 1 && g.OutW <= 512 && (g.OutC+63)/64*64*5 <= g.OutC*6
+	tall := pair && g.KH >= 4 && g.KH <= 7 && g.KW >= 3 && sets == 1 && g.OutW <= 512 && (g.OutC+63)/64*64*3 <= g.OutC*4
 	pair = pair && three || tall
 	together := 1
 	if pair {
@@ -218,7 +218,7 @@ func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
 		b.w = make([]int8, p.groups*4*b.width)
 	}
 	b.par = make([]int32, dwTerms*b.width)
-	floats := make([]int32, dwTerms*b.width) // the same for a store in float32, which 3×3 taps have where it is exact
+	floats := make([]int32, dwTerms*b.width) // the same for a store in float32, which 3×3 taps and tall ones have where it is exact
 	b.exact = false
 	taps := p.KH * p.KW
 	for i := range b.n {
@@ -265,13 +265,13 @@ func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
 		}
 		slot := reg*b.width/4 + at
 		b.exact = b.exact || terms.Carry
-		if p.three {
+		if p.three || p.tall {
 			f, ok := requant.FloatStep(bias, 255*abs, q.Mult[one], q.Shift[one], q.Zero, q.Min, q.Max)
 			for j, v := range [4]int32{f.Bias, int32(math.Float32bits(f.High)), int32(math.Float32bits(f.Low)), int32(math.Float32bits(f.Add))} {
 				floats[j*b.width+slot] = v
 			}
 			b.exact = b.exact || !ok
-			if !terms.Carry { // the exact store of 3×3 taps always looks at the limit
+			if !terms.Carry { // the exact store of these always looks at the limit
 				terms.Limit = -1
 			}
 		}
@@ -282,7 +282,7 @@ func (p *dwAVX512) pack(b *dwBlock, w []int8, q *gemm.Quant) bool {
 			b.par[2*b.width+slot-1] = terms.Mult
 		}
 	}
-	if p.three && !b.exact {
+	if (p.three || p.tall) && !b.exact {
 		b.par = floats
 	}
 	return true

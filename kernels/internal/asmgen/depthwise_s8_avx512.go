@@ -49,7 +49,7 @@ const (
 )
 
 // depthwiseS8 writes the function for any taps. Register use: AX walks the table of tap pointers, R8 offset of the pixel, BX weights, CX groups left,
-// DX output, SI parameters, R12 pixels left, R13 argument. 0 to 3 sums, 4 to 7 taps, 8 to 15 unpacked, 24 to 28 parameters and temporaries, 30 and 31
+// DX output, SI parameters, R12 pixels left, R13 argument. 0 to 3 sums, 4 to 7 taps, 8 to 15 unpacked, 26 to 28 temporaries, 30 and 31
 // limits.
 func depthwiseS8(a *asm, name string, channels int) {
 	kind := map[int]string{64: "Z", 32: "Y", 16: "X"}[channels]
@@ -94,7 +94,7 @@ func depthwiseS8(a *asm, name string, channels int) {
 	a.op("ADDQ $%d, BX", 4*channels)
 	a.op("DECQ CX")
 	a.op("JNE %s", group)
-	storeDepthwise(a, channels, 1, reg, 66, 80)
+	storeDepthwise(a, channels, reg)
 	a.op("ADDQ 40(R13), DX")
 	a.op("ADDQ 48(R13), R8")
 	a.op("DECQ R12")
@@ -240,47 +240,55 @@ func (f dw3) step(a *asm, vectors, kept int, slots []int) {
 				}
 			}
 		}
-		rescaleDepthwise(a, q, n, free, func(i int) string { return sums(q, i) })
-		for i := range n {
-			switch q {
-			case 1, 3:
-				a.op("VPACKSSDW %s, %s, %s", sums(q, i), sums(q-1, i), sums(q-1, i))
-			}
-		}
+		dwFinish(a, q, vectors, f.rows, free, 104, sums)
+	}
+}
+
+// dwFinish rescales the sums of the channels of register q, and packs, clamps and stores them behind those of the last register. It has four temporaries from
+// register t on; at is where the argument has the limits.
+func dwFinish(a *asm, q, vectors, rows, t, at int, sums func(q, i int) string) {
+	n := vectors * rows
+	rescaleDepthwise(a, q, n, t, at+2, func(i int) string { return sums(q, i) })
+	for i := 0; i < n && q%2 == 1; i++ {
+		a.op("VPACKSSDW %s, %s, %s", sums(q, i), sums(q-1, i), sums(q-1, i))
+	}
+	if q < 3 {
+		return
 	}
 	for i := range n {
 		a.op("VPACKSSWB %s, %s, %s", sums(2, i), sums(0, i), sums(0, i))
 	}
-	clamp := a.label("clamped")
-	a.op("CMPW 104(R13), $0x7F80") // −128 and 127
-	a.op("JEQ %s", clamp)
-	a.op("VPBROADCASTB 104(R13), Z%d", free)
-	a.op("VPBROADCASTB 105(R13), Z%d", free+1)
+	clamped := a.label("clamped")
+	a.op("CMPW %d(R13), $0x7F80", at) // −128 and 127
+	a.op("JEQ %s", clamped)
+	a.op("VPBROADCASTB %d(R13), Z%d", at, t)
+	a.op("VPBROADCASTB %d(R13), Z%d", at+1, t+1)
 	for i := range n {
-		a.op("VPMAXSB Z%d, %s, %s", free, sums(0, i), sums(0, i))
-		a.op("VPMINSB Z%d, %s, %s", free+1, sums(0, i), sums(0, i))
+		a.op("VPMAXSB Z%d, %s, %s", t, sums(0, i), sums(0, i))
+		a.op("VPMINSB Z%d, %s, %s", t+1, sums(0, i), sums(0, i))
 	}
-	a.at(clamp)
-	if f.vectors == 1 {
+	a.at(clamped)
+	if vectors == 1 {
 		whole := a.label("whole")
 		a.op("CMPQ R12, $1")
 		a.op("JNE %s", whole)
-		a.op("KMOVQ 120(R13), K3")
+		a.op("KMOVQ %d(R13), K3", at+16)
 		a.at(whole)
 	}
 	for v := range vectors {
-		for r, out := range []string{"DX", "AX"}[:f.rows] {
-			a.op("VMOVDQU8 %s, K3, (%s)", sums(0, v*f.rows+r), out)
-			a.op("ADDQ 80(R13), %s", out)
+		for r, out := range []string{"DX", "AX"}[:rows] {
+			a.op("VMOVDQU8 %s, K3, (%s)", sums(0, v*rows+r), out)
+			a.op("ADDQ %d(R13), %s", at-24, out)
 		}
 	}
 }
 
-// rescaleDepthwise rescales n sums of the channels of register q, in float32 or as rescaleS8 does, with four temporaries from register t on.
-func rescaleDepthwise(a *asm, q, n, t int, sum func(i int) string) {
+// rescaleDepthwise rescales n sums of the channels of register q, in float32 or, where the argument says exact, as rescaleS8 does, with four
+// temporaries from register t on.
+func rescaleDepthwise(a *asm, q, n, t, exactAt int, sum func(i int) string) {
 	exact, done := a.label("exact"), a.label("rescaled")
 	at := func(block int) int { return 256*block + 64*q }
-	a.op("CMPB 106(R13), $0")
+	a.op("CMPB %d(R13), $0", exactAt)
 	a.op("JNE %s", exact)
 	a.op("VMOVUPS %d(SI), Z%d", at(dwLow), t)
 	a.op("VMOVUPS %d(SI), Z%d", at(dwHigh), t+1)
@@ -356,55 +364,47 @@ func (f dw3) unpack(a *asm, index string, u, t int) {
 	a.op("VPUNPCKHWD Z%d, Z%d, Z%d", t+2, t, u+3)
 }
 
-// storeDepthwise rescales, packs and stores the sums of one vector of channels, of one or two output rows, whose places are DX and AX. The flag exact
-// and the mask of the last vector lie at the given offsets of the argument; R12 counts the vectors that are left.
-func storeDepthwise(a *asm, channels, rows int, reg func(int) string, exactAt, lastAt int) {
+// storeDepthwise rescales, packs and stores the sums of one vector of channels at DX; R12 counts the vectors that are left.
+func storeDepthwise(a *asm, channels int, reg func(int) string) {
 	exact, pack, store := a.label("exact"), a.label("pack"), a.label("store")
-	a.op("CMPB %d(R13), $0", exactAt)
+	a.op("CMPB 66(R13), $0")
 	a.op("JNE %s", exact)
 	for q := range 4 {
-		rescaleRegister(a, channels, q, rows, reg, false)
+		rescaleRegister(a, channels, q, reg, false)
 	}
 	a.op("JMP %s", pack)
 	a.at(exact)
 	a.op("VPTERNLOGD $0xFF, %s, %s, %s", reg(28), reg(28), reg(28)) // −1: subtracting it adds the carry
 	for q := range 4 {
-		rescaleRegister(a, channels, q, rows, reg, true)
+		rescaleRegister(a, channels, q, reg, true)
 	}
 	a.at(pack)
 	a.op("CMPQ R12, $1")
 	a.op("JNE %s", store)
-	a.op("KMOVQ %d(R13), K3", lastAt)
+	a.op("KMOVQ 80(R13), K3")
 	a.at(store)
-	for r, out := range []string{"DX", "AX"}[:rows] {
-		x := func(n int) string { return reg(4*r + n) }
-		a.op("VPACKSSDW %s, %s, %s", x(1), x(0), x(0))
-		a.op("VPACKSSDW %s, %s, %s", x(3), x(2), x(2))
-		a.op("VPACKSSWB %s, %s, %s", x(2), x(0), x(0))
-		a.op("VPMAXSB %s, %s, %s", reg(30), x(0), x(0))
-		a.op("VPMINSB %s, %s, %s", reg(31), x(0), x(0))
-		a.op("VMOVDQU8 %s, K3, (%s)", x(0), out)
-	}
+	a.op("VPACKSSDW %s, %s, %s", reg(1), reg(0), reg(0))
+	a.op("VPACKSSDW %s, %s, %s", reg(3), reg(2), reg(2))
+	a.op("VPACKSSWB %s, %s, %s", reg(2), reg(0), reg(0))
+	a.op("VPMAXSB %s, %s, %s", reg(30), reg(0), reg(0))
+	a.op("VPMINSB %s, %s, %s", reg(31), reg(0), reg(0))
+	a.op("VMOVDQU8 %s, K3, (DX)", reg(0))
 }
 
-// rescaleRegister is rescaleS8 for register q of the sums of each row.
-func rescaleRegister(a *asm, channels, q, rows int, reg func(int) string, exact bool) {
+// rescaleRegister is rescaleS8 for register q of the sums.
+func rescaleRegister(a *asm, channels, q int, reg func(int) string, exact bool) {
 	at := func(block int) int { return 4*channels*block + channels*q }
-	a.op("VMOVDQU32 %d(SI), %s", at(dwMult), reg(24))
-	a.op("VMOVDQU32 %d(SI), %s", at(dwMultOdd), reg(25))
-	for r := range rows {
-		x := reg(4*r + q)
-		a.op("VPMULUDQ %s, %s, %s", reg(24), x, reg(26))
-		a.op("VPSRLQ $32, %s, %s", x, reg(27))
-		a.op("VPMULUDQ %s, %s, %s", reg(25), reg(27), reg(27))
-		a.op("VMOVSHDUP %s, K1, %s", reg(26), reg(27))
-		a.op("VPADDD %d(SI), %s, %s", at(dwAdd), reg(27), reg(27))
-		if exact {
-			a.op("VPCMPUD $5, %d(SI), %s, K2", at(dwLimit), x)
-			a.op("VPSUBD %s, %s, K2, %s", reg(28), reg(27), reg(27))
-		}
-		a.op("VPSRAVD %d(SI), %s, %s", at(dwShift), reg(27), x)
+	x := reg(q)
+	a.op("VPMULUDQ %d(SI), %s, %s", at(dwMult), x, reg(26))
+	a.op("VPSRLQ $32, %s, %s", x, reg(27))
+	a.op("VPMULUDQ %d(SI), %s, %s", at(dwMultOdd), reg(27), reg(27))
+	a.op("VMOVSHDUP %s, K1, %s", reg(26), reg(27))
+	a.op("VPADDD %d(SI), %s, %s", at(dwAdd), reg(27), reg(27))
+	if exact {
+		a.op("VPCMPUD $5, %d(SI), %s, K2", at(dwLimit), x)
+		a.op("VPSUBD %s, %s, K2, %s", reg(28), reg(27), reg(27))
 	}
+	a.op("VPSRAVD %d(SI), %s, %s", at(dwShift), reg(27), x)
 }
 
 // pickColumns writes the copy of columns into a phase of a line: runs of bytes, 128 added. The argument is conv.dwPick.
@@ -534,8 +534,8 @@ func splitColumns(a *asm) {
 // depthwiseTall writes the function for four to seven rows of taps and two output rows: it first unpacks all columns, eight input rows of each, and
 // keeps them in memory, from where every tap column takes them. The argument is conv.dwTallTile.
 //
-// Register use: R9 columns, R8 offset in the lines, DI unpacked columns, BX weights, CX tap columns left, SI parameters, DX and AX outputs, R12
-// pixels left, R13 argument. Z0 to Z7 sums, Z12 to Z19 a column, Z24 to Z28 parameters and temporaries, Z30 and Z31 limits.
+// Register use: R8 offset in the lines, later the second vector's columns, R9 the first's, R10 step of taps, DI unpacked columns, BX weights, CX tap columns
+// left, SI parameters, DX and AX outputs, R12 pixels left, R13 argument. Z0 to Z3 columns, Z4 to Z7 weights, then sums, then temporaries.
 func depthwiseTall(a *asm) {
 	a.fn("dwTall", "a run of vectors of 64 channels, two output rows; the argument is a dwTallTile")
 	a.op("MOVQ t+0(FP), R13")
@@ -565,42 +565,66 @@ func depthwiseTall(a *asm) {
 	a.op("MOVQ 128(R13), DX")
 	a.op("MOVQ 136(R13), AX")
 	a.op("MOVQ 160(R13), R12")
-	a.op("VPBROADCASTB 168(R13), Z30")
-	a.op("VPBROADCASTB 169(R13), Z31")
 	a.op("KMOVQ 176(R13), K3")
-	pixel, tap := a.label("pixel"), a.label("tap")
-	a.at(pixel)
-	a.op("MOVQ DI, R9")
-	a.op("MOVQ 96(R13), BX")
-	a.op("MOVQ 104(R13), CX")
-	for q := range 4 {
-		a.op("VMOVDQU32 %d(SI), Z%d", q*64, q)
-	}
-	for q := range 4 {
-		a.op("VMOVDQA32 Z%d, Z%d", q, 4+q)
-	}
-	a.op("PCALIGN $32")
-	a.at(tap)
-	for q := range 8 {
-		a.op("VMOVDQU32 %d(R9), Z%d", 64*q, 12+q)
-	}
-	for quad := range 2 {
-		for r := range 2 {
-			for q := range 4 {
-				a.op("VPDPBUSD %d(BX), Z%d, Z%d", (quad*2+r)*256+64*q, 12+4*quad+q, 4*r+q)
-			}
-		}
-	}
-	a.op("ADDQ R10, R9")
-	a.op("ADDQ $1024, BX")
-	a.op("DECQ CX")
-	a.op("JNE %s", tap)
-	storeDepthwise(a, 64, 2, func(n int) string { return fmt.Sprintf("Z%d", n) }, 170, 184)
-	a.op("ADDQ 144(R13), DX")
-	a.op("ADDQ 144(R13), AX")
-	a.op("ADDQ 152(R13), DI")
-	a.op("DECQ R12")
-	a.op("JNE %s", pixel)
+	pair, single, done := a.label("pair"), a.label("single"), a.label("done")
+	a.at(pair)
+	a.op("CMPQ R12, $2")
+	a.op("JLT %s", single)
+	tallStep(a, 2)
+	a.op("SUBQ $2, R12")
+	a.op("JNE %s", pair)
+	a.op("JMP %s", done)
+	a.at(single)
+	tallStep(a, 1)
+	a.at(done)
 	a.op("VZEROUPPER")
 	a.op("RET")
+}
+
+// tallStep computes one vector or two of two output rows, the channels of one register after the other.
+func tallStep(a *asm, vectors int) {
+	const first, free = 8, 20
+	n := 2 * vectors
+	sums := func(q, i int) string { return fmt.Sprintf("Z%d", first+[]int{0, 1, 1, 2}[q]*n+i) }
+	columns := []string{"R9", "R8"}[:vectors]
+	for q := range 4 {
+		a.op("MOVQ DI, R9")
+		if vectors == 2 {
+			a.op("MOVQ 152(R13), R8")
+			a.op("ADDQ DI, R8")
+		}
+		a.op("MOVQ 96(R13), BX")
+		a.op("MOVQ 104(R13), CX")
+		a.op("VMOVDQU32 %d(SI), %s", 64*q, sums(q, 0))
+		for i := 1; i < n; i++ {
+			a.op("VMOVDQA32 %s, %s", sums(q, 0), sums(q, i))
+		}
+		tap := a.label("tap")
+		a.at(tap)
+		for v, column := range columns {
+			for quad := range 2 {
+				a.op("VMOVDQU32 %d(%s), Z%d", 256*quad+64*q, column, 2*v+quad)
+			}
+			a.op("ADDQ R10, %s", column)
+		}
+		for quad := range 2 {
+			for r := range 2 {
+				w := fmt.Sprintf("%d(BX)", (quad*2+r)*256+64*q)
+				if vectors == 2 {
+					a.op("VMOVDQU32 %s, Z%d", w, 4+2*quad+r)
+					w = fmt.Sprintf("Z%d", 4+2*quad+r)
+				}
+				for v := range vectors {
+					a.op("VPDPBUSD %s, Z%d, %s", w, 2*v+quad, sums(q, 2*v+r))
+				}
+			}
+		}
+		a.op("ADDQ $1024, BX")
+		a.op("DECQ CX")
+		a.op("JNE %s", tap)
+		dwFinish(a, q, vectors, 2, free, 168, sums)
+	}
+	for range vectors {
+		a.op("ADDQ 152(R13), DI")
+	}
 }
