@@ -168,6 +168,11 @@ type ActFuser interface {
 	FuseAct(Activation) (any, bool)
 }
 
+// Fused is implemented by attribute structs that tell which activation FuseAct gave them, or their file.
+type Fused interface {
+	Fused() Activation
+}
+
 // AfterFuser is implemented by attribute structs of float32 operators that can apply a function, which is not a clamp, to their results while these are
 // in the cache: FuseAfter is ActFuser's FuseAct for ActSwish and ActHardSwish.
 type AfterFuser interface {

@@ -26,6 +26,9 @@ func (a BinaryAttr) FuseAct(act graph.Activation) (any, bool) {
 	return a, true
 }
 
+// Fused implements graph.Fused.
+func (a BinaryAttr) Fused() graph.Activation { return a.Act }
+
 func init() {
 	for _, o := range []struct {
 		name, tflite, types string

@@ -13,6 +13,7 @@ import (
 
 // TestFuseSwish: layers take the function over where nobody else reads what is before it, and give the same values.
 func TestFuseSwish(t *testing.T) {
+	const three, sixth = graph.ValueID(1), graph.ValueID(2) // constants
 	conv := ops.Conv2DAttr{Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}
 	for name, c := range map[string]struct {
 		op     string
@@ -29,6 +30,16 @@ func TestFuseSwish(t *testing.T) {
 		"weights are computed": {op: "Conv2D", attr: conv, w: tensor.Shape{8, 1, 1, 4}, spread: true},
 		"hard swish": {op: "Conv2D", attr: conv, w: tensor.Shape{8, 1, 1, 4}, fused: true, build: func(node func(string, any, ...graph.ValueID) graph.ValueID, x graph.ValueID) []graph.ValueID {
 			return []graph.ValueID{node("HardSwish", nil, x)}
+		}},
+		"hard swish of parts": {op: "Conv2D", attr: conv, w: tensor.Shape{8, 1, 1, 4}, fused: true, build: func(node func(string, any, ...graph.ValueID) graph.ValueID, x graph.ValueID) []graph.ValueID {
+			return []graph.ValueID{node("Mul", ops.BinaryAttr{}, x, node("Mul", ops.BinaryAttr{}, node("Add", ops.BinaryAttr{Act: graph.ActRelu6}, x, three), sixth))}
+		}},
+		"parts with another clamp": {op: "Conv2D", attr: conv, w: tensor.Shape{8, 1, 1, 4}, build: func(node func(string, any, ...graph.ValueID) graph.ValueID, x graph.ValueID) []graph.ValueID {
+			return []graph.ValueID{node("Mul", ops.BinaryAttr{}, x, node("Mul", ops.BinaryAttr{}, node("Add", ops.BinaryAttr{Act: graph.ActRelu}, x, three), sixth))}
+		}},
+		"the gate is read elsewhere": {op: "Conv2D", attr: conv, w: tensor.Shape{8, 1, 1, 4}, build: func(node func(string, any, ...graph.ValueID) graph.ValueID, x graph.ValueID) []graph.ValueID {
+			s := node("Logistic", nil, x)
+			return []graph.ValueID{node("Mul", ops.BinaryAttr{}, s, x), node("Neg", nil, s)}
 		}},
 		"read elsewhere": {op: "Conv2D", attr: conv, w: tensor.Shape{8, 1, 1, 4}, build: func(node func(string, any, ...graph.ValueID) graph.ValueID, x graph.ValueID) []graph.ValueID {
 			return []graph.ValueID{node("Mul", ops.BinaryAttr{}, node("Logistic", nil, x), x), node("HardSwish", nil, x)}
@@ -53,6 +64,14 @@ func TestFuseSwish(t *testing.T) {
 					w.F32()[i] = float32(i%13)/4 - 1
 				}
 				g.Inputs = []graph.ValueID{x}
+				for id, v := range map[graph.ValueID]float32{three: 3, sixth: 1. / 6} {
+					n := &tensor.Tensor{DType: tensor.F32, Shape: tensor.Shape{}, Data: tensor.Aligned(4)}
+					n.F32()[0] = v
+					for len(g.Values) <= int(max(three, sixth)) {
+						g.NewValue(graph.Value{})
+					}
+					g.Values[id] = graph.Value{Name: "number", DType: tensor.F32, Shape: n.Shape, Const: n.Data}
+				}
 				weights := graph.Value{Name: "w", DType: tensor.F32, Shape: c.w}
 				if !c.spread {
 					weights.Const = w.Data
