@@ -49,6 +49,14 @@ func (d *dwRows[T]) finish(dst []T, row, rows int) {
 	}
 }
 
+// finishMany is finish for the rows from *from to end when they are many, or the last ones before to: what has been stored a moment ago is slow to load.
+func (d *dwRows[T]) finishMany(dst []T, from *int, end, to int) {
+	if (end-*from)*d.across >= thenBytes/2 || end == to {
+		d.finish(dst, *from, end-*from)
+		*from = end
+	}
+}
+
 // scratch returns the bytes that run needs.
 func (d *dwRows[T]) scratch() int { return d.workers * d.each }
 

@@ -341,11 +341,7 @@ func (p *dwAVX512) compute(dst, src []int8, scratch []byte, from, to int) {
 		default:
 			p.row(out, lines, table, slot)
 		}
-		// What has been stored a moment ago is slow to load.
-		if end := row + rows; (end-finished)*p.across >= thenBytes/2 || end == to {
-			p.finish(dst, finished, end-finished)
-			finished = end
-		}
+		p.finishMany(dst, &finished, row+rows, to)
 	})
 }
 
@@ -458,6 +454,7 @@ func (p *dwAVX512) computeDirect(dst, src []int8, scratch []byte, from, to int) 
 	if (p.OutW-1)*p.StrideW+3-p.PadLeft > p.W {
 		t.end = [2]int{1, 2}
 	}
+	finished := from
 	for rows := 1; from < to; from += rows {
 		f, b, oy := dw3Direct, from/p.OutH, from%p.OutH
 		if rows = 1; p.StrideW == 2 {
@@ -480,6 +477,7 @@ func (p *dwAVX512) computeDirect(dst, src []int8, scratch []byte, from, to int) 
 			t.mask, t.last, t.load = ^uint64(0)>>(64-c.n), ^uint64(0)>>(64-c.n), ^uint16(0)>>(16-c.n/4)
 			call.Tile(dwTable[f+(p.sets-1)*dw3Sets], unsafe.Pointer(&t))
 		}
+		p.finishMany(dst, &finished, from+rows, to)
 	}
 }
 

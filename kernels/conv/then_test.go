@@ -100,6 +100,8 @@ func TestThenS8(t *testing.T) {
 			{Batch: 2, H: 12, W: 3, C: 4, OutH: 12, OutW: 3, OutC: 8, KH: 3, KW: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, Groups: 2},
 			{Batch: 2, H: 80, W: 24, C: 40, OutH: 40, OutW: 24, OutC: 40, KH: 3, KW: 3, StrideH: 2, StrideW: 1, DilH: 1, DilW: 1, PadLeft: 1, Groups: 40},
 			{Batch: 1, H: 41, W: 40, C: 64, OutH: 41, OutW: 40, OutC: 64, KH: 5, KW: 5, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 2, PadLeft: 2, Groups: 64},
+			{Batch: 2, H: 41, W: 40, C: 64, OutH: 41, OutW: 40, OutC: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, Groups: 64},
+			{Batch: 2, H: 41, W: 40, C: 100, OutH: 21, OutW: 20, OutC: 100, KH: 3, KW: 3, StrideH: 2, StrideW: 2, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, Groups: 100},
 			{Batch: 1, H: 5, W: 3, C: 20, OutH: 1, OutW: 1, OutC: 20, KH: 5, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 20},
 			{Batch: 1, H: 2, W: 3, C: 512, OutH: 2, OutW: 3, OutC: 600, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 1}, // shared by columns
 		} {
