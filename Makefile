@@ -87,7 +87,7 @@ cycles-arm64: ## fail if loops of the arm64 kernels take more cycles of llvm-mca
 	go run ./scripts/bench/arm64
 
 .PHONY: count-arm64
-count-arm64: ## fail if small models take more instructions under qemu-user than in scripts/bench/arm64/instructions.txt
+count-arm64: ## fail if small models take more instructions under qemu-user than in scripts/bench/arm64/instructions.txt; wants qemu-user-static
 	go run ./scripts/bench/arm64 -count
 
 .PHONY: models

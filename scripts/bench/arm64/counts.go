@@ -104,11 +104,12 @@ func countModels(here string, update bool, tier string, top int, only *regexp.Re
 				table.WriteString(row(string(old), m.name, t.cpu))
 				continue
 			}
-			c, macs, err := programs[t.arch].perRun(t, path, tier)
+			c, runs, macs, err := programs[t.arch].runs(t, path, tier)
 			if err != nil {
 				return fmt.Errorf("%s on %s: %w", m.name, t.cpu, err)
 			}
-			line := fmt.Sprintf("%-20s %-12s %13d %14d %18.3f\n", m.name, t.cpu, c.all(), macs, float64(c.all())/float64(macs))
+			n := float64(c.all()) / float64(runs)
+			line := fmt.Sprintf("%-20s %-12s %13.0f %14d %18.3f\n", m.name, t.cpu, n, macs, n/float64(macs))
 			table.WriteString(line)
 			fmt.Print(line)
 			for _, f := range c.top(top) {
@@ -233,12 +234,12 @@ func packageOf(symbol string) (pkg string, ok bool) {
 	return symbol[:slash] + name, ok
 }
 
-// perRun returns the instructions of one run of a model, by function, and its multiply-adds: from the difference of several samples and one, so that loading
-// and the first run cancel out. Loading varies by some hundred instructions from time to time, which would show in one run of a small model.
-func (p *program) perRun(t target, model, tier string) (c counts, macs int64, err error) {
+// runs returns the instructions of some runs of a model, by function, and the multiply-adds of one: the difference of several samples and one, so that loading
+// and the first run cancel out. Loading varies by some hundred instructions from time to time, which would show in two runs of a small model.
+func (p *program) runs(t target, model, tier string) (c counts, runs int, macs int64, err error) {
 	out, err := p.command(t, tier, nil, "inspect", "--json", model).Output()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	var info struct {
 		Inputs []struct {
@@ -248,12 +249,12 @@ func (p *program) perRun(t target, model, tier string) (c counts, macs int64, er
 		Steps []struct{ MACs int64 }
 	}
 	if err := json.Unmarshal(out, &info); err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	for _, s := range info.Steps {
 		macs += s.MACs
 	}
-	runs := 2
+	runs = 2
 	if macs < 50_000 {
 		runs = 20
 	}
@@ -264,27 +265,25 @@ func (p *program) perRun(t target, model, tier string) (c counts, macs int64, er
 			file := filepath.Join(p.dir, fmt.Sprintf("in%d.npy", j))
 			npy, err := sameRows(in.DType, in.Shape, samples)
 			if err != nil {
-				return nil, 0, err
+				return nil, 0, 0, err
 			}
 			if err := os.WriteFile(file, npy, 0o600); err != nil {
-				return nil, 0, err
+				return nil, 0, 0, err
 			}
 			args = append(args, "--in", file)
 		}
 		if of[i], err = p.counts(t, tier, args); err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 	}
-	c = make(counts)
-	for f, n := range of[1] {
-		if d := (n - of[0][f]) / int64(runs); d > 0 {
-			c[f] = d
-		}
+	c = of[1]
+	for function, n := range of[0] {
+		c[function] -= n
 	}
-	if c.all() == 0 {
-		return nil, 0, errors.New("qemu logs no instructions")
+	if c.all() <= 0 {
+		return nil, 0, 0, errors.New("qemu logs no instructions")
 	}
-	return c, macs, nil
+	return c, runs, macs, nil
 }
 
 // sameRows is an .npy file of the same random sample, so often: what depends on values then costs the same in each run.
