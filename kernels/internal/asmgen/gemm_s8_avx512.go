@@ -305,27 +305,41 @@ func oneLoop(a *asm, panels, bytes, ahead int, cast string, madd func(at string,
 	a.op("MOVQ 24(R13), CX")
 	a.op("IMUL3Q $%d, CX, R8", bytes)
 	a.op("LEAQ (R8)(R8*2), R9")
-	if ahead > 0 {
-		a.op("MOVQ %d(R13), R11", ahead)
-		a.op("ADDQ BX, R11")
-	}
-	loop := a.label("loop")
-	a.op("PCALIGN $32")
-	a.at(loop)
-	a.op("%s (AX), Z24", cast)
-	for panel := range panels {
-		for at := 0; ahead > 0 && at < bytes; at += 64 {
-			a.op("PREFETCHT1 %d%s", at, panelAt("R11", panel))
+	loop := func(fetch bool) {
+		again := a.label("loop")
+		if ahead == 0 { // Go's assembler does not end where a jump passes two alignments
+			a.op("PCALIGN $32")
 		}
-		madd(panelAt("BX", panel), 4*panel)
+		a.at(again)
+		a.op("%s (AX), Z24", cast)
+		for panel := range panels {
+			for at := 0; fetch && at < bytes; at += 64 {
+				a.op("PREFETCHT1 %d%s", at, panelAt("R11", panel))
+			}
+			madd(panelAt("BX", panel), 4*panel)
+		}
+		if fetch {
+			a.op("ADDQ $%d, R11", bytes)
+		}
+		a.op("ADDQ $%d, BX", bytes)
+		a.op("ADDQ $4, AX")
+		a.op("DECQ CX")
+		a.op("JNE %s", again)
 	}
-	if ahead > 0 {
-		a.op("ADDQ $%d, R11", bytes)
+	if ahead == 0 {
+		loop(false)
+		return
 	}
-	a.op("ADDQ $%d, BX", bytes)
-	a.op("ADDQ $4, AX")
-	a.op("DECQ CX")
-	a.op("JNE %s", loop)
+	near, done := a.label("near"), a.label("done")
+	a.op("MOVQ %d(R13), R11", ahead)
+	a.op("TESTQ R11, R11")
+	a.op("JEQ %s", near)
+	a.op("ADDQ BX, R11")
+	loop(true)
+	a.op("JMP %s", done)
+	a.at(near)
+	loop(false)
+	a.at(done)
 }
 
 // fourFrom multiplies Z24 with four vectors at an address.
