@@ -1,7 +1,7 @@
 package conv
 
 import (
-	"fmt"
+	"strconv"
 	"unsafe"
 
 	"wayside/kernels/internal/call"
@@ -135,7 +135,11 @@ func (p *dwDirectF32) add(f dwDirectForm, first, n int, w, bias []float32) {
 
 func (p *dwDirectF32) id() string {
 	f := &p.parts[0]
-	return fmt.Sprintf("%dx%d/%s", f.group*f.rows, f.width, map[int]string{8: "avx2", 16: "avx512"}[f.width])
+	isa := "avx2"
+	if f.width == 16 {
+		isa = "avx512"
+	}
+	return strconv.Itoa(f.group*f.rows) + "x" + strconv.Itoa(f.width) + "/" + isa
 }
 
 func (p *dwDirectF32) bytes() (n int) {

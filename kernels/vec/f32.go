@@ -35,24 +35,40 @@ func (r *Rows) check(dst, a, b int) {
 // joinElems is how many elements short runs have when they are joined, at most.
 const joinElems = 1024
 
-// join returns the same work in fewer runs, each of several of r's, where one input goes on from run to run and the other one begins anew: of its N elements
-// that needs copies side by side, as many as a run has. rest are the runs that are left over. Where joining is of no use, joined has no run.
+// short reports whether runs are so short, and so many, that they are faster when they are joined: one input goes on from run to run and the other one begins
+// anew, of which a joined run needs copies side by side.
+func (r *Rows) short() bool {
+	const short, least = 16, 256 // longer runs are faster one by one, and fewer elements
+	return r.N < short && r.N*r.Count >= least && r.SA&r.SB == 1 && (r.StepA == r.N && r.StepB == 0 || r.StepA == 0 && r.StepB == r.N)
+}
+
+// join returns the work of short runs in fewer ones, each of several of r's. rest are the runs that are left over.
 func (r *Rows) join() (joined, rest Rows) {
-	const short, vector = 16, 64 // longer runs are faster one by one
-	if r.N == 0 || r.N >= short || r.SA&r.SB == 0 || !(r.StepA == r.N && r.StepB == 0 || r.StepA == 0 && r.StepB == r.N) {
-		return Rows{}, *r
-	}
+	const vector = 64
 	n := joinElems / r.N
 	if unit := vector / min(r.N&-r.N, vector); n >= unit { // runs of whole vectors
 		n -= n % unit
 	}
-	if n = min(n, r.Count); n < 2 {
-		return Rows{}, *r
-	}
+	n = min(n, r.Count)
 	joined = Rows{N: n * r.N, SA: 1, SB: 1, Count: r.Count / n, StepA: n * r.StepA, StepB: n * r.StepB}
 	rest = *r
 	rest.Count -= n * joined.Count
 	return joined, rest
+}
+
+// joinedRuns computes short runs with f, which takes joined ones, and returns what is left over.
+func joinedRuns[T any](dst, a, b []T, r *Rows, f func(dst, a, b []T, r *Rows)) (restDst, restA, restB []T, rest Rows) {
+	var side [joinElems]T
+	joined, rest := r.join()
+	x, y := a, b
+	if r.StepA == 0 {
+		x = copies(side[:joined.N], a[:r.N])
+	} else {
+		y = copies(side[:joined.N], b[:r.N])
+	}
+	n := joined.N * joined.Count
+	f(dst[:n], x, y, &joined)
+	return dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], rest
 }
 
 // copies fills to with what is in from, over and over.
@@ -105,19 +121,21 @@ var (
 // Run computes all runs. dst may be an input whose runs follow each other.
 func (p *PairF32) Run(dst, a, b []float32, r *Rows) {
 	r.check(len(dst), len(a), len(b))
-	joined, rest := r.join()
-	if n := joined.N * joined.Count; n > 0 {
-		var side [joinElems]float32
-		x, y := a, b
-		if r.StepA == 0 {
-			x = copies(side[:joined.N], a[:r.N])
-		} else {
-			y = copies(side[:joined.N], b[:r.N])
-		}
-		if pairF32Asm(p.kernel, dst[:n], x, y, &joined, p.lo, p.hi) {
-			dst, a, b, r = dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], &rest
-		}
+	if r.short() {
+		p.runShort(dst, a, b, r)
+		return
 	}
+	p.runs(dst, a, b, r)
+}
+
+// runShort is Run for short runs. Its frame is large.
+func (p *PairF32) runShort(dst, a, b []float32, r *Rows) {
+	dst, a, b, rest := joinedRuns(dst, a, b, r, p.runs)
+	p.runs(dst, a, b, &rest)
+}
+
+// runs computes all runs as they are.
+func (p *PairF32) runs(dst, a, b []float32, r *Rows) {
 	if len(dst) > 0 && !pairF32Asm(p.kernel, dst, a, b, r, p.lo, p.hi) {
 		eachRow(dst, a, b, r, p.plain)
 	}

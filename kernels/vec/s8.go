@@ -297,18 +297,21 @@ func (p *PairS8) ISA() string {
 // Run computes all runs. dst may be an input whose runs follow each other.
 func (p *PairS8) Run(dst, a, b []int8, r *Rows) {
 	r.check(len(dst), len(a), len(b))
-	joined, rest := r.join()
-	if n := joined.N * joined.Count; n > 0 && p.fast {
-		var side [joinElems]int8
-		x, y := a, b
-		if r.StepA == 0 {
-			x = copies(side[:joined.N], a[:r.N])
-		} else {
-			y = copies(side[:joined.N], b[:r.N])
-		}
-		pairS8Asm(p.kind, dst[:n], x, y, &joined, &p.params)
-		dst, a, b, r = dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], &rest
+	if p.fast && r.short() {
+		p.runShort(dst, a, b, r)
+		return
 	}
+	p.runs(dst, a, b, r)
+}
+
+// runShort is Run for short runs. Its frame is large.
+func (p *PairS8) runShort(dst, a, b []int8, r *Rows) {
+	dst, a, b, rest := joinedRuns(dst, a, b, r, p.runs)
+	p.runs(dst, a, b, &rest)
+}
+
+// runs computes all runs as they are.
+func (p *PairS8) runs(dst, a, b []int8, r *Rows) {
 	switch {
 	case len(dst) == 0 || p.fast && pairS8Asm(p.kind, dst, a, b, r, &p.params):
 	case p.table != nil:
