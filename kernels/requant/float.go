@@ -41,12 +41,12 @@ func FloatStep(bias, largest int64, m, shift, zero, lo, hi int32) (FloatTerms, b
 	// The sums from which on the outputs are k, in multiples of S/m: distance is from k to the first of them, less than m.
 	k := int64(lo) + 1
 	distance := floorMod(half-k*unit, int64(m))
-	short := int64(2*e*float64(unit)) + 1
+	short, step := int64(2*e*float64(unit))+1, unit%int64(m)
 	for ; k <= int64(hi); k++ {
 		if int64(m)-distance <= short {
 			return FloatTerms{}, false
 		}
-		if distance -= unit % int64(m); distance < 0 {
+		if distance -= step; distance < 0 {
 			distance += int64(m)
 		}
 	}
