@@ -305,12 +305,13 @@ func bindS8[L any, P interface {
 	*L
 	Run(dst, src []int8, scratch []byte)
 }](planned P) func(*graph.Args) (func(*graph.Args) error, error) {
-	return func(a *graph.Args) (func(*graph.Args) error, error) {
+	return func(*graph.Args) (func(*graph.Args) error, error) {
 		layer := *planned
-		if l, ok := any(&layer).(interface{ Beside([]int8) }); ok {
-			l.Beside(beside(a))
-		}
+		adder, adds := any(&layer).(interface{ Beside([]int8) })
 		return func(a *graph.Args) error {
+			if adds {
+				adder.Beside(beside(a))
+			}
 			P(&layer).Run(a.Out[0].S8(), a.In[0].S8(), a.Scratch)
 			return nil
 		}, nil

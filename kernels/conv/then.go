@@ -9,7 +9,7 @@ type after[T int8 | float32] struct {
 // thenBytes is how many bytes of results are finished before the next function runs over them: few enough for the first caches.
 const thenBytes = 64 << 10
 
-// Beside gives the function of Then as many values of another tensor as there are results: those at the same places. It is for each session.
+// Beside gives the function of Then as many values of another tensor as there are results: those at the same places. It is for use before Run.
 func (a *after[T]) Beside(b []T) { a.beside = b }
 
 // finish applies the function to n results from the one at place at on.

@@ -56,19 +56,12 @@ func (r *Rows) join() (joined, rest Rows) {
 	return joined, rest
 }
 
-// joinedRuns computes short runs with f, which takes joined ones, and returns what is left over.
-func joinedRuns[T any](dst, a, b []T, r *Rows, f func(dst, a, b []T, r *Rows)) (restDst, restA, restB []T, rest Rows) {
-	var side [joinElems]T
-	joined, rest := r.join()
-	x, y := a, b
+// sides returns the inputs of joined runs: the one that begins anew with copies in side.
+func sides[T any](side, a, b []T, r *Rows) (x, y []T) {
 	if r.StepA == 0 {
-		x = copies(side[:joined.N], a[:r.N])
-	} else {
-		y = copies(side[:joined.N], b[:r.N])
+		return copies(side, a[:r.N]), b
 	}
-	n := joined.N * joined.Count
-	f(dst[:n], x, y, &joined)
-	return dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], rest
+	return a, copies(side, b[:r.N])
 }
 
 // copies fills to with what is in from, over and over.
@@ -130,8 +123,14 @@ func (p *PairF32) Run(dst, a, b []float32, r *Rows) {
 
 // runShort is Run for short runs. Its frame is large.
 func (p *PairF32) runShort(dst, a, b []float32, r *Rows) {
-	dst, a, b, rest := joinedRuns(dst, a, b, r, p.runs)
-	p.runs(dst, a, b, &rest)
+	var side [joinElems]float32
+	joined, rest := r.join()
+	n := joined.N * joined.Count
+	x, y := sides(side[:joined.N], a, b, r)
+	if pairF32Asm(p.kernel, dst[:n], x, y, &joined, p.lo, p.hi) {
+		dst, a, b, r = dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], &rest
+	}
+	p.runs(dst, a, b, r)
 }
 
 // runs computes all runs as they are.

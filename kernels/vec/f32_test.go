@@ -360,3 +360,18 @@ func TestSoftmaxF32(t *testing.T) {
 		}
 	})
 }
+
+// TestShortRunsAllocate: short runs are joined in memory of the stack.
+func TestShortRunsAllocate(t *testing.T) {
+	kerneltest.EachTier(t, func(t *testing.T) {
+		r := Rows{N: 3, SA: 1, SB: 1, Count: 400, StepA: 3}
+		x, b, dst := make([]float32, 1200), make([]float32, 3), make([]float32, 1200)
+		x8, b8, dst8 := make([]int8, 1200), make([]int8, 3), make([]int8, 1200)
+		q := &Store{Mult: 1 << 30, Shift: -6, Lo: -128, Hi: 127}
+		product := NewProductS8(1, 2, q)
+		product.Prepare(len(dst8))
+		if n := testing.AllocsPerRun(10, func() { SquaredDifferenceF32.Run(dst, x, b, &r); product.Run(dst8, x8, b8, &r) }); n != 0 {
+			t.Errorf("%v allocations in a run", n)
+		}
+	})
+}

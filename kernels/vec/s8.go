@@ -306,8 +306,14 @@ func (p *PairS8) Run(dst, a, b []int8, r *Rows) {
 
 // runShort is Run for short runs. Its frame is large.
 func (p *PairS8) runShort(dst, a, b []int8, r *Rows) {
-	dst, a, b, rest := joinedRuns(dst, a, b, r, p.runs)
-	p.runs(dst, a, b, &rest)
+	var side [joinElems]int8
+	joined, rest := r.join()
+	n := joined.N * joined.Count
+	x, y := sides(side[:joined.N], a, b, r)
+	if pairS8Asm(p.kind, dst[:n], x, y, &joined, &p.params) {
+		dst, a, b, r = dst[n:], a[joined.Count*joined.StepA:], b[joined.Count*joined.StepB:], &rest
+	}
+	p.runs(dst, a, b, r)
 }
 
 // runs computes all runs as they are.
