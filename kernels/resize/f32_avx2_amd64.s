@@ -520,7 +520,7 @@ DATA tail<>+56(SB)/4, $0
 DATA tail<>+60(SB)/4, $0
 GLOBL tail<>(SB), RODATA|NOPTR, $64
 
-// the argument is a lineF32
+// the argument is a line of float32
 TEXT bilinear<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), DI

@@ -502,7 +502,7 @@ DATA float<>+1976(SB)/4, $1042983595
 DATA float<>+1980(SB)/4, $1042983595
 GLOBL float<>(SB), RODATA|NOPTR, $1984
 
-// the argument is a lineF32
+// the argument is a line of float32
 TEXT bilinear<>(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), R13
 	MOVQ 0(R13), DI

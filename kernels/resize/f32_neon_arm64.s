@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// the argument is a lineF32
+// the argument is a line of float32
 TEXT bilinear<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	LDP 0(R0), (R1, R2)

@@ -18,11 +18,6 @@ type line[T, P, W any] struct {
 	w            W // of the lower line
 }
 
-type (
-	lineF32 = line[float32, Tap, float32]
-	lineS8  = line[int8, FixedTap, int32]
-)
-
 // lineWork is how many values a call computes at most: a small part of 100 µs, in which the runtime cannot stop the goroutine.
 const lineWork = 1 << 13
 

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// the argument is a lineS8
+// the argument is a line of int8
 TEXT bilinearS8<>(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
 	LDP 0(R0), (R1, R2)

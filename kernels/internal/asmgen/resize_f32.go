@@ -7,14 +7,14 @@ func init() {
 	files["resize/f32_neon_arm64.s"] = bilinearF32Arm64
 }
 
-// bilinearF32 writes the interpolation of some pixels of a line from two lines of the input. Its argument is a resize.lineF32. Sums and products are rounded
+// bilinearF32 writes the interpolation of some pixels of a line from two lines of the input. Its argument is a resize.line. Sums and products are rounded
 // one by one, in the order of resize.mix, so that all tiers give the same bits.
 func bilinearF32(wide bool, isa string) func() []byte {
 	return func() []byte {
 		s := simd{newAsm("Bilinear interpolation of float32 on " + isa + "."), wide}
 		s.constants()
 		const one, up, down, left, right = 8, 9, 10, 11, 12 // 1, weights of the upper and lower line, of the left and right column
-		s.fn("bilinear", "the argument is a lineF32")
+		s.fn("bilinear", "the argument is a line of float32")
 		s.op("MOVQ t+0(FP), R13")
 		s.op("MOVQ 0(R13), DI")   // destination
 		s.op("MOVQ 24(R13), R10") // taps
@@ -73,7 +73,7 @@ func bilinearF32(wide bool, isa string) func() []byte {
 func bilinearF32Arm64() []byte {
 	a := arm64{newAsm("Bilinear interpolation of float32. Comments beside words have ARM's order of operands.")}
 	const one, up, down, left, right = 16, 17, 18, 19, 20
-	a.fn("bilinear", "the argument is a lineF32")
+	a.fn("bilinear", "the argument is a line of float32")
 	a.op("MOVD t+0(FP), R0")
 	a.op("LDP 0(R0), (R1, R2)")  // destination, upper line
 	a.op("LDP 16(R0), (R3, R4)") // lower line, taps

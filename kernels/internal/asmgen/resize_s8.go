@@ -10,12 +10,12 @@ func init() {
 const fixedBits = 20
 
 // bilinearS8AVX2 writes the interpolation of some pixels of a line from two lines of the input, 16 channels at a time; the last 16 may overlap others. Its
-// argument is a resize.lineS8. Sums are exact: along the line they have 18 bits, then 28.
+// argument is a resize.line. Sums are exact: along the line they have 18 bits, then 28.
 //
 // A sum s is rounded half away from zero: (s + 1/2 − [s < 0]) rounded down, with the smallest digit for the bracket.
 func bilinearS8AVX2() []byte {
 	a := newAsm("Bilinear interpolation of int8 on AVX2.")
-	a.fn("bilinearS8", "the argument is a lineS8")
+	a.fn("bilinearS8", "the argument is a line of int8")
 	a.op("MOVQ t+0(FP), R13")
 	a.op("MOVQ 0(R13), DI")   // destination
 	a.op("MOVQ 24(R13), R10") // taps
@@ -97,7 +97,7 @@ func bilinearS8AVX2() []byte {
 func bilinearS8Arm64() []byte {
 	a := arm64{newAsm("Bilinear interpolation of int8. Comments beside words have ARM's order of operands.")}
 	const left, right, up, down, shift = 16, 17, 18, 19, 20
-	a.fn("bilinearS8", "the argument is a lineS8")
+	a.fn("bilinearS8", "the argument is a line of int8")
 	a.op("MOVD t+0(FP), R0")
 	a.op("LDP 0(R0), (R1, R2)")  // destination, upper line
 	a.op("LDP 16(R0), (R3, R4)") // lower line, taps
