@@ -358,6 +358,7 @@ func compileMatMulInt(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer)
 		p.share(k, 2*rowsMacsPerNano, p.s8.Scratch(), func(a *graph.Args, scratch []byte, from, to int) {
 			p.runS8(a.Out[0].S8(), a.In[0].S8(), right(a), scratch, from, to)
 		})
+	case l.w.DType == tensor.S8 && compileWide16(c, k, p, l):
 	case l.w.DType == tensor.S8:
 		right := turnRight(c, k, p, (*tensor.Tensor).S8)
 		first := align8(2 * p.scratchA())
@@ -375,6 +376,34 @@ func compileMatMulInt(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer)
 			return nil
 		}
 	}
+}
+
+// compileWide16 compiles one product of int16 with a constant of int8 whose rows all matrices of input 0 share; false where the generic kernel must compute it.
+func compileWide16(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer) bool {
+	w := c.In(1).Const
+	if w == nil || p.TransA || len(w) != p.k*p.n {
+		return false
+	}
+	data := tensor.As[int8](w, 1)
+	if !p.TransB {
+		data = kLast(data, make([]int8, len(data)), p.n, p.k, true)
+	}
+	packed, ok := gemm.PackWide16(data, p.n, p.k, &p.q)
+	if !ok {
+		return false
+	}
+	_, _ = c.Take(1)
+	s16, parameters := packed.Bytes()
+	k.Weights = map[tensor.DType]int{tensor.S16: s16, tensor.S32: parameters}
+	k.ID = "gemm.matmul/" + l.types() + "/" + packed.ID()
+	step := rowStep{rows: p.count * p.m, tile: gemmRows, work: int64(p.count*p.m) * int64(p.n) * int64(p.k) / macsPerNano, kernel: func(m int) (func(*graph.Args) error, int) {
+		return func(a *graph.Args) error {
+			packed.Run(a.Out[0].S16(), a.In[0].S16(), m, tensor.As[int32](a.Scratch, 4))
+			return nil
+		}, 4 * packed.Scratch(m)
+	}}
+	step.set(k)
+	return true
 }
 
 func align8(n int) int { return (n + 7) &^ 7 }

@@ -77,12 +77,17 @@ func Mul(x, m, shift int32) int32 {
 // Mul64 is x × m × 2^(shift−31) for sums of int16 products, with TensorFlow Lite's arithmetic for them: the multiplier is first
 // reduced to 15 bits, then one rounding, half up. |x| must be below 2^47 and shift below 8.
 func Mul64(x int64, m, shift int32) int32 {
-	reduced := int64(0x7fff)
+	reduced, total := Reduced(m, shift)
+	return int32((x*int64(reduced) + 1<<(total-1)) >> total)
+}
+
+// Reduced returns the multiplier of Mul64 in 15 bits, and by how many bits the product with it moves to the right.
+func Reduced(m, shift int32) (reduced int32, total int) {
+	reduced = 0x7fff
 	if m < 0x7fff0000 {
-		reduced = int64(m+1<<15) >> 16
+		reduced = (m + 1<<15) >> 16
 	}
-	total := 15 - shift
-	return int32((x*reduced + 1<<(total-1)) >> total)
+	return reduced, int(15 - shift)
 }
 
 // Apply rescales sum a of channel c to int8 by the rule Fixed.
