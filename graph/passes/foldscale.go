@@ -26,7 +26,7 @@ func FoldScale(g *graph.Graph) error {
 			x, c = c, x
 		}
 		p := producer[x]
-		if g.Values[c].Const == nil || p < 0 || len(users[x]) != 1 || g.IsOutput(x) {
+		if g.Values[c].Const == nil || p < 0 || !readOnce(g, users, x) {
 			continue
 		}
 		layer := &g.Nodes[p]

@@ -13,7 +13,7 @@ func FusePad(g *graph.Graph) error {
 	producer, users := g.Producers(), g.Users()
 	dead := make([]bool, len(g.Nodes))
 	alone := func(v graph.ValueID) int32 { // what computes it for one reader
-		if v == graph.None || len(users[v]) != 1 || g.IsOutput(v) {
+		if !readOnce(g, users, v) {
 			return -1
 		}
 		return producer[v]

@@ -55,7 +55,7 @@ func swish(g *graph.Graph, n *graph.Node, producer []int32, users [][]int32) (x 
 		return 0, nil, graph.ActNone
 	}
 	alone := func(v graph.ValueID) int32 { // what computes it for one reader
-		if len(users[v]) != 1 || g.IsOutput(v) {
+		if !readOnce(g, users, v) {
 			return -1
 		}
 		return producer[v]

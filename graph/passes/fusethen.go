@@ -50,7 +50,7 @@ func fusable(g *graph.Graph, p int32, users [][]int32) bool {
 		return false
 	}
 	w, y := &g.Values[n.In[1]], n.Out[0]
-	return w.Const != nil && (w.DType == tensor.S8 || w.DType == tensor.S4) && g.Values[y].DType == tensor.S8 && len(users[y]) == 1 && !g.IsOutput(y)
+	return w.Const != nil && (w.DType == tensor.S8 || w.DType == tensor.S4) && g.Values[y].DType == tensor.S8 && readOnce(g, users, y)
 }
 
 // adder returns the layer that can add what an Add adds, and the other input, which must be there before the layer runs; −1 where there is none.

@@ -42,7 +42,7 @@ func hoistQuantize(g *graph.Graph) {
 		for q := int32(i); g.Nodes[q].Op == graph.QuantizeLinearOp && perTensor(&g.Nodes[q]); {
 			x := g.Nodes[q].In[0]
 			p := producer[x]
-			if p < 0 || len(users[x]) != 1 || g.IsOutput(x) || !movesOne[g.Nodes[p].Op] || len(g.Nodes[p].In) != 1 || !plain(&g.Nodes[p]) {
+			if p < 0 || !readOnce(g, users, x) || !movesOne[g.Nodes[p].Op] || len(g.Nodes[p].In) != 1 || !plain(&g.Nodes[p]) {
 				break
 			}
 			// The two nodes take each other's place: only the one reads what the other computes.

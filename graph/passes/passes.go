@@ -104,7 +104,7 @@ func FuseActivation(g *graph.Graph) error {
 		}
 		x := n.In[0]
 		p := producer[x]
-		if p < 0 || dead[p] || len(users[x]) != 1 || g.IsOutput(x) || g.Values[x].Quant != nil || len(g.Nodes[p].Out) != 1 {
+		if p < 0 || dead[p] || !readOnce(g, users, x) || g.Values[x].Quant != nil || len(g.Nodes[p].Out) != 1 {
 			continue
 		}
 		before := &g.Nodes[p]
@@ -160,4 +160,9 @@ func keep(g *graph.Graph, dead []bool) {
 		}
 	}
 	g.Nodes = kept
+}
+
+// readOnce reports whether one node reads a value, and nobody else does.
+func readOnce(g *graph.Graph, users [][]int32, v graph.ValueID) bool {
+	return v != graph.None && len(users[v]) == 1 && !g.IsOutput(v)
 }

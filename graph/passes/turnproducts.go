@@ -18,7 +18,7 @@ func TurnProducts(g *graph.Graph) error {
 		a, b := p.Transposed()
 		for side := range 2 {
 			v := g.Nodes[i].In[side]
-			if v == graph.None || producer[v] < 0 || len(users[v]) != 1 || g.IsOutput(v) {
+			if !readOnce(g, users, v) || producer[v] < 0 {
 				continue
 			}
 			t := &g.Nodes[producer[v]]
