@@ -30,10 +30,8 @@ func packDepthwiseF32Arch(w, bias []float32, g *Geometry, lo, hi float32) depthw
 	if !cpu.Has(cpu.Neon) || p.panels == nil || taps == 0 || taps > armTaps || g.C != g.OutC {
 		return nil
 	}
-	for _, v := range w { // outside of the image, the product of zero and weight must be zero
-		if v-v != 0 {
-			return nil
-		}
+	if !finite(w) {
+		return nil
 	}
 	for i := range p.panels {
 		panel := &p.panels[i]
