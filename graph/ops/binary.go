@@ -121,14 +121,19 @@ func checkDivisor(c *graph.InferCtx, b *graph.Value) error {
 }
 
 func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
-	act := c.N.Attr.(BinaryAttr).Act
+	attr := c.N.Attr.(BinaryAttr)
+	act := attr.Act
 	if quantized(c.NodeCtx) {
 		return compileBinaryQ(c)
 	}
 	switch c.In(0).DType {
 	case tensor.F32:
+		lo, hi := actRangeF32(act)
+		if attr.Finite {
+			lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
+		}
 		k := binaryKernel(c, "f32", nil)
-		shareRuns(k, pairSpread(c), arithF32(c.N).Run)
+		shareRuns(k, pairSpread(c), vec.NewArithF32(c.N.Op, lo, hi).Run)
 		k.ID = strings.TrimSuffix(k.ID, "generic") + vec.ISA()
 		return k, nil
 	case tensor.S16:
@@ -143,16 +148,6 @@ func compileBinary(c *graph.CompileCtx) (*graph.Kernel, error) {
 	}
 	lo, hi := actRangeInt[int64](act, math.MinInt64, math.MaxInt64)
 	return binaryKernel(c, "s64", intArith(c, lo, hi)), nil
-}
-
-// arithF32 prepares a float32 Add, Sub, Mul or Div.
-func arithF32(n *graph.Node) *vec.PairF32 {
-	attr := n.Attr.(BinaryAttr)
-	lo, hi := actRangeF32(attr.Act)
-	if attr.Finite {
-		lo, hi = max(lo, -math.MaxFloat32), min(hi, math.MaxFloat32)
-	}
-	return vec.NewArithF32(n.Op, lo, hi)
 }
 
 // binaryKernel names a kernel after its node's operator.

@@ -396,7 +396,7 @@ func compileWide16(c *graph.CompileCtx, k *graph.Kernel, p *matMul, l *layer) bo
 	s16, parameters := packed.Bytes()
 	k.Weights = map[tensor.DType]int{tensor.S16: s16, tensor.S32: parameters}
 	k.ID = "gemm.matmul/" + l.types() + "/" + packed.ID()
-	step := rowStep{rows: p.count * p.m, tile: gemmRows, work: int64(p.count*p.m) * int64(p.n) * int64(p.k) / macsPerNano, kernel: func(m int) (func(*graph.Args) error, int) {
+	step := rowStep{rows: p.count * p.m, tile: gemmRows, work: denseNanos(p.count*p.m, p.n, p.k), kernel: func(m int) (func(*graph.Args) error, int) {
 		return func(a *graph.Args) error {
 			packed.Run(a.Out[0].S16(), a.In[0].S16(), m, tensor.As[int32](a.Scratch, 4))
 			return nil
